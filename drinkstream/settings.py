@@ -1,0 +1,161 @@
+"""All settings, as one frozen object built once from `DRINKSTREAM_*` variables and an optional file, and passed in.
+
+Nothing here is read at import. `Settings.load()` is called at the edges (command line, web factory, DAG file) only.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from drinkstream.errors import BadInputError
+
+PREFIX = "DRINKSTREAM_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseModel):
+    """Every setting with its default; a field `web_port` is set by the variable `DRINKSTREAM_WEB_PORT`.
+
+    Ports are TCP ports on the loopback address. Sizes are MiB unless the name says otherwise, durations are seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # where things lie
+    home: Path = Field(ROOT / "var", description="folder of all data, logs, downloads and secrets of this stack")
+
+    # addresses
+    host: str = Field("127.0.0.1", description="address that every local server listens on")
+    web_port: int = Field(8000, description="dashboard and API")
+    airflow_port: int = Field(8080, description="Airflow UI and API")
+    airflow_log_port: int = Field(8793, description="Airflow task logs; the triggerer's use the next port")
+    postgres_port: int = Field(15432, description="Airflow's PostgreSQL")
+    kafka_port: int = Field(19092, description="Kafka clients; the controller listens on the next port")
+    cassandra_port: int = Field(19042, description="Cassandra clients (CQL)")
+    cassandra_storage_port: int = Field(17000, description="Cassandra between nodes")
+    cassandra_jmx_port: int = Field(17199, description="Cassandra's management (nodetool), loopback only")
+
+    # memory limits of the Java programs, MiB of heap
+    kafka_heap: int = Field(512, description="Kafka heap")
+    cassandra_heap: int = Field(768, description="Cassandra heap")
+    speed_heap: int = Field(1536, description="speed query heap")
+    archive_heap: int = Field(1024, description="archive query heap")
+    recompute_heap: int = Field(2048, description="recompute heap")
+
+    # Kafka
+    kafka_bootstrap: str = Field("", description="Kafka servers; empty: the local one")
+    posts_topic: str = Field("posts", description="topic of the posts")
+    status_topic: str = Field("feed.status", description="topic of the feeds' status lines")
+    posts_partitions: int = Field(8, description="partitions of the posts topic; never changed once created")
+    retention_days: int = Field(7, description="days that Kafka keeps posts")
+    retention_gib: int = Field(40, description="GiB that Kafka keeps of each topic at most, over all partitions")
+
+    # Cassandra
+    cassandra_hosts: str = Field("", description="Cassandra contact points, comma separated; empty: the local one")
+    keyspace: str = Field("drinkstream", description="Cassandra keyspace")
+    cassandra_user: str = Field("drinkstream", description="Cassandra role of the programs that write")
+    cassandra_password: SecretStr | None = Field(None, description="its password; empty: from the secrets file")
+    cassandra_reader: str = Field("drinkstream_web", description="Cassandra role of the web, which only reads")
+    cassandra_reader_password: SecretStr | None = Field(None, description="its password; empty: from the secrets file")
+
+    # archive
+    archive_uri: str = Field("", description="Delta table of the archive; empty: a folder below home")
+    archive_trigger: int = Field(30, description="seconds between commits of the archive")
+
+    # speed layer
+    speed_trigger: float = Field(1.0, description="seconds between micro-batches of the speed layer")
+    speed_watermark: int = Field(600, description="watermark delay on append time, seconds")
+    speed_max_offsets: int = Field(600_000, description="records a micro-batch takes at most")
+    spark_master: str = Field("local[2]", description="Spark master of all jobs")
+    speed_ttl_days: int = Field(35, description="days that Cassandra keeps speed cells")
+
+    # recompute, audit, web
+    max_rejected_share: float = Field(0.01, description="share of a day's records that may be rejected before the audit fails")
+    audit_tolerance: float = Field(0.02, description="relative difference between speed and batch totals that the audit lets pass")
+    web_threads: int = Field(8, description="request threads of the web server")
+    live_refresh: float = Field(1.0, description="seconds between the web's looks at the live cells")
+
+    # demo source and X
+    source: str = Field("demo", description="what `collect` reads: demo or x")
+    demo_rate: float = Field(8.0, description="posts a second of the demo source, on average")
+    demo_seed: int = Field(1, description="seed of the demo source")
+    x_bearer_token: SecretStr | None = Field(None, description="bearer token of the X API (app-only)")
+    x_api_url: str = Field("", description="base address of the X API; empty: X itself")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Settings from the environment and, where it exists, the file that `DRINKSTREAM_FILE` names (KEY=value lines).
+
+        The environment wins over the file. Raises BadInputError for an unknown `DRINKSTREAM_*` key or a bad value; the
+        message names the key but never a value, since it may be a secret.
+        """
+        env = dict(os.environ if environ is None else environ)
+        given = {k: v for k, v in env.items() if k.startswith(PREFIX)}
+        file = given.pop(PREFIX + "FILE", None)
+        if file is not None:
+            given = {**_file(Path(file)), **given}
+        known = {PREFIX + name.upper(): name for name in cls.model_fields}
+        if unknown := sorted(set(given) - set(known)):
+            raise BadInputError(f"unknown setting {', '.join(unknown)}: see docs/settings.md for all of them")
+        try:
+            return cls.model_validate({known[k]: v for k, v in given.items() if v != ""})
+        except ValidationError as error:
+            faults = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+            raise BadInputError(f"bad setting: {faults}") from None
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's bootstrap servers, `host:port[,host:port]`."""
+        return self.kafka_bootstrap or f"{self.host}:{self.kafka_port}"
+
+    @property
+    def contact_points(self) -> list[str]:
+        """Cassandra's contact points."""
+        return self.cassandra_hosts.split(",") if self.cassandra_hosts else [self.host]
+
+    @property
+    def archive(self) -> str:
+        """Address of the archive's Delta table."""
+        return self.archive_uri or str(self.home / "archive")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the streaming queries' checkpoints."""
+        return self.home / "checkpoints"
+
+    @property
+    def secrets(self) -> Path:
+        """Folder (0700) of generated passwords, one file (0600) each."""
+        return self.home / "secrets"
+
+    @property
+    def watermark(self) -> timedelta:
+        """Delay of the speed layer's watermark on append time."""
+        return timedelta(seconds=self.speed_watermark)
+
+    def secret(self, name: str) -> str:
+        """The generated password `name` (one of the files in `secrets`). Raises BadInputError where there is none."""
+        path = self.secrets / name
+        if not path.is_file():
+            raise BadInputError(f"no password {name}: {path} is missing; `make up` writes it")
+        return path.read_text().strip()
+
+    def writer_login(self) -> tuple[str, str]:
+        """Cassandra user and password of the programs that write."""
+        given = self.cassandra_password
+        return self.cassandra_user, given.get_secret_value() if given else self.secret("cassandra_writer")
+
+    def reader_login(self) -> tuple[str, str]:
+        """Cassandra user and password of the programs that only read."""
+        given = self.cassandra_reader_password
+        return self.cassandra_reader, given.get_secret_value() if given else self.secret("cassandra_reader")
+
+
+def _file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise BadInputError(f"{PREFIX}FILE names {path}, which is not there")
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

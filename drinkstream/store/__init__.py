@@ -1,0 +1,1 @@
+"""The Cassandra edge: the schema, and the only code that speaks CQL."""

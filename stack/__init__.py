@@ -1,0 +1,1 @@
+"""The local servers: what `make up` installs, configures, starts, watches and stops."""
