@@ -73,8 +73,10 @@ class Settings(BaseModel):
     speed_ttl_days: int = Field(35, description="days that Cassandra keeps speed cells")
 
     # recompute, audit, web
-    max_rejected_share: float = Field(0.01, description="share of a day's records that may be rejected before the audit fails")
-    audit_tolerance: float = Field(0.02, description="relative difference between speed and batch totals that the audit lets pass")
+    max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
+    audit_tolerance: float = Field(
+        0.02, description="relative difference of speed and batch totals that the audit lets pass"
+    )
     web_threads: int = Field(8, description="request threads of the web server")
     live_refresh: float = Field(1.0, description="seconds between the web's looks at the live cells")
 

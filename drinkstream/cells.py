@@ -1,0 +1,208 @@
+"""The cell: what both layers count, how a post falls into cells, and how a cell's ids are packed.
+
+A post that names a drink falls into one cell for each of its levels. A sum never crosses levels, so every total is a
+count of distinct posts.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+ANY = "*"
+NO_BRAND = ""
+
+SLOT_MS = 10 * 60 * 1000
+"""Length of the speed layer's slot of append time, ms."""
+
+HOUR_MS = 60 * 60 * 1000
+MINUTE_MS = 60 * 1000
+
+_INTEGERS, _TEXTS = 1, 2
+_FEW = 64
+_CUT_OFF = "a blob of ids is cut off or has bytes behind its end"
+
+
+class Level(NamedTuple):
+    """What a number counts: posts of `category` ('*' any, or of none) and `brand` ('' not asked for, '*' any)."""
+
+    category: str
+    brand: str
+
+
+ANY_DRINK = Level(ANY, NO_BRAND)
+"""Posts that name a drink of any category: the denominator of a category's share."""
+
+ANY_BRAND = Level(ANY, ANY)
+"""Posts that name any brand: the denominator of a brand's share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: `minute_ms` is the start of the event time's minute, ms since 1970 UTC."""
+
+    minute_ms: int
+    source: str
+    level: Level
+    kind: str
+    lang: str
+
+    @property
+    def hour(self) -> str:
+        """The hour of the event time as 'YYYY-MM-DDTHH', which the tables are partitioned by."""
+        return hour_of(self.minute_ms)
+
+
+def levels(mentions: Iterable[tuple[str | None, str | None]]) -> tuple[Level, ...]:
+    """The levels that a post with these (category, brand) mentions counts in, each once, in a fixed order.
+
+    `('*','')` any category, `(c,'')` category c, `(c,b)` brand b with drink c, `('*',b)` brand b with or without a
+    drink, `('*','*')` any brand. A mention without category and brand names nothing and raises ValueError.
+    """
+    found: set[Level] = set()
+    for category, brand in mentions:
+        if category is None and brand is None:
+            raise ValueError("a mention needs a category, a brand or both")
+        if category is not None:
+            found.add(ANY_DRINK)
+            found.add(Level(category, NO_BRAND))
+            if brand is not None:
+                found.add(Level(category, brand))
+        if brand is not None:
+            found.add(ANY_BRAND)
+            found.add(Level(ANY, brand))
+    return tuple(sorted(found))
+
+
+def minute_of(event_ms: int) -> int:
+    """Start of the minute that an instant lies in; both in ms since 1970 UTC."""
+    return event_ms - event_ms % MINUTE_MS
+
+
+def slot_of(append_ms: int) -> int:
+    """Start of the speed layer's slot that an append time lies in; both in ms since 1970 UTC."""
+    return append_ms - append_ms % SLOT_MS
+
+
+def hour_of(ms: int) -> str:
+    """'YYYY-MM-DDTHH' (UTC) of an instant in ms since 1970."""
+    return str(np.datetime64(ms - ms % HOUR_MS, "ms"))[:13]
+
+
+def shard_of(source: str, post_id: str, shards: int) -> int:
+    """The shard of a post in a level of `shards` shards: CRC-32 of the UTF-8 bytes of `source:id`, modulo `shards`."""
+    return crc32(f"{source}:{post_id}".encode()) % shards if shards > 1 else 0
+
+
+def pack(ids: Iterable[str]) -> bytes:
+    """The blob of a set of ids: each once, sorted; the same set always gives the same bytes.
+
+    Where every id is the decimal text of a 64-bit integer: 0x01, count (u32), the least id (i64), then the differences
+    of neighbours as LEB128. Else: 0x02, count (u32), then each id's UTF-8 bytes behind their length (u32). All integers
+    are little-endian.
+    """
+    distinct = set(ids)
+    numbers = _integers(distinct)
+    if numbers is not None and len(numbers) <= _FEW:
+        return _pack_few(numbers)
+    if numbers is None:
+        encoded = [text.encode("utf-8", "surrogatepass") for text in sorted(distinct)]
+        return struct.pack("<BI", _TEXTS, len(distinct)) + b"".join(struct.pack("<I", len(e)) + e for e in encoded)
+    head = struct.pack("<BIq", _INTEGERS, len(numbers), numbers[0])
+    return head + _leb128(np.diff(np.array(numbers, np.int64)).astype(np.uint64))
+
+
+def unpack(blob: bytes) -> tuple[str, ...]:
+    """The ids in a blob of `pack`, integers in the order of their values, else in the order of their text.
+
+    Raises ValueError where the blob is not one of ours or is cut off.
+    """
+    if len(blob) < 5:
+        raise ValueError("not a blob of ids: it is shorter than its head")
+    form, count = struct.unpack_from("<BI", blob)
+    if form == _INTEGERS:
+        return tuple(map(str, unpack_integers(blob).tolist()))
+    if form != _TEXTS:
+        raise ValueError(f"not a blob of ids: unknown form {form}")
+    texts, at = [], 5
+    for _ in range(count):
+        if len(blob) < at + 4:
+            raise ValueError(_CUT_OFF)
+        (size,) = struct.unpack_from("<I", blob, at)
+        at += 4 + size
+        texts.append(blob[at - size : at].decode("utf-8", "surrogatepass"))
+    if at != len(blob):
+        raise ValueError(_CUT_OFF)
+    return tuple(texts)
+
+
+def unpack_integers(blob: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """The ids in a blob of integers, as int64 of shape (count,), ascending. Raises ValueError for any other blob."""
+    if len(blob) < 5 or blob[0] != _INTEGERS:
+        raise ValueError("not a blob of integer ids")
+    (count,) = struct.unpack_from("<I", blob, 1)
+    if count == 0:
+        return np.empty(0, np.int64)
+    if len(blob) < 13:
+        raise ValueError(_CUT_OFF)
+    (first,) = struct.unpack_from("<q", blob, 5)
+    raw = np.frombuffer(blob, np.uint8, offset=13)
+    ends = np.flatnonzero(raw < 0x80)
+    if len(ends) != count - 1 or (len(raw) and raw[-1] >= 0x80):
+        raise ValueError(_CUT_OFF)
+    if count == 1:
+        return np.array([first], np.int64)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    shift = (np.arange(len(raw)) - np.repeat(starts, ends - starts + 1)).astype(np.uint64) * np.uint64(7)
+    deltas = np.add.reduceat((raw & 0x7F).astype(np.uint64) << shift, starts)
+    # unsigned sums wrap as two's complement does, so differences past 2**63 come back right
+    return (np.concatenate(([np.uint64(0)], np.cumsum(deltas))) + np.int64(first).astype(np.uint64)).astype(np.int64)
+
+
+def union(blobs: Sequence[bytes]) -> bytes:
+    """The blob of the union of the sets of ids in `blobs`."""
+    if len(blobs) == 1:
+        return blobs[0]
+    return pack(post_id for blob in blobs for post_id in unpack(blob))
+
+
+def _pack_few(numbers: list[int]) -> bytes:
+    # most cells of a minute hold a handful of ids, for which numpy's fixed cost would dominate
+    if not numbers:
+        return struct.pack("<BI", _INTEGERS, 0)
+    blob = bytearray(struct.pack("<BIq", _INTEGERS, len(numbers), numbers[0]))
+    for before, number in pairwise(numbers):
+        delta = number - before
+        while delta > 0x7F:
+            blob.append(delta & 0x7F | 0x80)
+            delta >>= 7
+        blob.append(delta)
+    return bytes(blob)
+
+
+def _integers(ids: set[str]) -> list[int] | None:
+    if not all(text.isascii() and text.isdigit() and len(text) <= 19 for text in ids):
+        return None
+    numbers = [int(text) for text in ids]
+    # '007' would come back as '7', and 2**63 and above does not fit
+    if any(number >= 2**63 or str(number) != text for number, text in zip(numbers, ids, strict=True)):
+        return None
+    return sorted(numbers)
+
+
+def _leb128(values: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> bytes:
+    if not len(values):
+        return b""
+    width = max(1, (int(values.max()).bit_length() + 6) // 7)
+    shifts = np.arange(width, dtype=np.uint64) * np.uint64(7)
+    septets = (values[:, None] >> shifts) & np.uint64(0x7F)
+    last = np.maximum(width - 1 - np.argmax(septets[:, ::-1] != 0, axis=1), 0)
+    last[~septets.any(axis=1)] = 0
+    position = np.arange(width)
+    more = np.where(position < last[:, None], 0x80, 0).astype(np.uint64)
+    kept = position <= last[:, None]
+    return bytes((septets | more)[kept].astype(np.uint8))

@@ -1,0 +1,114 @@
+"""Which layer a day's numbers come from. Pure: a request takes one snapshot of the state and asks only this module.
+
+A published day is answered by its run; any other day by the current epoch of the speed layer, if that can answer for
+it; else the day is missing, which is shown as a hole and never as a low number. No day comes from both layers.
+"""
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from drinkstream.errors import BadInputError
+
+Layer = Literal["batch", "speed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One entry of the log of publications: from `at` (UTC) on, `day` is answered by `run_id`."""
+
+    day: date
+    seq: int
+    run_id: str
+    at: datetime
+    who: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One life of the speed query: its meaning version, and the days that it cannot answer for."""
+
+    id: str
+    meaning: str
+    blind_days: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state that one request sees: the publication in force by day, and the current epoch (None: there is none)."""
+
+    publications: Mapping[date, Publication] = field(default_factory=dict)
+    epoch: Epoch | None = None
+
+    @property
+    def token(self) -> str:
+        """The `at` of an answer: asks any route about this same state again. URL-safe text."""
+        days = {str(day): p.seq for day, p in sorted(self.publications.items())}
+        state = json.dumps([self.epoch.id if self.epoch else None, days], separators=(",", ":"))
+        return base64.urlsafe_b64encode(zlib.compress(state.encode(), 9)).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where one day's numbers come from: a run of the batch layer, an epoch of the speed layer, or nowhere."""
+
+    day: date
+    layer: Layer
+    run: str | None = None
+    epoch: str | None = None
+
+
+def snapshot(log: Iterable[Publication], epoch: Epoch | None, as_of: datetime | None = None) -> Snapshot:
+    """The state that the log of publications (in any order) and the current epoch make up.
+
+    The highest seq of a day is in force. With `as_of` only publications up to that instant count, and no epoch: what
+    the speed layer showed then is not kept.
+    """
+    in_force: dict[date, Publication] = {}
+    for publication in log:
+        if as_of is not None and publication.at > as_of:
+            continue
+        known = in_force.get(publication.day)
+        if known is None or publication.seq > known.seq:
+            in_force[publication.day] = publication
+    return Snapshot(in_force, epoch if as_of is None else None)
+
+
+def restore(token: str, log: Iterable[Publication], epochs: Mapping[str, Epoch]) -> Snapshot:
+    """The snapshot that a token was taken from, given the whole log and all epochs by id that are still known.
+
+    Raises BadInputError where the token is not one of ours or names a publication or epoch that is no longer there.
+    """
+    try:
+        state = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
+        epoch_id, seqs = state
+        wanted = {(date.fromisoformat(day), int(seq)) for day, seq in seqs.items()}
+    except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError):
+        raise BadInputError("at: not a token of an earlier answer; leave it out to ask about now") from None
+    if epoch_id is not None and epoch_id not in epochs:
+        raise BadInputError("at: the live numbers of that answer are no longer kept; leave it out to ask about now")
+    found = {p.day: p for p in log if (p.day, p.seq) in wanted}
+    if len(found) != len(wanted):
+        raise BadInputError("at: it names a publication that does not exist; leave it out to ask about now")
+    return Snapshot(found, epochs[epoch_id] if epoch_id is not None else None)
+
+
+def choose(day: date, state: Snapshot) -> Choice:
+    """The one layer that answers for `day` in `state`."""
+    publication = state.publications.get(day)
+    if publication is not None:
+        return Choice(day, "batch", run=publication.run_id)
+    if state.epoch is not None and day not in state.epoch.blind_days:
+        return Choice(day, "speed", epoch=state.epoch.id)
+    return Choice(day, "missing")
+
+
+def days_between(first: date, last: date) -> tuple[date, ...]:
+    """Every day from `first` to `last`, both included."""
+    return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))

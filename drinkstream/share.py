@@ -1,0 +1,162 @@
+"""Shares, mixes and trends from disjoint cell totals. Pure.
+
+Every total handed in counts the posts of one (category, brand, source, kind, lang) in one period; totals of one level
+are disjoint, so sums over them are counts of distinct posts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from drinkstream.cells import ANY, NO_BRAND, Level
+from drinkstream.errors import BadInputError
+
+By = Literal["category", "brand"]
+
+KINDS = ("original", "reply", "quote", "repost")
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """`n` posts of one level, source, kind and language; `period` says when (a day, an hour, a minute)."""
+
+    period: str
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a question is narrowed to; None: not narrowed. `kinds` are the kinds of posts that count."""
+
+    category: str | None = None
+    brand: str | None = None
+    source: str | None = None
+    lang: str | None = None
+    kinds: frozenset[str] = frozenset(KINDS)
+
+    def admits(self, total: Total) -> bool:
+        """Whether a total counts under the filters on source, language and kind."""
+        return (
+            (self.source is None or total.source == self.source)
+            and (self.lang is None or total.lang == self.lang)
+            and total.kind in self.kinds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row of an answer. share = n / denominator; mix = n / sum of n over all values; None where 0 / 0."""
+
+    category: str | None
+    brand: str | None
+    n: int
+    share: float | None
+    mix: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """`total` is the denominator of every share: posts that name any drink, or any brand, or the narrowed level."""
+
+    total: int
+    rows: tuple[Share, ...]
+
+
+def kinds(kind: str | None, reposts: str | None) -> frozenset[str]:
+    """The kinds of posts that count: the given kind alone, else all but reposts unless `reposts` is 'include'."""
+    if kind is not None:
+        if kind not in KINDS:
+            raise BadInputError(f"kind: one of {', '.join(KINDS)}, not {kind!r}")
+        return frozenset([kind])
+    if reposts not in (None, "include", "exclude"):
+        raise BadInputError(f"reposts: include or exclude, not {reposts!r}")
+    return frozenset(KINDS) if reposts == "include" else frozenset(KINDS) - {"repost"}
+
+
+def denominator(by: By, question: Filter) -> Level:
+    """The level that a share divides by: all drinks, all brands, or the other dimension where it is narrowed."""
+    if by == "category":
+        return Level(ANY, NO_BRAND if question.brand is None else question.brand)
+    return Level(ANY, ANY) if question.category is None else Level(question.category, NO_BRAND)
+
+
+def numerator(by: By, question: Filter, value: str) -> Level:
+    """The level that counts `value` of the dimension `by` under the question's other dimension."""
+    if by == "category":
+        return Level(value, NO_BRAND if question.brand is None else question.brand)
+    return Level(ANY if question.category is None else question.category, value)
+
+
+def shares(totals: Iterable[Total], by: By, question: Filter) -> Shares:
+    """The share and mix of each category or brand, the largest first (equal ones by name).
+
+    A filter on the dimension that `by` names only selects rows, after share and mix are computed; every other filter
+    narrows numerator and denominator alike. Shares may sum above 1, since a post may name two drinks; mixes sum to 1.
+    """
+    counted = _counts(totals, question)
+    total = counted.get(denominator(by, question), 0)
+    values = {level.category if by == "category" else level.brand for level in counted} - {ANY, NO_BRAND}
+    found = {value: counted.get(numerator(by, question, value), 0) for value in values}
+    found = {value: n for value, n in found.items() if n}
+    whole = sum(found.values())
+    wanted = question.category if by == "category" else question.brand
+    rows = [
+        Share(
+            category=value if by == "category" else question.category,
+            brand=value if by == "brand" else question.brand,
+            n=n,
+            share=n / total if total else None,
+            mix=n / whole if whole else None,
+        )
+        for value, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        if wanted is None or value == wanted
+    ]
+    return Shares(total, tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a trend: `n` posts of `value` in `period`, and the denominator of its share there."""
+
+    period: str
+    value: str
+    n: int
+    total: int
+
+
+def trend(totals: Iterable[Total], by: By, question: Filter) -> tuple[Point, ...]:
+    """Counts by period and value of the dimension `by`, in the order of period, then value."""
+    by_period: dict[str, list[Total]] = defaultdict(list)
+    for total in totals:
+        by_period[total.period].append(total)
+    points = []
+    for period in sorted(by_period):
+        answer = shares(by_period[period], by, question)
+        for row in answer.rows:
+            value = row.category if by == "category" else row.brand
+            points.append(Point(period, value or "", row.n, answer.total))
+    return tuple(sorted(points, key=lambda point: (point.period, point.value)))
+
+
+def count(totals: Iterable[Total], question: Filter) -> int:
+    """How many posts the question is about: of its category and brand, or of any drink where neither is given."""
+    return _counts(totals, question).get(level(question), 0)
+
+
+def level(question: Filter) -> Level:
+    """The level that a question is about: `('*','')` where it names neither category nor brand."""
+    return Level(question.category or ANY, question.brand or NO_BRAND)
+
+
+def _counts(totals: Iterable[Total], question: Filter) -> dict[Level, int]:
+    counted: dict[Level, int] = defaultdict(int)
+    for total in totals:
+        if question.admits(total):
+            counted[Level(total.category, total.brand)] += total.n
+    return counted

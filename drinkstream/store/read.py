@@ -1,0 +1,302 @@
+"""Reading the store: one partition for each question, absolute numbers, slots united."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from cassandra.cluster import Session
+from cassandra.concurrent import execute_concurrent_with_args
+
+from drinkstream.cells import union, unpack
+from drinkstream.merge import Epoch, Publication
+from drinkstream.share import Total
+
+_CONCURRENCY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt to recompute a day. `totals`, `rejected`: counts by name; `position`: next offsets."""
+
+    day: date
+    run_id: str
+    attempt: str
+    asked_by: str
+    meaning: str
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    archive_version: int | None = None
+    cluster: str = ""
+    position: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One life of the speed query as stored; offsets are by partition."""
+
+    epoch: str
+    status: str
+    meaning: str
+    cluster: str
+    started_at: datetime
+    first_offsets: Mapping[str, int]
+    catch_up: Mapping[str, int]
+    processed: Mapping[str, int]
+    watermark_s: int
+    blind_days: frozenset[date]
+    why: str = ""
+
+    @property
+    def as_epoch(self) -> Epoch:
+        """What the merge needs to know of it."""
+        return Epoch(self.epoch, self.meaning, self.blind_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One micro-batch of the speed query. `ended_at` is None until all its rows are written."""
+
+    batch_id: int
+    started_at: datetime
+    ended_at: datetime | None
+    append_to: datetime | None
+    rows_in: int
+    hits: int
+    hours: frozenset[str]
+
+
+class CellCount(NamedTuple):
+    """`n` posts of one cell; `minute` counts from the start of the hour 'YYYY-MM-DDTHH'."""
+
+    hour: str
+    minute: int
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+    n: int
+
+
+class CellIds(NamedTuple):
+    """The ids of one cell, as a blob of cells.py's codec for each of its disjoint shards."""
+
+    hour: str
+    minute: int
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+    blobs: tuple[bytes, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, of all shards."""
+        return tuple(post_id for blob in self.blobs for post_id in unpack(blob))
+
+
+class Reader:
+    """All questions that a program asks the store. Safe to share between threads, never across a fork."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._prepared: dict[str, Any] = {}
+
+    # -- the state ---------------------------------------------------------------------------------------------------
+
+    def publications(self, months: Iterable[str]) -> list[Publication]:
+        """The log of publications of these months ('YYYY-MM'), in the order of day and seq."""
+        query = "SELECT day, seq, run_id, at, who, why FROM publications_v1 WHERE month = ?"
+        return [
+            Publication(row.day.date(), row.seq, row.run_id, _utc(row.at), row.who or "", row.why or "")
+            for month in months
+            for row in self._rows(query, month)
+        ]
+
+    def published_months(self) -> list[str]:
+        """Every month that has a publication, in order."""
+        return sorted(row.month for row in self._rows("SELECT DISTINCT month FROM publications_v1"))
+
+    def epochs(self, stream: str = "posts") -> list[EpochRow]:
+        """Every life of the speed query, the newest first."""
+        query = "SELECT * FROM epochs_v1 WHERE stream = ?"
+        return [
+            EpochRow(
+                row.epoch,
+                row.status,
+                row.meaning,
+                row.cluster,
+                _utc(row.started_at),
+                _json(row.first_offsets),
+                _json(row.catch_up),
+                _json(row.processed),
+                row.watermark_s,
+                frozenset(day.date() for day in row.blind_days or ()),
+                row.why or "",
+            )
+            for row in self._rows(query, stream)
+        ]
+
+    def current_epoch(self, stream: str = "posts") -> EpochRow | None:
+        """The epoch that answers for days that are not published, if there is one."""
+        return next((epoch for epoch in self.epochs(stream) if epoch.status == "current"), None)
+
+    def runs(self, day: date) -> list[Run]:
+        """Every attempt at a day, the newest first."""
+        return [_run(row) for row in self._rows("SELECT * FROM runs_v1 WHERE day = ?", day)]
+
+    def run(self, day: date, run_id: str) -> Run | None:
+        """One attempt at a day."""
+        rows = self._rows("SELECT * FROM runs_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        return next((_run(row) for row in rows), None)
+
+    def runs_of_attempt(self, attempt: str) -> list[Run]:
+        """The runs that one attempt wrote, by day."""
+        query = "SELECT day, run_id FROM runs_by_attempt_v1 WHERE attempt = ?"
+        found = [self.run(row.day.date(), row.run_id) for row in self._rows(query, attempt)]
+        return [run for run in found if run is not None]
+
+    def batches(self, epoch: str, day: date, after: int = -1) -> list[Batch]:
+        """The micro-batches that an epoch ran on a UTC day, with an id above `after`, in order."""
+        query = (
+            "SELECT batch_id, started_at, ended_at, append_to, rows_in, hits, hours "
+            "FROM speed_batches_v1 WHERE epoch = ? AND day = ? AND batch_id > ?"
+        )
+        return [
+            Batch(
+                row.batch_id,
+                _utc(row.started_at),
+                _utc(row.ended_at) if row.ended_at else None,
+                _utc(row.append_to) if row.append_to else None,
+                row.rows_in or 0,
+                row.hits or 0,
+                frozenset(row.hours or ()),
+            )
+            for row in self._rows(query, epoch, day, after)
+        ]
+
+    # -- the numbers -------------------------------------------------------------------------------------------------
+
+    def day_totals(self, day: date, run_id: str) -> list[Total]:
+        """A run's totals of a day, by level, source, kind and language; their period is the day."""
+        query = "SELECT category, brand, source, kind, lang, n FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?"
+        return [
+            Total(str(day), row.category, row.brand, row.source, row.kind, row.lang, row.n)
+            for row in self._rows(query, str(day)[:7], day, run_id)
+        ]
+
+    def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
+        """The counts of a run's cells in these hours; `categories` as in the levels ('*' is one)."""
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, n "
+            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
+        )
+        summed: dict[tuple[Any, ...], int] = defaultdict(int)
+        for row in self._many(query, [(run_id, hour, category) for hour in hours for category in categories]):
+            summed[_cell(row)] += row.n
+        return [CellCount(*cell, n) for cell, n in summed.items()]
+
+    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]:
+        """The ids of a run's cells of one level in these hours."""
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, ids "
+            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
+        )
+        yield from self._ids(query, [(run_id, hour, category) for hour in hours], brand)
+
+    def speed_hours(self, epoch: str) -> frozenset[str]:
+        """Every hour that an epoch has cells for."""
+        return frozenset(row.hour for row in self._rows("SELECT hour FROM speed_hours_v1 WHERE epoch = ?", epoch))
+
+    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
+        """The counts of an epoch's cells in these hours: the size of the union of each cell's slots."""
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, shard, slot, n "
+            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ?"
+        )
+        counts: dict[tuple[Any, ...], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for row in self._many(query, [(epoch, hour, category) for hour in hours for category in categories]):
+            counts[_cell(row)][row.shard].append(row.n)
+        # ids are needed only where a cell has more than one slot: there n alone cannot tell what the slots share
+        torn = {cell[:3:2] for cell, shards in counts.items() if any(len(ns) > 1 for ns in shards.values())}
+        united = {
+            tuple(ids[:7]): sum(len(unpack(blob)) for blob in ids.blobs)
+            for hour, category in sorted(torn)
+            for ids in self.speed_ids(epoch, [hour], category, None)
+        }
+        return [
+            CellCount(*cell, united.get(cell, sum(ns[0] for ns in shards.values()))) for cell, shards in counts.items()
+        ]
+
+    def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
+        """The ids of an epoch's cells of one level in these hours (`brand` None: of all brands), slots united."""
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
+            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ?"
+        )
+        yield from self._ids(query, [(epoch, hour, category) for hour in hours], brand)
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _ids(self, query: str, keys: list[tuple[str, str, str]], brand: str | None) -> Iterator[CellIds]:
+        blobs: dict[tuple[Any, ...], dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
+        for row in self._many(query, keys):
+            if brand is None or row.brand == brand:
+                blobs[_cell(row)][getattr(row, "shard", len(blobs[_cell(row)]))].append(row.ids)
+        for cell, shards in sorted(blobs.items()):
+            yield CellIds(*cell, tuple(union(shards[shard]) for shard in sorted(shards)))
+
+    def _rows(self, query: str, *values: Any) -> Any:
+        return self._session.execute(self._prepare(query), values)
+
+    def _many(self, query: str, keys: list[tuple[Any, ...]]) -> Iterator[Any]:
+        if not keys:
+            return
+        results = execute_concurrent_with_args(self._session, self._prepare(query), keys, concurrency=_CONCURRENCY)
+        for _, rows in results:
+            yield from rows
+
+    def _prepare(self, query: str) -> Any:
+        if query not in self._prepared:
+            self._prepared[query] = self._session.prepare(query)
+        return self._prepared[query]
+
+
+def _cell(row: Any) -> tuple[Any, ...]:
+    return (row.hour, row.minute, row.category, row.brand, row.source, row.kind, row.lang)
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        row.day.date(),
+        row.run_id,
+        row.attempt,
+        row.asked_by,
+        row.meaning,
+        row.status,
+        _utc(row.started_at),
+        _utc(row.completed_at) if row.completed_at else None,
+        row.archive_version,
+        row.cluster or "",
+        _json(row.position),
+        _json(row.fingerprint),
+        _json(row.totals),
+        _json(row.rejected),
+    )
+
+
+def _json(text: str | None) -> Any:
+    return json.loads(text) if text else {}
+
+
+def _utc(instant: datetime) -> datetime:
+    # the driver hands out naive datetimes that are UTC
+    return instant.replace(tzinfo=UTC)

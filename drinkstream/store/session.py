@@ -1,0 +1,43 @@
+"""A session with Cassandra, opened after any fork, with the settings that both layers share."""
+
+from cassandra import ConsistencyLevel
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
+
+from drinkstream.errors import UnavailableError
+from drinkstream.settings import Settings
+
+DATACENTER = "datacenter1"
+
+
+def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = None) -> Session:
+    """An open session as (user, password), with LOCAL_QUORUM reads and writes; `session.cluster.shutdown()` ends it.
+
+    Never call this before a fork. Raises UnavailableError where no server answers; once open, the driver reconnects by
+    itself.
+    """
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=DATACENTER)),
+        consistency_level=ConsistencyLevel.LOCAL_QUORUM,
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=30.0,
+    )
+    cluster = Cluster(
+        settings.contact_points,
+        port=settings.cassandra_port,
+        auth_provider=PlainTextAuthProvider(*login),
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        protocol_version=5,
+        reconnection_policy=ExponentialReconnectionPolicy(0.5, 15.0, max_attempts=None),
+        connect_timeout=10,
+    )
+    try:
+        return cluster.connect(keyspace or settings.keyspace)
+    except NoHostAvailable as error:
+        cluster.shutdown()
+        points = ", ".join(settings.contact_points)
+        raise UnavailableError(
+            f"Cassandra does not answer on {points} port {settings.cassandra_port}: {error}. "
+            "`make status` shows whether it runs"
+        ) from error
