@@ -16,6 +16,8 @@ from drinkstream.share import Total
 
 _CONCURRENCY = 64
 
+CellKey = tuple[str, int, str, str, str, str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -187,7 +189,10 @@ class Reader:
 
     def day_totals(self, day: date, run_id: str) -> list[Total]:
         """A run's totals of a day, by level, source, kind and language; their period is the day."""
-        query = "SELECT category, brand, source, kind, lang, n FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?"
+        query = (
+            "SELECT category, brand, source, kind, lang, n "
+            "FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?"
+        )
         return [
             Total(str(day), row.category, row.brand, row.source, row.kind, row.lang, row.n)
             for row in self._rows(query, str(day)[:7], day, run_id)
@@ -199,7 +204,7 @@ class Reader:
             "SELECT hour, category, minute, brand, source, kind, lang, n "
             "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
         )
-        summed: dict[tuple[Any, ...], int] = defaultdict(int)
+        summed: dict[CellKey, int] = defaultdict(int)
         for row in self._many(query, [(run_id, hour, category) for hour in hours for category in categories]):
             summed[_cell(row)] += row.n
         return [CellCount(*cell, n) for cell, n in summed.items()]
@@ -207,7 +212,7 @@ class Reader:
     def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]:
         """The ids of a run's cells of one level in these hours."""
         query = (
-            "SELECT hour, category, minute, brand, source, kind, lang, ids "
+            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
             "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
         )
         yield from self._ids(query, [(run_id, hour, category) for hour in hours], brand)
@@ -222,13 +227,13 @@ class Reader:
             "SELECT hour, category, minute, brand, source, kind, lang, shard, slot, n "
             "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ?"
         )
-        counts: dict[tuple[Any, ...], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        counts: dict[CellKey, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         for row in self._many(query, [(epoch, hour, category) for hour in hours for category in categories]):
             counts[_cell(row)][row.shard].append(row.n)
         # ids are needed only where a cell has more than one slot: there n alone cannot tell what the slots share
         torn = {cell[:3:2] for cell, shards in counts.items() if any(len(ns) > 1 for ns in shards.values())}
         united = {
-            tuple(ids[:7]): sum(len(unpack(blob)) for blob in ids.blobs)
+            ids[:7]: sum(len(unpack(blob)) for blob in ids.blobs)
             for hour, category in sorted(torn)
             for ids in self.speed_ids(epoch, [hour], category, None)
         }
@@ -247,10 +252,10 @@ class Reader:
     # -- how -----------------------------------------------------------------------------------------------------------
 
     def _ids(self, query: str, keys: list[tuple[str, str, str]], brand: str | None) -> Iterator[CellIds]:
-        blobs: dict[tuple[Any, ...], dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
+        blobs: dict[CellKey, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
         for row in self._many(query, keys):
             if brand is None or row.brand == brand:
-                blobs[_cell(row)][getattr(row, "shard", len(blobs[_cell(row)]))].append(row.ids)
+                blobs[_cell(row)][row.shard].append(row.ids)
         for cell, shards in sorted(blobs.items()):
             yield CellIds(*cell, tuple(union(shards[shard]) for shard in sorted(shards)))
 
@@ -270,7 +275,7 @@ class Reader:
         return self._prepared[query]
 
 
-def _cell(row: Any) -> tuple[Any, ...]:
+def _cell(row: Any) -> CellKey:
     return (row.hour, row.minute, row.category, row.brand, row.source, row.kind, row.lang)
 
 
