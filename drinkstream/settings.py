@@ -26,6 +26,10 @@ class Settings(BaseModel):
 
     # where things lie
     home: Path = Field(ROOT / "var", description="folder of all data, logs, downloads and secrets of this stack")
+    jars: Path = Field(
+        default_factory=lambda given: given["home"] / "jars", description="folder of downloaded jars; empty: `jars` in home"
+    )
+    ivy_settings: Path | None = Field(None, description="Ivy settings file naming a mirror of Maven Central; empty: none")
 
     # addresses
     host: str = Field("127.0.0.1", description="address that every local server listens on")
