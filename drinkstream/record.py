@@ -1,0 +1,81 @@
+"""The four things that a line can be, and what a collector sends of it. Import them from `drinkstream.post`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PostKind = Literal["repost", "quote", "reply", "original"]
+Action = Literal["delete", "scrub_geo", "withheld"]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One delivered version of a post."""
+
+    source: str  # the network that owns the id
+    id: str  # first id of its edit history: all versions of a post share it
+    version: str  # the id as delivered
+    event_ms: int  # when the post was made, milliseconds since 1970 UTC
+    lang: str  # BCP 47, one spelling; "und" where the network does not say
+    kind: PostKind
+    text: str  # long form, HTML entities resolved; a repost's is the reposted post's where the line carries it
+    hashtags: tuple[str, ...]  # as written, without "#", of the same post as `text`
+    place: str | None  # the network's id of the place
+    edited: bool  # this version is a later one of its history
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case)."""
+
+    source: str
+    id: str
+    action: Action
+    countries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that is neither a post nor about one post: limit, disconnect, keepalive, page, user ..."""
+
+    source: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that cannot be read, and why: see `docs/wire-shapes.md` for the reasons."""
+
+    reason: str
+
+
+Record = Post | Tombstone | Notice | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One record as it goes to Kafka: `shape` is `<class>.<detail>`, `event_ms` is None where it must not be sent."""
+
+    value: bytes
+    id: str | None
+    shape: str
+    event_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a wire module made of one line, before its time is judged: `id` and `event_ms` are those of the envelope."""
+
+    record: Record
+    shape: str
+    id: str | None = None
+    event_ms: int | None = None
+
+
+def rejected(reason: str) -> Reading:
+    """The reading of a line that is rejected for `reason`."""
+    return Reading(Rejected(reason), "rejected." + reason)
+
+
+def notice(source: str, kind: str) -> Reading:
+    """The reading of a line that is a notice of `kind`."""
+    return Reading(Notice(source, kind), "notice." + kind)

@@ -1,0 +1,249 @@
+"""X's wire shapes, v1.1 and v2, as `docs/wire-shapes.md` lists them: bytes in, one reading out.
+
+The fast path decodes only the fields that are read, typed, with msgspec. A line that it refuses (a lone surrogate, a
+field of another type, no JSON at all) is read again with the standard library, which also says what is wrong with it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from drinkstream import wire_json, wire_x_control
+from drinkstream.record import Post, PostKind, Reading, Rejected, rejected
+from drinkstream.wire_values import event_time, language, plain, post_id, sound
+
+
+class Hashtag(msgspec.Struct, gc=False):
+    tag: str | None = None  # v2
+    text: str | None = None  # v1.1
+
+
+class Entities(msgspec.Struct, gc=False):
+    hashtags: list[Hashtag] | None = None
+
+
+class Note(msgspec.Struct, gc=False):
+    text: str | None = None
+    entities: Entities | None = None
+
+
+class Reference(msgspec.Struct, gc=False):
+    """What a post refers to; `text` and what follows it only where `twarc2 flatten` put the other post itself here."""
+
+    type: str | None = None
+    id: Any = None
+    text: str | None = None
+    note_tweet: Note | None = None
+    entities: Entities | None = None
+
+
+class Geo(msgspec.Struct, gc=False):
+    place_id: str | None = None
+
+
+class Tweet(msgspec.Struct, gc=False):
+    """A post of v2; ids and `lang` are checked by hand, so that a bad id is told from a bad shape."""
+
+    id: Any = None
+    text: str | None = None
+    created_at: Any = None
+    lang: Any = None
+    edit_history_tweet_ids: list[Any] | None = None
+    note_tweet: Note | None = None
+    referenced_tweets: list[Reference] | None = None
+    entities: Entities | None = None
+    geo: Geo | None = None
+
+
+class Included(msgspec.Struct, gc=False):
+    """A post that another one refers to."""
+
+    id: Any = None
+    text: str | None = None
+    note_tweet: Note | None = None
+    entities: Entities | None = None
+
+
+class Includes(msgspec.Struct, gc=False):
+    tweets: list[Included] | None = None
+
+
+class Extended(msgspec.Struct, gc=False):
+    full_text: str | None = None
+    entities: Entities | None = None
+
+
+class Place(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class Quoted(msgspec.Struct, gc=False):
+    """Only whether it is there matters."""
+
+
+class EditHistory(msgspec.Struct, gc=False):
+    initial_tweet_id: Any = None
+
+
+class Reposted(msgspec.Struct, gc=False):
+    text: str | None = None
+    full_text: str | None = None
+    extended_tweet: Extended | None = None
+    entities: Entities | None = None
+
+
+class Line(msgspec.Struct, gc=False):
+    """A line: `data` and `includes` of v2, every other field of v1.1."""
+
+    data: Tweet | list[msgspec.Raw] | None = None
+    includes: Includes | None = None
+    id: Any = None
+    id_str: Any = None
+    text: str | None = None
+    full_text: str | None = None
+    created_at: Any = None
+    lang: Any = None
+    extended_tweet: Extended | None = None
+    retweeted_status: Reposted | None = None
+    quoted_status: Quoted | None = None
+    quoted_status_id: Any = None
+    is_quote_status: Any = None
+    in_reply_to_status_id: Any = None
+    edit_history: EditHistory | None = None
+    entities: Entities | None = None
+    place: Place | None = None
+
+
+_LINE = msgspec.json.Decoder(Line)
+_TWEET = msgspec.json.Decoder(Tweet)
+
+
+def read(value: bytes, source: str) -> Reading:
+    """What `value`, one line or one member of a page, is. Its time is not judged here; a page is not split here."""
+    if value.startswith(wire_json.BOM):
+        value = value[3:]
+    if fault := wire_json.undecodable(value):
+        return rejected(fault)
+    try:
+        line = _LINE.decode(value)
+        if line.text is None and line.full_text is None:
+            if isinstance(line.data, list):
+                return wire_x_control.page(bool(line.data), source)
+            if line.data is not None and line.data.text is not None:
+                return _v2(line.data, line.includes, source, "post.x.v2")
+        elif _is_flat(line):
+            return _v2(_TWEET.decode(value), None, source, "post.x.v2.flat")
+        else:
+            return _v1(line, source)
+    except (msgspec.MsgspecError, RecursionError):
+        pass  # the other decoder reads it, or says why nobody can
+    return _read_patiently(value, source)
+
+
+def _read_patiently(value: bytes, source: str) -> Reading:
+    """As `read`, by the standard library's decoder; here end all lines that are no posts, and all that are odd."""
+    found = wire_json.load(value)
+    if isinstance(found, str):
+        return rejected(found)
+    if not isinstance(found, dict):
+        return rejected("shape")
+    if isinstance(found.get("data"), list):
+        return wire_x_control.page(bool(found["data"]), source)
+    try:
+        line = msgspec.convert(found, Line)
+        if line.text is None and line.full_text is None:
+            if isinstance(line.data, Tweet) and line.data.text is not None:
+                return _v2(line.data, line.includes, source, "post.x.v2")
+            return wire_x_control.read(found, source)
+        if _is_flat(line):
+            return _v2(msgspec.convert(found, Tweet), None, source, "post.x.v2.flat")
+        return _v1(line, source)
+    except msgspec.ValidationError:
+        return rejected("shape")
+
+
+def _is_flat(line: Line) -> bool:
+    """Whether a post lies at the top of the line as in v2, where v1.1 would have `id_str` or a number."""
+    return line.id_str is None and isinstance(line.id, str) and line.retweeted_status is None
+
+
+def _v2(tweet: Tweet, includes: Includes | None, source: str, shape: str) -> Reading:
+    version = post_id(tweet.id)
+    first = post_id(tweet.edit_history_tweet_ids[0]) if tweet.edit_history_tweet_ids else version
+    if version is None or first is None:
+        return rejected("id")
+    kind: PostKind = "original"
+    carrier: Tweet | Included | Reference = tweet
+    if tweet.referenced_tweets:
+        references = {reference.type: reference for reference in tweet.referenced_tweets}
+        if (again := references.get("retweeted")) is not None:
+            kind = "repost"
+            candidates = [*((includes.tweets or ()) if includes else ()), again]
+            carrier = next((c for c in candidates if c.id == again.id and c.text is not None), tweet)
+        elif "quoted" in references:
+            kind = "quote"
+        elif "replied_to" in references:
+            kind = "reply"
+    text, entities = carrier.text, carrier.entities
+    if carrier.note_tweet is not None and carrier.note_tweet.text is not None:
+        text, entities = carrier.note_tweet.text, carrier.note_tweet.entities or entities
+    place = tweet.geo.place_id if tweet.geo else None
+    return _post(shape, source, first, version, tweet.created_at, tweet.lang, kind, text, entities, place)
+
+
+def _v1(line: Line, source: str) -> Reading:
+    version = post_id(line.id if line.id_str is None else line.id_str)
+    first = version
+    if line.edit_history is not None and line.edit_history.initial_tweet_id is not None:
+        first = post_id(line.edit_history.initial_tweet_id)
+    if version is None or first is None:
+        return rejected("id")
+    kind: PostKind = "original"
+    carrier: Line | Reposted = line
+    if (again := line.retweeted_status) is not None:
+        kind = "repost"
+        if again.text is not None or again.full_text is not None:
+            carrier = again
+    elif line.quoted_status is not None or line.quoted_status_id is not None or line.is_quote_status is True:
+        kind = "quote"
+    elif line.in_reply_to_status_id is not None:
+        kind = "reply"
+    text, entities = carrier.text if carrier.full_text is None else carrier.full_text, carrier.entities
+    if carrier.extended_tweet is not None and carrier.extended_tweet.full_text is not None:
+        text, entities = carrier.extended_tweet.full_text, carrier.extended_tweet.entities or entities
+    place = line.place.id if line.place else None
+    return _post("post.x.v1", source, first, version, line.created_at, line.lang, kind, text, entities, place)
+
+
+def _post(
+    shape: str,
+    source: str,
+    first: str,
+    version: str,
+    created_at: Any,
+    lang: Any,
+    kind: PostKind,
+    text: str | None,
+    entities: Entities | None,
+    place: str | None,
+) -> Reading:
+    event_ms = event_time(first, created_at)
+    if event_ms is None:
+        return Reading(Rejected("time"), "rejected.time", first)
+    hashtags: tuple[str, ...] = ()
+    if entities is not None and entities.hashtags:
+        written = (h.tag if h.text is None else h.text for h in entities.hashtags)
+        hashtags = tuple(sound(name) for name in written if name)
+    post = Post(
+        source,
+        first,
+        version,
+        event_ms,
+        language(lang) if isinstance(lang, str) else "und",
+        kind,
+        plain(text or ""),
+        hashtags,
+        place and sound(place),
+        first != version,
+    )
+    return Reading(post, shape, first, event_ms)
