@@ -26,10 +26,12 @@ class Settings(BaseModel):
 
     # where things lie
     home: Path = Field(ROOT / "var", description="folder of all data, logs, downloads and secrets of this stack")
-    jars: Path = Field(
-        default_factory=lambda given: given["home"] / "jars", description="folder of downloaded jars; empty: `jars` in home"
+    jars: Path | None = Field(
+        None, description="folder of downloaded jars, which stacks may share; empty: `jars` in home"
     )
-    ivy_settings: Path | None = Field(None, description="Ivy settings file naming a mirror of Maven Central; empty: none")
+    ivy_settings: Path | None = Field(
+        None, description="Ivy settings file naming a mirror of Maven Central; empty: none"
+    )
 
     # addresses
     host: str = Field("127.0.0.1", description="address that every local server listens on")
@@ -68,6 +70,7 @@ class Settings(BaseModel):
     # archive
     archive_uri: str = Field("", description="Delta table of the archive; empty: a folder below home")
     archive_trigger: int = Field(30, description="seconds between commits of the archive")
+    archive_max_offsets: int = Field(500_000, description="records that one commit of the archive takes at most")
 
     # speed layer
     speed_trigger: float = Field(1.0, description="seconds between micro-batches of the speed layer")
@@ -121,6 +124,11 @@ class Settings(BaseModel):
     def contact_points(self) -> list[str]:
         """Cassandra's contact points."""
         return self.cassandra_hosts.split(",") if self.cassandra_hosts else [self.host]
+
+    @property
+    def jar_folder(self) -> Path:
+        """Folder of the jars, with one folder below it for each class path: kafka, cassandra, spark, web."""
+        return self.jars or self.home / "jars"
 
     @property
     def archive(self) -> str:

@@ -1,0 +1,161 @@
+"""How far the archive has come in Kafka, kept beside its table: next offsets by partition, and the gaps it had to leave.
+
+The table itself says which offsets it holds, but erasing its newest rows lowers its highest offset, and a restart from
+there would fetch erased posts again. So the query keeps the positions it reached in a small file too.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drinkstream.errors import BadInputError, IntegrityError
+
+Positions = dict[tuple[str, int], int]
+"""(topic, partition) -> the next offset to take, which is one more than the highest offset taken."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """The offsets `start <= offset < until` of one Kafka partition."""
+
+    cluster: str
+    topic: str
+    partition: int
+    start: int
+    until: int
+
+    @property
+    def size(self) -> int:
+        """Number of offsets."""
+        return self.until - self.start
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition} offsets {self.start} to {self.until - 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records that Kafka no longer held when the archive came for them; `when` is RFC 3339 in UTC."""
+
+    span: Span
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The two files beside the archive's table. Each is replaced atomically; writers take turns by a lock."""
+
+    positions_file: Path
+    gaps_file: Path
+    lock_file: Path
+
+    @classmethod
+    def beside(cls, uri: str) -> "Ledger":
+        """The ledger of the table at `uri`, a path or a `file:` address. Raises BadInputError for any other scheme."""
+        path = uri.removeprefix("file://") if uri.startswith("file:///") else uri
+        if "://" in path:
+            raise BadInputError(f"the archive's positions can be kept beside a local table only, not beside {uri}")
+        base = path.rstrip("/")
+        return cls(Path(base + ".positions.json"), Path(base + ".gaps.json"), Path(base + ".lock"))
+
+    def table(self) -> str | None:
+        """Id of the Delta table that the positions belong to; None before the first start."""
+        table = self._kept().get("table")
+        return None if table is None else str(table)
+
+    def positions(self, cluster: str) -> Positions:
+        """Next offsets of Kafka cluster `cluster`: the highest ever kept, behind every recorded gap."""
+        found: Positions = {}
+        for topic, partitions in self._kept().get("positions", {}).get(cluster, {}).items():
+            for partition, offset in partitions.items():
+                found[topic, int(partition)] = int(offset)
+        gaps = {}
+        for gap in self.gaps():
+            if gap.span.cluster == cluster:
+                place = gap.span.topic, gap.span.partition
+                gaps[place] = max(gap.span.until, gaps.get(place, 0))
+        return furthest(found, gaps)
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """All recorded gaps, in the order in which they were met."""
+        return tuple(
+            Gap(Span(g["cluster"], g["topic"], g["partition"], g["from"], g["until"]), g["when"])
+            for g in _read(self.gaps_file, [])
+        )
+
+    def advance(self, cluster: str, table: str, positions: Mapping[tuple[str, int], int]) -> None:
+        """Keep `positions` of `cluster` where they are further than what is kept; nothing ever goes back.
+
+        Raises IntegrityError if the file belongs to a table with another id than `table`.
+        """
+        with self._alone():
+            kept = self._kept()
+            if kept.get("table", table) != table:
+                raise IntegrityError(
+                    f"{self.positions_file} belongs to another table ({kept['table']}, here {table}): "
+                    "restore the archive's table, or move the file away to archive all that Kafka still holds again"
+                )
+            clusters = kept.get("positions", {})
+            topics = clusters.setdefault(cluster, {})
+            for (topic, partition), offset in positions.items():
+                partitions = topics.setdefault(topic, {})
+                partitions[str(partition)] = max(offset, int(partitions.get(str(partition), 0)))
+            _write(self.positions_file, {"table": table, "positions": clusters})
+
+    def record(self, gap: Gap) -> None:
+        """Add `gap`; the position is behind it from then on."""
+        with self._alone():
+            span = gap.span
+            row = {"cluster": span.cluster, "topic": span.topic, "partition": span.partition}
+            row |= {"from": span.start, "until": span.until, "when": gap.when}
+            _write(self.gaps_file, [*_read(self.gaps_file, []), row])
+
+    def _kept(self) -> dict[str, Any]:
+        kept: dict[str, Any] = _read(self.positions_file, {})
+        return kept
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.lock_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock_file.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def furthest(*many: Mapping[tuple[str, int], int]) -> Positions:
+    """For each partition named anywhere in `many`, the furthest next offset."""
+    result: Positions = {}
+    for positions in many:
+        for place, offset in positions.items():
+            result[place] = max(offset, result.get(place, 0))
+    return result
+
+
+def _read(path: Path, empty: Any) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return empty
+    except ValueError as error:
+        raise IntegrityError(
+            f"{path} is damaged ({error}): restore it, or move it away and check the archive"
+        ) from error
+
+
+def _write(path: Path, content: Any) -> None:
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    with aside.open("w") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else a power cut may bring the old file back
+    finally:
+        os.close(folder)
