@@ -219,7 +219,12 @@ class Reader:
 
     def speed_hours(self, epoch: str) -> frozenset[str]:
         """Every hour that an epoch has cells for."""
-        return frozenset(row.hour for row in self._rows("SELECT hour FROM speed_hours_v1 WHERE epoch = ?", epoch))
+        return frozenset(self.touched(epoch))
+
+    def touched(self, epoch: str) -> dict[str, datetime]:
+        """When an epoch first wrote into each hour that it has cells for."""
+        query = "SELECT hour, touched FROM speed_hours_v1 WHERE epoch = ?"
+        return {row.hour: _utc(row.touched) for row in self._rows(query, epoch)}
 
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         """The counts of an epoch's cells in these hours: the size of the union of each cell's slots."""

@@ -1,0 +1,36 @@
+"""The meaning version: one hash over all that decides in which cells a post counts."""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+OUTSIDE = frozenset(
+    {"__init__", "archive", "cli", "errors", "meaning", "merge", "positions", "prefilter", "reconcile", "requests"}
+    | {"settings", "share", "spark"}
+)
+"""Modules of the package that do not decide it. What is not named here does, so that a new module counts by default."""
+
+
+def sources() -> tuple[str, ...]:
+    """Names of the files that the meaning version covers, relative to the package, sorted."""
+    return tuple(sorted(_covered()))
+
+
+@cache
+def version() -> str:
+    """The meaning version of the installed code and taxonomy: 16 hexadecimal digits of a SHA-256."""
+    digest = hashlib.sha256()
+    for name, entry in sorted(_covered().items()):
+        digest.update(name.encode() + b"\0" + entry.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _covered() -> dict[str, Traversable]:
+    found = {}
+    for entry in files("drinkstream").iterdir():
+        if entry.name.endswith(".toml") or (entry.name.endswith(".py") and entry.name[:-3] not in OUTSIDE):
+            found[entry.name] = entry
+        elif entry.name == "taxonomy":
+            found |= {f"taxonomy/{part.name}": part for part in entry.iterdir() if part.name.endswith(".toml")}
+    return found

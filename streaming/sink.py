@@ -1,0 +1,123 @@
+"""What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+
+from drinkstream.cells import MINUTE_MS, hour_of, pack
+from drinkstream.store.read import Reader
+from drinkstream.store.write import CellRow, MicroBatch, Writer, now_us
+from streaming.epochs import Life, offsets_of
+
+
+class Sink:
+    """Writes the micro-batches of one epoch. `processed` are the next offsets by partition that are safely written."""
+
+    def __init__(self, spark: SparkSession, reader: Reader, writer: Writer, life: Life, topic: str) -> None:
+        self._spark = spark
+        self._writer = writer
+        self._life = life
+        self._topic = topic
+        self._last_us = 0
+        self._days: dict[int, date] = {}
+        row = next((epoch for epoch in reader.epochs() if epoch.epoch == life.epoch), None)
+        self.processed: Mapping[str, int] = row.processed if row is not None else {}
+        self.touched: dict[str, datetime] = reader.touched(life.epoch)
+        self.blind: frozenset[date] = row.blind_days if row is not None else frozenset()
+
+    def write(self, frame: DataFrame, batch_id: int) -> None:
+        """One micro-batch: its record first, then its rows, then that it ended. Called again after a crash."""
+        offsets = self._offsets(batch_id)
+        started_at = datetime.now(UTC)
+        # above any timestamp of this epoch, so that a writer that was orphaned can never lower a newer value
+        self._last_us = max(now_us(), self._last_us + 1)
+        batch = MicroBatch(self._life.epoch, batch_id, self._last_us, started_at, offsets)
+        self._days[batch_id] = started_at.date()
+        self._writer.batch_started(batch)
+        rows = sorted(cell_rows(frame.toArrow()), key=lambda row: row[:3])
+        hours = {row.hour for row in rows}
+        if fresh := hours - self.touched.keys():
+            self._writer.speed_hours(self._life.epoch, sorted(fresh), started_at)
+            self.touched |= dict.fromkeys(fresh, started_at)
+        written = self._writer.speed_cells(self._life.epoch, rows, batch.written_us)
+        self._writer.batch_ended(batch, datetime.now(UTC), written, hours)
+        self.processed = {partition: until for partition, (_, until) in offsets.items()}
+
+    def measured(self, batch_id: int, hits: int, rejected: Mapping[str, int], span: tuple[Any, Any]) -> None:
+        """Stores what was measured of a micro-batch beside its record (none where it ran in an earlier process)."""
+        day = self._days.pop(batch_id, None)
+        if day is not None:
+            self._writer.batch_measured(self._life.epoch, day, batch_id, hits, rejected, span)
+
+    def _offsets(self, batch_id: int) -> dict[str, tuple[int, int]]:
+        until = offsets_of(self._log(batch_id), self._topic)
+        start = offsets_of(self._log(batch_id - 1), self._topic) if batch_id > 0 else self._life.first_offsets
+        return {partition: (start.get(partition, 0), offset) for partition, offset in sorted(until.items())}
+
+    def _log(self, batch_id: int) -> str:
+        # through Hadoop's file system, since a checkpoint may lie on hdfs:// or s3a:// as well
+        jvm: Any = self._spark._jvm
+        path = jvm.org.apache.hadoop.fs.Path(str(self._life.checkpoint), f"offsets/{batch_id}")
+        stream = path.getFileSystem(self._spark._jsc.hadoopConfiguration()).open(path)
+        try:
+            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+
+
+def cell_rows(table: pa.Table) -> Iterator[CellRow]:
+    """A table of (slot, minute, source, category, brand, kind, lang, shard, numbers, texts) as rows to write."""
+    columns = [table.column(name).to_pylist() for name in table.column_names[:8]]
+    counts = pc.list_value_length(table.column("numbers")).to_pylist()
+    numbers = table.column("numbers").combine_chunks()
+    flat = pc.list_flatten(numbers).to_pylist()
+    texts = table.column("texts").to_pylist()
+    at = 0
+    for (slot, minute, source, category, brand, kind, lang, shard), count, text in zip(
+        zip(*columns, strict=True), counts, texts, strict=True
+    ):
+        ids = {*map(str, flat[at : at + count]), *text}
+        at += count
+        yield CellRow(
+            hour_of(minute),
+            category,
+            minute // MINUTE_MS % 60,
+            brand,
+            source,
+            kind,
+            lang,
+            slot,
+            shard,
+            len(ids),
+            pack(ids),
+        )
+
+
+class Progress:
+    """What Spark measured of each micro-batch, stored beside the micro-batch's own record."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._seen = -1
+
+    def store(self, recent: list[Any]) -> int:
+        """Stores what is new in Spark's recent progress; returns how many rows the watermark dropped in it."""
+        dropped = 0
+        for progress in recent:
+            if progress.batchId <= self._seen or not progress.numInputRows:
+                continue
+            self._seen = progress.batchId
+            dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
+            tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
+            rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
+            times = [_instant(progress.eventTime.get(name)) for name in ("min", "max")]
+            self._sink.measured(progress.batchId, tally.get("post", 0), rejected, (times[0], times[1]))
+        return dropped
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
