@@ -8,9 +8,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from drinkstream import wire_x, wire_x_page
-from drinkstream.record import Envelope, Notice, Post, PostKind, Reading, Record, Rejected, Tombstone, notice, rejected
+from drinkstream.record import (
+    REASONS,
+    Envelope,
+    Notice,
+    Post,
+    PostKind,
+    Reading,
+    Record,
+    Rejected,
+    Tombstone,
+    notice,
+    rejected,
+)
 
 __all__ = [
+    "REASONS",
     "Envelope",
     "Notice",
     "Post",

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+REASONS = ("cut_off", "encoding", "id", "internal", "key", "not_json", "shape", "time", "too_deep", "too_large")
+"""Every reason that a record can be rejected for; `key`: a post whose Kafka key does not say its source."""
+
 PostKind = Literal["repost", "quote", "reply", "original"]
 Action = Literal["delete", "scrub_geo", "withheld"]
 

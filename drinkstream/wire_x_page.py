@@ -14,8 +14,8 @@ class Page(msgspec.Struct, gc=False):
 
     data: list[msgspec.Raw]
     includes: dict[str, list[msgspec.Raw]] | None = None
-    errors: msgspec.Raw | None = None
-    meta: msgspec.Raw | None = None
+    errors: msgspec.Raw = msgspec.Raw(b"null")
+    meta: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _PAGE = msgspec.json.Decoder(Page)
@@ -32,7 +32,7 @@ def split(value: bytes) -> list[bytes] | None:
         page = _PAGE.decode(value)
         members: list[bytes] = [bytes(member) for member in page.data]
         included = {kind: [bytes(one) for one in many] for kind, many in (page.includes or {}).items()}
-        rest = {"errors": page.errors and bytes(page.errors), "meta": page.meta and bytes(page.meta)}
+        rest = {"errors": bytes(page.errors), "meta": bytes(page.meta)}
     except (msgspec.MsgspecError, RecursionError):
         found = wire_json.load(value)
         if not isinstance(found, dict) or not isinstance(found.get("data"), list):
@@ -40,11 +40,11 @@ def split(value: bytes) -> list[bytes] | None:
         members = [_dump(member) for member in found["data"]]
         lists = found["includes"] if isinstance(found.get("includes"), dict) else {}
         included = {k: [_dump(one) for one in many] for k, many in lists.items() if isinstance(many, list)}
-        rest = {name: _dump(found[name]) if found.get(name) is not None else None for name in ("errors", "meta")}
+        rest = {name: _dump(found.get(name)) for name in ("errors", "meta")}
     known = {kind: _by_id(many, "media_key" if kind == "media" else "id") for kind, many in included.items()}
     values = [_object({"data": member, "includes": _referred(member, known)}) for member in members]
-    if any(part is not None for part in rest.values()):
-        values.append(_object({name: part for name, part in rest.items() if part is not None}))
+    if told := {name: part for name, part in rest.items() if part != b"null"}:
+        values.append(_object(told))
     return values or [value]
 
 
