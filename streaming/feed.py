@@ -1,0 +1,187 @@
+"""One source's way to Kafka: its lines become records of `posts`, what happened to it lines of `feed.status`.
+
+A status line is one JSON object: `{"source", "via", "kind", "at", ...}`, times in RFC 3339, UTC. Its kinds:
+
+| kind | says | further fields |
+|---|---|---|
+| connect, disconnect | the source is (not) connected | what the source knows: `reason`, `status` |
+| minute | what came in one minute of the wall clock | `minute`, `connected_s`, `received`: records by class |
+| limit | the network kept posts back | `track`: how many since connecting, where it says so |
+| gap | something was not received or could not be kept | `reason` and what is known of it: `from`, `to`, `bytes` |
+| done | the source has ended | `lines`, `records`, `received` of its whole life |
+"""
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from drinkstream.post import Envelope, envelopes
+from drinkstream.settings import Settings
+from streaming.lines import Oversize
+from streaming.producer import VALUE_LIMIT, Producer
+
+KEPT = 64 * 1024  # bytes kept of a value above VALUE_LIMIT
+TOO_LARGE = "rejected.too_large"
+MINUTE_MS = 60_000
+
+log = logging.getLogger("drinkstream.feed")
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def rfc3339(ms: int) -> str:
+    """The instant as text: `2026-03-01T08:15:00.000Z`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counted_as(shape: str) -> str:
+    """What a record of this shape counts as: its class, and for a rejected one its reason too."""
+    return shape if shape.startswith("rejected.") else shape.split(".", 1)[0]
+
+
+class Feed:
+    """Sends and counts what one source delivers; `via` names the adapter (demo, x, replay). May be used by two threads.
+
+    All methods raise UnavailableError where Kafka has refused a record for good.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        settings: Settings,
+        source: str,
+        via: str,
+        clock: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self.source = source
+        self.lines = 0
+        self.received: Counter[str] = Counter()
+        self._via = via
+        self._producer = producer
+        self._posts = settings.posts_topic
+        self._status = settings.status_topic
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._minute = clock() // MINUTE_MS
+        self._in_minute: Counter[str] = Counter()
+        self._connected_since: int | None = None
+        self._connected_ms = 0
+        self._closed = False
+
+    @property
+    def records(self) -> int:
+        """How many records the lines became."""
+        return self.received.total()
+
+    def line(self, line: bytes | Oversize) -> None:
+        """Send what one line holds; a line without content is a keepalive."""
+        for envelope in self.read(line):
+            self.send(envelope)
+
+    def read(self, line: bytes | Oversize) -> list[Envelope]:
+        """The records of one line, to be sent by `send`; one that is too large is cut here, and said so."""
+        now = self._clock()
+        with self._lock:
+            self.lines += 1
+            if isinstance(line, Oversize):
+                return [self._cut(line.start, line.length)]
+            found = envelopes(line, self.source, now)
+            return [e if len(e.value) <= VALUE_LIMIT else self._cut(e.value[:KEPT], len(e.value)) for e in found]
+
+    def _cut(self, start: bytes, length: int) -> Envelope:
+        log.error("event=too_large source=%s bytes=%d limit=%d kept=%d", self.source, length, VALUE_LIMIT, len(start))
+        self.status("gap", reason="too_large", bytes=length, kept=len(start))
+        return Envelope(start, None, TOO_LARGE, None)
+
+    def send(self, envelope: Envelope) -> None:
+        """Send one record and count it in the minute of the wall clock."""
+        headers = [("source", self.source.encode()), ("shape", envelope.shape.encode())]
+        if envelope.event_ms is not None:
+            headers.append(("event_ms", b"%d" % envelope.event_ms))
+        key = None if envelope.id is None else f"{self.source}:{envelope.id}".encode()
+        with self._lock:
+            self.tick()
+            self._producer.send(self._posts, envelope.value, key, headers)
+            counted = counted_as(envelope.shape)
+            self.received[counted] += 1
+            self._in_minute[counted] += 1
+            if envelope.shape == "notice.limit":
+                self.status("limit", **_limit(envelope.value))
+
+    def tick(self) -> None:
+        """Write the lines of the minutes that have ended; to be called at least every few seconds."""
+        with self._lock:
+            while self._clock() // MINUTE_MS > self._minute:
+                self._end_minute((self._minute + 1) * MINUTE_MS)
+
+    def _end_minute(self, end_ms: int) -> None:
+        start_ms = self._minute * MINUTE_MS
+        connected_ms = self._connected_ms
+        if self._connected_since is not None:
+            connected_ms += max(0, end_ms - max(self._connected_since, start_ms))
+        self.status(
+            "minute",
+            minute=rfc3339(start_ms),
+            connected_s=round(connected_ms / 1000, 1),
+            received=dict(sorted(self._in_minute.items())),
+        )
+        self._in_minute.clear()
+        self._connected_ms = 0
+        self._minute += 1
+
+    def connected(self, **known: object) -> None:
+        """The source is connected from now on."""
+        with self._lock:
+            self.tick()
+            self._connected_since = self._clock()
+            self.status("connect", **known)
+
+    def disconnected(self, **known: object) -> None:
+        """The source is no longer connected; nothing happens where it was not."""
+        with self._lock:
+            if self._connected_since is None:
+                return
+            self.tick()
+            self._connected_ms += self._clock() - max(self._connected_since, self._minute * MINUTE_MS)
+            self._connected_since = None
+            self.status("disconnect", **known)
+
+    def status(self, kind: str, **fields: object) -> None:
+        """Send one status line."""
+        told = {"source": self.source, "via": self._via, "kind": kind, "at": rfc3339(self._clock()), **fields}
+        with self._lock:
+            self._producer.send(self._status, json.dumps(told, ensure_ascii=False).encode(), None, [])
+        log.info("event=%s source=%s %s", kind, self.source, " ".join(f"{k}={v}" for k, v in fields.items()))
+
+    def flush(self, seconds: float | None = None) -> bool:
+        """Wait for Kafka's acknowledgement of everything sent; returns whether it came within `seconds`."""
+        with self._lock:
+            return self._producer.flush(seconds)
+
+    def close(self, **known: object) -> None:
+        """Write the last status lines and wait for the acknowledgement of everything."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.disconnected(**known)
+            self.tick()
+            self._end_minute(self._clock())
+            received = dict(sorted(self.received.items()))
+            self.status("done", lines=self.lines, records=self.records, received=received, **known)
+            self._producer.flush()
+
+
+def _limit(value: bytes) -> dict[str, Any]:
+    """What a limit notice says: `{"track": n}`, or nothing where it has another form."""
+    told = json.loads(value)
+    track = told.get("limit", {}).get("track") if isinstance(told.get("limit"), dict) else None
+    return {"track": track} if isinstance(track, int) else {}

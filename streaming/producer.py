@@ -1,0 +1,184 @@
+"""The one way into Kafka: idempotent, acknowledged by all replicas, with a bounded number of bytes under way.
+
+kafka-python keeps unsent records in memory without a limit and gives each two minutes. Here a record waits for Kafka as
+long as it takes, and at most `UNDER_WAY_LIMIT` bytes wait: then `send` blocks, so a source is slowed down, never lost.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.producer.future import FutureRecordMetadata
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_fixed,
+)
+
+from drinkstream.errors import UnavailableError
+from drinkstream.settings import Settings
+
+VALUE_LIMIT = 12_000_000  # bytes of a record's value
+REQUEST_LIMIT = 12 * 1024 * 1024  # the same with key, headers and framing; the broker takes as much
+UNDER_WAY_LIMIT = 64 * 1024 * 1024  # bytes of values that wait for their acknowledgement
+RECORD_OVERHEAD = 300  # bytes that a record holds in memory besides its value, roughly
+FOR_EVER_MS = 2**31 - 1
+LOOK_SECONDS = 0.5  # how often a blocked send looks whether it is asked to stop
+
+log = logging.getLogger("drinkstream.producer")
+
+
+class Producer:
+    """Sends records and knows which are acknowledged. One thread at a time may use it.
+
+    `stop` asks it to end: from then on it waits for Kafka no longer than `grace` seconds. `wait` is how many seconds it
+    waits for Kafka to answer at all when it starts, None: until `stop`.
+    """
+
+    def __init__(
+        self, settings: Settings, stop: threading.Event, *, wait: float | None = None, grace: float = 10.0
+    ) -> None:
+        """Raises UnavailableError where Kafka does not answer in time, or has not the topics."""
+        self._settings = settings
+        self._stop = stop
+        self._grace = grace
+        self._deadline: float | None = None  # set when the stop was first seen
+        self._under_way: deque[tuple[FutureRecordMetadata, int]] = deque()
+        self._bytes = 0
+        self._kafka = self._connected(wait)
+
+    def _connected(self, wait: float | None) -> KafkaProducer:
+        stop_any_of = stop_when_event_set(self._stop)
+        retrying = Retrying(
+            retry=retry_if_exception_type(KafkaError),
+            wait=wait_fixed(1),
+            stop=stop_any_of if wait is None else stop_any(stop_any_of, stop_after_delay(wait)),
+            sleep=lambda seconds: self._stop.wait(seconds) and None,
+            before_sleep=self._say_waiting,
+            reraise=True,
+        )
+        try:
+            return retrying(self._open)
+        except KafkaError as error:
+            raise UnavailableError(
+                f"Kafka at {self._settings.bootstrap} does not answer ({error}): `make status` shows whether it runs"
+            ) from None
+
+    def _say_waiting(self, state: RetryCallState) -> None:
+        log.warning("event=waiting for=kafka at=%s attempt=%d", self._settings.bootstrap, state.attempt_number)
+
+    def _open(self) -> KafkaProducer:
+        kafka = KafkaProducer(
+            bootstrap_servers=self._settings.bootstrap.split(","),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="zstd",
+            batch_size=524_288,
+            linger_ms=50,
+            max_request_size=REQUEST_LIMIT,
+            delivery_timeout_ms=FOR_EVER_MS,
+            max_block_ms=5_000,
+            bootstrap_timeout_ms=5_000,
+            reconnect_backoff_max_ms=1_000,
+            allow_auto_create_topics=False,
+        )
+        try:
+            for topic in (self._settings.posts_topic, self._settings.status_topic):
+                kafka.partitions_for(topic)
+        except KafkaError:
+            kafka.close(timeout=0)
+            raise
+        return kafka
+
+    @property
+    def under_way(self) -> int:
+        """How many records are not yet known to be acknowledged."""
+        return len(self._under_way)
+
+    def send(self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        """Hand a record over; blocks while too many bytes are under way.
+
+        Raises UnavailableError where Kafka refused an earlier record for good, or where it is time to stop.
+        """
+        while self._bytes > UNDER_WAY_LIMIT:
+            self._settle(block=True)
+        while True:
+            try:
+                sent = self._kafka.send(topic, value=value, key=key, headers=headers)
+                break
+            except KafkaTimeoutError:  # the topic's partitions are not known just now: nothing was taken over
+                log.warning("event=waiting for=metadata topic=%s under_way=%d", topic, len(self._under_way))
+                self._look_at_stop()
+            except KafkaError as error:
+                raise self._refused(error) from None
+        size = len(value) + RECORD_OVERHEAD
+        self._under_way.append((sent, size))
+        self._bytes += size
+        self._settle(block=False)
+
+    def _settle(self, *, block: bool) -> None:
+        """Forget the oldest records that are acknowledged; with `block` wait for the oldest one, but not for long."""
+        under_way = self._under_way
+        if block and under_way and not under_way[0][0].is_done:
+            self._look_at_stop()
+            try:
+                under_way[0][0].get(timeout=LOOK_SECONDS)
+            except KafkaTimeoutError:
+                return
+            except KafkaError as error:
+                raise self._refused(error) from None
+        while under_way and under_way[0][0].is_done:
+            sent, size = under_way.popleft()
+            self._bytes -= size
+            if sent.failed():
+                raise self._refused(sent.exception)
+
+    def _look_at_stop(self) -> None:
+        if not self._stop.is_set():
+            return
+        now = time.monotonic()
+        self._deadline = self._deadline or now + self._grace
+        if now >= self._deadline:
+            raise UnavailableError(
+                f"stopped while Kafka at {self._settings.bootstrap} was away: "
+                f"{len(self._under_way)} records sent to it were not acknowledged and may be missing"
+            )
+
+    def _refused(self, error: BaseException | None) -> UnavailableError:
+        return UnavailableError(
+            f"Kafka at {self._settings.bootstrap} refused a record for good ({error!r}); "
+            f"up to {len(self._under_way) + 1} records were not acknowledged: "
+            "look into Kafka's log, then start this program again"
+        )
+
+    def flush(self, seconds: float | None = None) -> bool:
+        """Wait until everything sent is acknowledged, at most `seconds` (None: as long as it takes, or until the stop).
+
+        Returns whether it is. Raises UnavailableError like `send`.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self._under_way:
+            self._settle(block=True)
+            if deadline is not None and time.monotonic() >= deadline:
+                return not self._under_way
+        return True
+
+    def close(self) -> None:
+        """Let go of Kafka without waiting: what is still under way was counted before, by `flush`."""
+        self._kafka.close(timeout=0 if self._under_way else 5)
+
+    def __enter__(self) -> "Producer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
