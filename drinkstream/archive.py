@@ -1,38 +1,167 @@
 """The archive's edge (deltalake, pyarrow; no JVM): what its Delta table holds, read at one version."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.errors import UnavailableError
-from drinkstream.positions import Positions
+from drinkstream.positions import Positions, Span
+from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, parse
+
+NO_DAY = "none"
+"""Partition of the records that carry no event time."""
+
+CLASSES = ("post", "tombstone", "notice", "rejected")
+"""What a record can count as; a shape begins with one of them."""
+
+_KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One archived Kafka record. `append_ms` and `event_ms` are milliseconds since 1970 UTC."""
+
+    day: str
+    cluster: str
+    topic: str
+    partition: int
+    offset: int
+    append_ms: int
+    key: str | None
+    source: str | None
+    shape: str | None
+    event_ms: int | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """What a record counts as: `kind` is one of CLASSES, and `reason` is why it is rejected."""
+
+    source: str
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The rows of one Kafka partition: `rows` of them, `duplicates` of which repeat an offset; `islands` lie apart."""
+
+    rows: int
+    duplicates: int
+    islands: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The archive at `uri`, as it is now, or, where `pinned` names a version of the table, as it was then."""
+    """The archive at `uri`, as it is now, or, where `pinned` names a version of the table, as it was then.
+
+    Every method raises UnavailableError while there is no table (or no longer that version).
+    """
 
     uri: str
     pinned: int | None = None
 
+    def exists(self) -> bool:
+        """Whether there is a table at all."""
+        return bool(DeltaTable.is_deltatable(self.uri))
+
     def version(self) -> int:
-        """The table's version. Raises UnavailableError, as all methods do, while there is no table."""
+        """The table's version."""
         return int(self._table().version())
+
+    def at_version(self, version: int) -> "Archive":
+        """The archive as it was at `version` of its table."""
+        return replace(self, pinned=version)
 
     def table_id(self) -> str:
         """The table's unique id: a table made anew has another."""
         return str(self._table().metadata().id)
 
+    def clusters(self) -> tuple[str, ...]:
+        """Ids of the Kafka clusters that rows came from, sorted."""
+        return tuple(row["cluster"] for row in self._select("DISTINCT cluster", end="ORDER BY cluster"))
+
     def positions(self, cluster: str) -> Positions:
-        """Next offset of each Kafka partition of `cluster`, by the rows of the table: one more than the highest."""
-        rows = self._ask(
-            'SELECT topic, "partition" AS p, max("offset") + 1 AS next FROM archive '
-            f"WHERE cluster = {_quoted(cluster)} GROUP BY topic, p"
+        """Next offset of each Kafka partition of `cluster` by the rows alone: one more than the highest archived.
+
+        The ledger (positions.py) may be further: the newest rows may have been erased, or a gap lie behind them.
+        """
+        columns = 'topic, "partition", max("offset") + 1 AS next'
+        rows = self._select(columns, f"cluster = {_quoted(cluster)}", 'GROUP BY topic, "partition"')
+        return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+    def days(self) -> dict[str, int]:
+        """Rows of each event day (`YYYY-MM-DD`, or `none`), of all topics, by day."""
+        return {row["day"]: row["n"] for row in self._select("day, count(*) AS n", end="GROUP BY day ORDER BY day")}
+
+    def count(self, days: Iterable[str], topic: str) -> int:
+        """Number of rows of `topic` that lie under `days` (`none` has to be named where it is meant)."""
+        rows = self._select("count(*) AS n", f"topic = {_quoted(topic)} AND day IN ({_listed(days)})")
+        return sum(row["n"] for row in rows)
+
+    def rows_by_day(self, topic: str) -> dict[str, int]:
+        """Rows of `topic` under each event day (`YYYY-MM-DD`, or `none`)."""
+        rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
+        return {row["day"]: row["n"] for row in rows}
+
+    def days_before(self, cluster: str, offsets: Positions) -> frozenset[date]:
+        """The event days of the archived records of `cluster` that lie before `offsets` in their partitions."""
+        before = " OR ".join(
+            f'(topic = {_quoted(topic)} AND "partition" = {partition} AND "offset" < {offset})'
+            for (topic, partition), offset in sorted(offsets.items())
         )
-        return {(row["topic"], row["p"]): row["next"] for row in rows}
+        rows = self._select("DISTINCT day", f"cluster = {_quoted(cluster)} AND day <> 'none' AND ({before or 'FALSE'})")
+        return frozenset(date.fromisoformat(row["day"]) for row in rows)
+
+    def records(self, keys: Iterable[str], day: str | None = None) -> list[Row]:
+        """The rows with one of `keys` (`source:id`) in the order of arrival; under `day` only, where it is given."""
+        where = f"key IN ({_listed(keys)})" + ("" if day is None else f" AND day = {_quoted(day)}")
+        rows = self._select("*", where, 'ORDER BY append_ts, "partition", "offset"')
+        return [Row(append_ms=_ms(row.pop("append_ts")), **row) for row in rows]
+
+    def classes(self, topic: str, cluster: str) -> Counter[Class]:
+        """What the rows of `topic` from `cluster` count as. Their number is the sum: every row is in one class.
+
+        The header `shape` says it; a row without one that can be read is parsed here, by the one parser.
+        """
+        where = f"topic = {_quoted(topic)} AND cluster = {_quoted(cluster)}"
+        stated = f"coalesce(split_part(shape, '.', 1), '') IN ({_listed(CLASSES)})"
+        counts: Counter[Class] = Counter()
+        columns = "source, shape, key IS NULL AS keyless"
+        end = "GROUP BY source, shape, keyless"
+        for row in self._select(f"{columns}, count(*) AS n", f"{where} AND {stated}", end):
+            kind, _, detail = row["shape"].partition(".")
+            counts[_class(row["source"] or "", kind, detail, row["keyless"])] += row["n"]
+        for row in self._select("source, key, append_ts, value", f"{where} AND NOT {stated}"):
+            source = (row["key"] or "").partition(":")[0] or row["source"] or ""
+            record = parse(row["value"] or b"", source or "x", _ms(row["append_ts"]))
+            reason = record.reason if isinstance(record, Rejected) else ""
+            counts[_class(source, _KINDS[type(record)], reason, row["key"] is None)] += 1
+        return counts
+
+    def held(self) -> dict[tuple[str, str, int], Held]:
+        """For each (cluster, topic, partition): which offsets are archived, and how many rows repeat one."""
+        place = 'cluster, topic, "partition"'
+        # offset - rank is the same along a run of consecutive offsets, and a repeated offset keeps its rank
+        rank = f'CAST(dense_rank() OVER (PARTITION BY {place} ORDER BY "offset") AS BIGINT)'
+        ranked = f'{place}, "offset", "offset" - {rank} AS island'
+        runs = f'{place}, min("offset") AS low, max("offset") + 1 AS high, count(*) AS n'
+        found: dict[tuple[str, str, int], list[tuple[Span, int]]] = {}
+        for row in self._select(runs, end=f"GROUP BY {place}, island ORDER BY {place}, low", within=ranked):
+            key = row["cluster"], row["topic"], row["partition"]
+            found.setdefault(key, []).append((Span(*key, row["low"], row["high"]), row["n"]))
+        return {
+            key: Held(sum(n for _, n in runs), sum(n - span.size for span, n in runs), tuple(span for span, _ in runs))
+            for key, runs in found.items()
+        }
 
     def _table(self) -> DeltaTable:
         try:
@@ -41,14 +170,48 @@ class Archive:
             raise UnavailableError(
                 f"no archive at {self.uri} yet: the archive query makes it at its first start"
             ) from None
+        except DeltaError as error:
+            if self.pinned is None:
+                raise
+            raise UnavailableError(f"{self.uri} has no version {self.pinned} (any more): {error}") from error
 
-    def _ask(self, sql: str) -> Iterator[dict[str, Any]]:
-        import pyarrow as pa
-
-        reader = QueryBuilder().register("archive", self._table()).execute(sql)
-        for batch in reader:
+    def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
+        # the engine takes no parameters: every value in these texts went through _quoted
+        sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
+        for batch in QueryBuilder().register("archive", self._table()).execute(sql):
             yield from pa.record_batch(batch).to_pylist()
+
+
+def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:
+    """The offsets of `place` (cluster, topic, partition) below `until` that are neither archived nor excused.
+
+    `excused` are spans of any partition: recorded gaps, and offsets that were erased.
+    """
+    known = [*(held.islands if held else ()), *(s for s in excused if (s.cluster, s.topic, s.partition) == place)]
+    holes = []
+    reached = 0
+    for span in sorted(known):
+        if span.start > reached:
+            holes.append(Span(*place, reached, min(span.start, until)))
+        reached = max(reached, span.until)
+    if reached < until:
+        holes.append(Span(*place, reached, until))
+    return tuple(hole for hole in holes if hole.size > 0)
+
+
+def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
+    if kind == "post" and keyless:
+        return Class(source, "rejected", "key")  # its source stands in the key, so no layer can count it
+    return Class(source, kind, detail if kind == "rejected" else "")
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(_quoted(text) for text in texts) or "NULL"

@@ -1,4 +1,4 @@
-"""How far the archive has come in Kafka, kept beside its table: next offsets by partition, and the gaps it had to leave.
+"""How far the archive has come in Kafka, kept beside its table: next offsets by partition, and the gaps left behind.
 
 The table itself says which offsets it holds, but erasing its newest rows lowers its highest offset, and a restart from
 there would fetch erased posts again. So the query keeps the positions it reached in a small file too.
@@ -74,7 +74,7 @@ class Ledger:
         for topic, partitions in self._kept().get("positions", {}).get(cluster, {}).items():
             for partition, offset in partitions.items():
                 found[topic, int(partition)] = int(offset)
-        gaps = {}
+        gaps: Positions = {}
         for gap in self.gaps():
             if gap.span.cluster == cluster:
                 place = gap.span.topic, gap.span.partition

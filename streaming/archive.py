@@ -29,7 +29,7 @@ from streaming.offsets import KafkaOffsets, look
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("archive")
 
@@ -206,9 +206,8 @@ def create(spark: "SparkSession", uri: str) -> None:
     """Create the table with its properties where there is none."""
     columns = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())
     properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
-    spark.sql(
-        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({columns}) USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})"
-    )
+    layout = f"USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})"
+    spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({columns}) {layout}")
 
 
 def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuery":

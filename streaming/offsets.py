@@ -12,7 +12,7 @@ from drinkstream.positions import Positions
 
 @dataclass(frozen=True, slots=True)
 class KafkaOffsets:
-    """One look at Kafka. `begin` is the first offset still held, `end` one more than the last; both by (topic, partition)."""
+    """One look at Kafka, by (topic, partition): `begin` is the first offset still held, `end` the next it will give."""
 
     cluster: str
     begin: Positions
