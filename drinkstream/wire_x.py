@@ -92,17 +92,13 @@ class Reposted(msgspec.Struct, gc=False):
     entities: Entities | None = None
 
 
-class Line(msgspec.Struct, gc=False):
-    """A line: `data` and `includes` of v2, every other field of v1.1."""
+class Line(Tweet, gc=False):
+    """A line: `data` and `includes` of v2, the other fields of v1.1, or the fields of a v2 post that was put flat."""
 
     data: Tweet | list[msgspec.Raw] | None = None
     includes: Includes | None = None
-    id: Any = None
     id_str: Any = None
-    text: str | None = None
     full_text: str | None = None
-    created_at: Any = None
-    lang: Any = None
     extended_tweet: Extended | None = None
     retweeted_status: Reposted | None = None
     quoted_status: Quoted | None = None
@@ -110,12 +106,10 @@ class Line(msgspec.Struct, gc=False):
     is_quote_status: Any = None
     in_reply_to_status_id: Any = None
     edit_history: EditHistory | None = None
-    entities: Entities | None = None
     place: Place | None = None
 
 
 _LINE = msgspec.json.Decoder(Line)
-_TWEET = msgspec.json.Decoder(Tweet)
 
 
 def read(value: bytes, source: str) -> Reading:
@@ -126,18 +120,9 @@ def read(value: bytes, source: str) -> Reading:
         return rejected(fault)
     try:
         line = _LINE.decode(value)
-        if line.text is None and line.full_text is None:
-            if isinstance(line.data, list):
-                return wire_x_control.page(bool(line.data), source)
-            if line.data is not None and line.data.text is not None:
-                return _v2(line.data, line.includes, source, "post.x.v2")
-        elif _is_flat(line):
-            return _v2(_TWEET.decode(value), None, source, "post.x.v2.flat")
-        else:
-            return _v1(line, source)
     except (msgspec.MsgspecError, RecursionError):
-        pass  # the other decoder reads it, or says why nobody can
-    return _read_patiently(value, source)
+        return _read_patiently(value, source)  # reads it all the same, or says why nobody can
+    return _post_or_page(line, source) or _read_patiently(value, source)
 
 
 def _read_patiently(value: bytes, source: str) -> Reading:
@@ -151,15 +136,20 @@ def _read_patiently(value: bytes, source: str) -> Reading:
         return wire_x_control.page(bool(found["data"]), source)
     try:
         line = msgspec.convert(found, Line)
-        if line.text is None and line.full_text is None:
-            if isinstance(line.data, Tweet) and line.data.text is not None:
-                return _v2(line.data, line.includes, source, "post.x.v2")
-            return wire_x_control.read(found, source)
-        if _is_flat(line):
-            return _v2(msgspec.convert(found, Tweet), None, source, "post.x.v2.flat")
-        return _v1(line, source)
     except msgspec.ValidationError:
         return rejected("shape")
+    return _post_or_page(line, source) or wire_x_control.read(found, source)
+
+
+def _post_or_page(line: Line, source: str) -> Reading | None:
+    """The post, or the whole page, that `line` holds; None if it holds neither. Where there is `data`, it decides."""
+    if isinstance(line.data, list):
+        return wire_x_control.page(bool(line.data), source)
+    if line.data is not None:
+        return None if line.data.text is None else _v2(line.data, line.includes, source, "post.x.v2")
+    if line.text is None and line.full_text is None:
+        return None
+    return _v2(line, None, source, "post.x.v2.flat") if _is_flat(line) else _v1(line, source)
 
 
 def _is_flat(line: Line) -> bool:
