@@ -80,6 +80,7 @@ class Settings(BaseModel):
     speed_ttl_days: int = Field(35, description="days that Cassandra keeps speed cells")
 
     # recompute, audit, web
+    recompute_chunk: int = Field(1_000_000, description="records that a recompute holds at once; a day is never split")
     max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
     audit_tolerance: float = Field(
         0.02, description="relative difference of speed and batch totals that the audit lets pass"
@@ -91,7 +92,12 @@ class Settings(BaseModel):
     source: str = Field("demo", description="what `collect` reads: demo or x")
     demo_rate: float = Field(8.0, description="posts a second of the demo source, on average")
     demo_seed: int = Field(1, description="seed of the demo source")
+    demo_history_rate: float = Field(0.5, description="posts a second of the demo's past days, on average")
     x_bearer_token: SecretStr | None = Field(None, description="bearer token of the X API (app-only)")
+    x_consumer_key: SecretStr | None = Field(None, description="X API key; with its secret it is exchanged for a token")
+    x_consumer_secret: SecretStr | None = Field(None, description="X API key secret")
+    x_access_token: SecretStr | None = Field(None, description="X user's access token: no use for the filtered stream")
+    x_access_token_secret: SecretStr | None = Field(None, description="its secret: no use either")
     x_api_url: str = Field("", description="base address of the X API; empty: X itself")
 
     @classmethod
