@@ -6,7 +6,19 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 OUTSIDE = frozenset(
-    {"__init__", "archive", "cli", "errors", "meaning", "merge", "positions", "prefilter", "reconcile", "requests"}
+    {
+        "__init__",
+        "archive",
+        "audit",
+        "cli",
+        "errors",
+        "meaning",
+        "merge",
+        "positions",
+        "prefilter",
+        "reconcile",
+        "requests",
+    }
     | {"settings", "share", "spark"}
 )
 """Modules of the package that do not decide it. What is not named here does, so that a new module counts by default."""

@@ -3,14 +3,17 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from cassandra.cluster import Session
+from cassandra import ConsistencyLevel, DriverException
+from cassandra.cluster import NoHostAvailable, Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from drinkstream.cells import union, unpack
+from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication
 from drinkstream.share import Total
 
@@ -37,6 +40,12 @@ class Run:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def audited(self) -> bool:
+        """Whether the run was audited and failed no gate."""
+        return bool(self.audit) and not self.audit["failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +123,16 @@ class Reader:
 
     # -- the state ---------------------------------------------------------------------------------------------------
 
-    def publications(self, months: Iterable[str]) -> list[Publication]:
-        """The log of publications of these months ('YYYY-MM'), in the order of day and seq."""
+    def publications(self, months: Iterable[str], serial: bool = False) -> list[Publication]:
+        """The log of publications of these months ('YYYY-MM'), in the order of day and seq.
+
+        `serial` reads through the conditional writes under way, so that one that timed out is seen if it happened.
+        """
         query = "SELECT day, seq, run_id, at, who, why FROM publications_v1 WHERE month = ?"
         return [
             Publication(row.day.date(), row.seq, row.run_id, _utc(row.at), row.who or "", row.why or "")
             for month in months
-            for row in self._rows(query, month)
+            for row in (self._serial(query, month) if serial else self._rows(query, month))
         ]
 
     def published_months(self) -> list[str]:
@@ -185,6 +197,11 @@ class Reader:
             for row in self._rows(query, epoch, day, after)
         ]
 
+    def last_batch(self, epoch: str, day: date) -> int | None:
+        """The id of the last micro-batch that an epoch started on a UTC day."""
+        query = "SELECT batch_id FROM speed_batches_v1 WHERE epoch = ? AND day = ? ORDER BY batch_id DESC LIMIT 1"
+        return next((row.batch_id for row in self._rows(query, epoch, day)), None)
+
     # -- the numbers -------------------------------------------------------------------------------------------------
 
     def day_totals(self, day: date, run_id: str) -> list[Total]:
@@ -209,8 +226,8 @@ class Reader:
             summed[_cell(row)] += row.n
         return [CellCount(*cell, n) for cell, n in summed.items()]
 
-    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]:
-        """The ids of a run's cells of one level in these hours."""
+    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
+        """The ids of a run's cells of one level in these hours (`brand` None: of all brands)."""
         query = (
             "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
             "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
@@ -264,20 +281,36 @@ class Reader:
         for cell, shards in sorted(blobs.items()):
             yield CellIds(*cell, tuple(union(shards[shard]) for shard in sorted(shards)))
 
-    def _rows(self, query: str, *values: Any) -> Any:
-        return self._session.execute(self._prepare(query), values)
+    def _rows(self, query: str, *values: Any) -> Iterator[Any]:
+        with _reachable():
+            yield from self._session.execute(self._prepare(query), values)
+
+    def _serial(self, query: str, *values: Any) -> Any:
+        bound = self._prepare(query).bind(values)
+        bound.consistency_level = ConsistencyLevel.SERIAL
+        return self._session.execute(bound)
 
     def _many(self, query: str, keys: list[tuple[Any, ...]]) -> Iterator[Any]:
         if not keys:
             return
-        results = execute_concurrent_with_args(self._session, self._prepare(query), keys, concurrency=_CONCURRENCY)
-        for _, rows in results:
-            yield from rows
+        with _reachable():
+            results = execute_concurrent_with_args(self._session, self._prepare(query), keys, concurrency=_CONCURRENCY)
+            for _, rows in results:
+                yield from rows
 
     def _prepare(self, query: str) -> Any:
         if query not in self._prepared:
             self._prepared[query] = self._session.prepare(query)
         return self._prepared[query]
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    # the one seam at which the driver's errors become ours
+    try:
+        yield
+    except (DriverException, NoHostAvailable) as error:
+        raise UnavailableError(f"Cassandra did not answer: {error}. `make status` shows whether it runs") from error
 
 
 def _cell(row: Any) -> CellKey:
@@ -300,6 +333,7 @@ def _run(row: Any) -> Run:
         _json(row.fingerprint),
         _json(row.totals),
         _json(row.rejected),
+        _json(row.audit),
     )
 
 

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from cassandra.cluster import Session
 from cassandra.query import BatchStatement, BatchType
 
+from drinkstream.cells import pack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
+from drinkstream.reconcile import Difference
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -210,6 +212,16 @@ class Writer:
                 n,
                 list(samples),
             )
+
+    def reconciliation(self, day: date, run_id: str, found: Difference, cause: str) -> None:
+        """Writes one cell whose ids differ between a run and the speed layer."""
+        hour, minute, category, *rest = found.cell
+        self._run(
+            "INSERT INTO reconciliations_v1 (day, run_id, category, hour, minute, brand, source, kind, lang, cause, "
+            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(day, run_id, category, hour, minute, *rest, cause),
+            *(found.batch_n, found.speed_n, pack(found.only_batch), pack(found.only_speed)),
+        )
 
     def publish(self, publication: Publication) -> bool:
         """Appends to the log of publications; False where another publication took this seq first.

@@ -1,0 +1,59 @@
+"""The gates between a finished run and its publication. Pure: facts in, failed gates out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from drinkstream.reconcile import within
+
+SMALL = 10
+"""Totals that differ by no more posts than this pass, whatever their ratio: a quiet day has large ratios."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the audit knows of one run. speed_n is None where the current epoch cannot answer under the same meaning."""
+
+    day: date
+    complete: bool
+    rows_read: int
+    rows_held: int
+    unaccounted: tuple[str, ...]
+    rejected: Mapping[str, int]
+    batch_n: int
+    speed_n: int | None
+    seq_then: int
+    seq_now: int
+
+
+def failed_gates(facts: Facts, now: datetime, max_rejected_share: float, tolerance: float) -> tuple[str, ...]:
+    """The gates that a run fails, each in words; empty: it may be published.
+
+    `now` is an aware instant; shares and tolerance are fractions of 1.
+    """
+    end = datetime.combine(facts.day + timedelta(days=1), time(), UTC)
+    rejected = sum(n for reason, n in facts.rejected.items() if not reason.endswith("(no day)"))
+    internal = sum(n for reason, n in facts.rejected.items() if reason.split(" ")[0] == "internal")
+    gates = [
+        (facts.complete, "its run is not complete: the recompute ended early; repeat it"),
+        (now >= end, f"the day ends at {end:%Y-%m-%dT%H:%MZ}: publish it after that"),
+        (
+            facts.rows_read == facts.rows_held,
+            f"{facts.rows_read} records were read, the archive holds {facts.rows_held} at that version",
+        ),
+        (not facts.unaccounted, f"offsets neither archived nor erased nor in a recorded gap: {facts.unaccounted}"),
+        (internal == 0, f"{internal} records were rejected as `internal`, which is a fault of the parser: mend it"),
+        (
+            rejected <= max_rejected_share * max(facts.rows_read, 1),
+            f"{rejected} of {facts.rows_read} records were rejected, more than {max_rejected_share:.1%}",
+        ),
+        (
+            facts.speed_n is None or within(facts.batch_n, facts.speed_n, tolerance, SMALL),
+            f"batch counts {facts.batch_n} posts, the speed layer {facts.speed_n}: more than {tolerance:.1%} apart",
+        ),
+        (
+            facts.seq_then == facts.seq_now,
+            f"publication {facts.seq_now} came after this run began (it saw {facts.seq_then}): repeat the recompute",
+        ),
+    ]
+    return tuple(words for passed, words in gates if not passed)

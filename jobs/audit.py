@@ -1,0 +1,102 @@
+"""Audit the runs of an attempt: every gate for each day, before anything is published."""
+
+import json
+import sys
+from datetime import UTC, date, datetime
+
+import click
+
+from drinkstream.archive import Archive, missing
+from drinkstream.audit import Facts, failed_gates
+from drinkstream.cells import ANY
+from drinkstream.errors import AuditError
+from drinkstream.positions import Ledger
+from drinkstream.settings import Settings
+from drinkstream.share import KINDS, Filter, Total, count
+from drinkstream.store.read import EpochRow, Reader, Run
+from drinkstream.store.session import connect
+from drinkstream.store.write import Writer
+from jobs.attempt import exit_code, runs_of
+from jobs.readings import NO_DAY
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Audits the runs of an attempt; the exit code is AuditError's where any gate fails."""
+    return exit_code(run, argv)
+
+
+@click.command()
+@click.option("--attempt", required=True, help="The attempt whose runs are audited.")
+def run(attempt: str) -> None:
+    """Check every run of ATTEMPT against the archive, the speed layer and the log of publications."""
+    settings = Settings.load()
+    cassandra = connect(settings, settings.writer_login())
+    try:
+        audit(settings, Reader(cassandra), Writer(cassandra), attempt, datetime.now(UTC))
+    finally:
+        cassandra.cluster.shutdown()
+
+
+def audit(settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime) -> None:
+    """Stores the verdict with each run. Raises AuditError that names every failed gate of every day."""
+    epoch = reader.current_epoch()
+    failures = []
+    for attempted in runs_of(reader, attempt):
+        found = facts(settings, reader, attempted, epoch)
+        failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
+        writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
+        verdict = "passed" if not failed else "; ".join(failed)
+        print(f"day={attempted.day} run={attempted.run_id} batch={found.batch_n} speed={found.speed_n}: {verdict}")
+        failures += [f"{attempted.day}: {words}" for words in failed]
+    if failures:
+        raise AuditError("not to be published. " + ". ".join(failures))
+
+
+def facts(settings: Settings, reader: Reader, attempted: Run, epoch: EpochRow | None) -> Facts:
+    """What the audit must know of one run, asked anew from the archive and the store."""
+    archive = Archive(settings.archive, attempted.archive_version)
+    held = archive.rows_by_day(settings.posts_topic)
+    log = reader.publications([str(attempted.day)[:7]])
+    return Facts(
+        day=attempted.day,
+        complete=attempted.status == "complete",
+        rows_read=attempted.fingerprint.get("rows", 0),
+        rows_held=held.get(str(attempted.day), 0) + held.get(NO_DAY, 0),
+        unaccounted=unaccounted(settings, archive),
+        rejected=attempted.rejected,
+        batch_n=attempted.totals.get("drinks", 0),
+        speed_n=_speed_total(reader, attempted, epoch),
+        seq_then=attempted.fingerprint.get("seq", 0),
+        seq_now=max((p.seq for p in log if p.day == attempted.day), default=0),
+    )
+
+
+def unaccounted(settings: Settings, archive: Archive) -> tuple[str, ...]:
+    """The offsets of the posts topic, up to the highest archived ones, that are neither archived nor a recorded gap."""
+    gaps = [gap.span for gap in Ledger.beside(settings.archive).gaps()]
+    return tuple(
+        str(hole)
+        for place, held in archive.held().items()
+        if place[1] == settings.posts_topic
+        for hole in missing(held, place, held.islands[-1].until, gaps)
+    )
+
+
+def _speed_total(reader: Reader, attempted: Run, epoch: EpochRow | None) -> int | None:
+    if epoch is None or attempted.day in epoch.blind_days or epoch.meaning != attempted.meaning:
+        return None
+    hours = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
+    totals = [
+        Total(str(attempted.day), c.category, c.brand, c.source, c.kind, c.lang, c.n)
+        for c in reader.speed_counts(epoch.epoch, hours, [ANY])
+    ]
+    return count(totals, Filter(kinds=frozenset(KINDS)))
+
+
+def hours_of(day: date, hours: frozenset[str]) -> list[str]:
+    """Those of `hours` ('YYYY-MM-DDTHH') that lie in a day, in order."""
+    return sorted(hour for hour in hours if hour.startswith(str(day)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

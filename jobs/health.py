@@ -1,0 +1,97 @@
+"""Whether the live path keeps up: speed layer, archive and collector, each asked for its newest sign of life."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from drinkstream.archive import Archive
+from drinkstream.errors import IntegrityError
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from jobs.attempt import exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Newest signs of life (UTC, None: never seen), and how far the archive and the speed layer are apart.
+
+    `speed_ahead` and `archive_ahead` count records that the one has processed and the other has not.
+    """
+
+    epoch: str | None
+    speed: datetime | None
+    archive: datetime | None
+    speed_ahead: int
+    archive_ahead: int
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Looks once; the exit code is IntegrityError's where something is stale."""
+    return exit_code(run, argv)
+
+
+@click.command()
+@click.option("--stale", default=300, show_default=True, help="Seconds without progress that count as stale.")
+def run(stale: int) -> None:
+    """Say how fresh the live numbers and the archive are."""
+    settings = Settings.load()
+    cassandra = connect(settings, settings.reader_login())
+    try:
+        now = datetime.now(UTC)
+        signs = look(settings, Reader(cassandra), now)
+    finally:
+        cassandra.cluster.shutdown()
+    for name, at in (("speed", signs.speed), ("archive", signs.archive)):
+        print(f"{name}: " + (f"{(now - at).total_seconds():.0f} s old" if at else "nothing yet"))
+    print(f"speed ahead of archive by {signs.speed_ahead} records, archive ahead of speed by {signs.archive_ahead}")
+    if faults := stale_parts(signs, now, timedelta(seconds=stale)):
+        raise IntegrityError(". ".join(faults))
+
+
+def look(settings: Settings, reader: Reader, now: datetime) -> Signs:
+    """What both layers say of themselves."""
+    epoch = reader.current_epoch()
+    archive = Archive(settings.archive)
+    newest = archive.newest(settings.posts_topic)
+    if epoch is None:
+        return Signs(None, None, newest, 0, 0)
+    archived = {
+        str(p): n for (topic, p), n in archive.positions(epoch.cluster).items() if topic == settings.posts_topic
+    }
+    days = (now.date(), now.date() - timedelta(days=1))
+    ended = [batch.ended_at for day in days for batch in reader.batches(epoch.epoch, day) if batch.ended_at]
+    return Signs(
+        epoch.epoch,
+        max(ended, default=None),
+        newest,
+        behind(archived, epoch.processed),
+        behind(epoch.processed, archived),
+    )
+
+
+def behind(position: Mapping[str, int], other: Mapping[str, int]) -> int:
+    """How many records `other` has processed that `position` has not; both are next offsets by partition."""
+    return sum(max(0, offset - position.get(partition, 0)) for partition, offset in other.items())
+
+
+def stale_parts(signs: Signs, now: datetime, stale: timedelta) -> list[str]:
+    """What is stale, each with what to look at. A layer that has processed all that the other has is only idle."""
+    faults = []
+    if signs.epoch is None:
+        faults.append("no epoch of the speed layer answers: see the log of `speed`")
+    elif signs.archive_ahead and (signs.speed is None or now - signs.speed > stale):
+        faults.append(f"the speed layer is {signs.archive_ahead} records behind the archive: see the log of `speed`")
+    if signs.speed_ahead and (signs.archive is None or now - signs.archive > stale):
+        faults.append(f"the archive is {signs.speed_ahead} records behind the speed layer: see the log of `archive`")
+    newest = max((at for at in (signs.speed, signs.archive) if at is not None), default=None)
+    if newest is None or now - newest > stale:
+        faults.append(f"nothing has arrived for {int(stale.total_seconds())} s: see the log of `collect`")
+    return faults
+
+
+if __name__ == "__main__":
+    sys.exit(main())

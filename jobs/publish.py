@@ -1,0 +1,77 @@
+"""Publish the audited runs of an attempt, each by one conditional write to the log of publications."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+from cassandra import OperationTimedOut, WriteTimeout
+
+from drinkstream.errors import AuditError, ConflictError
+from drinkstream.merge import Publication
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader, Run
+from drinkstream.store.session import connect
+from drinkstream.store.write import Writer
+from jobs.attempt import exit_code, runs_of
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Publishes the runs of an attempt; the exit code is ConflictError's where somebody else was first."""
+    return exit_code(run, argv)
+
+
+@click.command()
+@click.option("--attempt", required=True, help="The attempt whose audited runs are published.")
+@click.option("--who", default="", help="Who publishes.")
+@click.option("--why", default="", help="Why.")
+def run(attempt: str, who: str, why: str) -> None:
+    """Let every day of ATTEMPT be answered by its run."""
+    settings = Settings.load()
+    cassandra = connect(settings, settings.writer_login())
+    try:
+        reader, writer = Reader(cassandra), Writer(cassandra)
+        conflicts = []
+        for attempted in runs_of(reader, attempt):
+            try:
+                print(publish(reader, writer, attempted, who, why))
+            except ConflictError as error:
+                conflicts.append(str(error))
+        if conflicts:
+            raise ConflictError("; ".join(conflicts))
+    finally:
+        cassandra.cluster.shutdown()
+
+
+def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) -> str:
+    """Publishes one run after the publication that its recompute saw; says what it did.
+
+    A run that is already in force is left as it is, so that a repeated task changes nothing. Raises AuditError where
+    the run did not pass its audit, ConflictError where another publication came in between.
+    """
+    if attempted.status != "complete" or not attempted.audited:
+        raise AuditError(f"run {attempted.run_id} of {attempted.day} has not passed its audit: nothing was published")
+    seq = attempted.fingerprint.get("seq", 0) + 1
+    found = _entry(reader, attempted, seq)
+    if found is None:
+        entry = Publication(attempted.day, seq, attempted.run_id, datetime.now(UTC), who, why)
+        try:
+            applied = writer.publish(entry)
+        except (OperationTimedOut, WriteTimeout):
+            # it may have happened: only the log knows
+            applied = False
+        if applied:
+            return f"day={attempted.day} seq={seq} run={attempted.run_id}: published"
+        found = _entry(reader, attempted, seq)
+    if found is not None and found.run_id == attempted.run_id:
+        return f"day={attempted.day} seq={seq} run={attempted.run_id}: was published already"
+    other = f"run {found.run_id} took seq {seq}" if found is not None else f"seq {seq} could not be written"
+    raise ConflictError(f"{attempted.day}: {other}; look at it before you recompute the day again")
+
+
+def _entry(reader: Reader, attempted: Run, seq: int) -> Publication | None:
+    log = reader.publications([str(attempted.day)[:7]], serial=True)
+    return next((p for p in log if p.day == attempted.day and p.seq == seq), None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

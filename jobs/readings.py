@@ -1,0 +1,132 @@
+"""From archived records to the cells of a run: DataFrame -> DataFrame, nothing is read or written here.
+
+records   (key, value, append_ms, cluster, partition, offset)        one row for each archived record
+readings  what each record is, posts with the levels they count in   `readings`
+posts     one version of each post that stays                        `posts`
+cells     the set of ids of each cell and shard                      `cells`
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, day_of
+from drinkstream.spark import candidates, hits, read
+
+NO_DAY = "none"
+"""The archive's partition of records without an event time of their own."""
+
+LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
+
+READINGS = pa.schema(
+    [
+        ("what", pa.string()),  # post, tombstone, notice or rejected
+        ("detail", pa.string()),  # a rejected record's reason, a tombstone's action
+        ("day", pa.string()),  # the event day of a post; None for all else
+        ("source", pa.string()),
+        ("id", pa.string()),
+        ("edited", pa.bool_()),
+        ("minute", pa.int64()),
+        ("kind", pa.string()),
+        ("lang", pa.string()),
+        ("levels", pa.list_(LEVEL)),
+        ("stored", pa.string()),  # the archive's partition that the record lies in
+        ("append_ms", pa.int64()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+    ]
+)
+
+EVERYWHERE = frozenset({"XX", "XY"})
+"""Country codes of a withholding in all countries; any other hides only the text."""
+
+ORDER = ("append_ms", "partition", "offset")
+
+
+def readings(records: DataFrame) -> DataFrame:
+    """What each record is. Every record gives one row, so that rows can be counted against the archive's."""
+    columns = ["key", "value", "stored", "append_ms", "partition", "offset"]
+    return records.select(*columns).mapInArrow(_read_all, from_arrow_schema(READINGS))
+
+
+def posts(read: DataFrame) -> DataFrame:
+    """One version of each post, without those that a tombstone removes; of shape (day, source, id, minute, kind, ...).
+
+    Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
+    one, else the first by the same order.
+    """
+    version = F.struct("minute", "kind", "lang", "levels")
+    order = F.struct(*ORDER)
+    chosen = (
+        # a record lies in the partition of its day, or, without a header that says it, in the one of no day
+        read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
+        .groupBy("day", "source", "id")
+        .agg(
+            F.min_by(version, order).alias("first"),
+            F.max_by(version, F.when(F.col("edited"), order)).alias("last_edit"),
+        )
+        .select("day", "source", "id", F.coalesce("last_edit", "first").alias("version"))
+        .select("day", "source", "id", "version.*")
+    )
+    return chosen.join(removed(read), ["source", "id"], "left_anti")
+
+
+def removed(read: DataFrame) -> DataFrame:
+    """The posts that a tombstone removes, as (source, id), each once."""
+    return (
+        read.where((F.col("what") == "tombstone") & F.col("detail").isin(*REMOVING)).select("source", "id").distinct()
+    )
+
+
+REMOVING = ("delete", "withheld.everywhere")
+"""Details of the tombstones that leave a post out."""
+
+
+def cells(kept: DataFrame) -> DataFrame:
+    """The set of ids of each cell and shard: (day, minute, category, brand, source, kind, lang, shard, ids)."""
+    return (
+        kept.select("day", "minute", "source", "kind", "lang", "id", F.explode("levels").alias("level"))
+        .groupBy("day", "minute", "level.category", "level.brand", "source", "kind", "lang", "level.shard")
+        .agg(F.collect_set("id").alias("ids"))
+    )
+
+
+def _read_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield read_batch(batch)
+
+
+def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """One Arrow batch of (key, value, stored, append_ms, partition, offset) as READINGS, row by row."""
+    keys, values, appends, partitions, offsets = (batch.column(n) for n in (0, 1, 3, 4, 5))
+    may_hit = candidates(values)
+    rows = [
+        _row(read(value, key, append_ms), append_ms, hit)
+        for key, value, append_ms, hit in zip(
+            keys.to_pylist(), values.to_pylist(), appends.to_pylist(), may_hit.tolist(), strict=True
+        )
+    ]
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(10)]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, READINGS, strict=False)]
+    return pa.RecordBatch.from_arrays([*arrays, batch.column(2), appends, partitions, offsets], schema=READINGS)
+
+
+def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
+    match record:
+        case Post():
+            levels = [(hit.category, hit.brand, hit.shard) for hit in hits(record, append_ms * 1000)] if may_hit else []
+            day = day_of(record.event_ms)
+            minute = record.event_ms - record.event_ms % 60_000
+            return ("post", "", day, record.source, record.id, record.edited, minute, record.kind, record.lang, levels)
+        case Tombstone():
+            everywhere = record.action == "withheld" and not EVERYWHERE.isdisjoint(record.countries)
+            detail = "withheld.everywhere" if everywhere else record.action
+            return ("tombstone", detail, None, record.source, record.id, False, None, None, None, None)
+        case Notice():
+            return ("notice", record.kind, None, record.source, None, False, None, None, None, None)
+        case Rejected():
+            return ("rejected", record.reason, None, None, None, False, None, None, None, None)

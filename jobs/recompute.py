@@ -1,0 +1,348 @@
+"""Recompute days from the archive: one Spark application for one or many days, each day into a run of its own.
+
+Nothing of a run is visible before it is published. The days come as arguments; the clock is read only to name the run.
+"""
+
+import secrets
+import sys
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import groupby
+from typing import Any
+
+import click
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from drinkstream import meaning
+from drinkstream.archive import Archive
+from drinkstream.cells import hour_of, pack
+from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.merge import days_between
+from drinkstream.settings import Settings
+from drinkstream.spark import session
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from drinkstream.store.write import CellRow, Writer
+from jobs.attempt import exit_code
+from jobs.readings import NO_DAY, cells, posts, readings, removed
+
+SAMPLES = 20
+
+WRITTEN = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("category", pa.string()),
+        ("brand", pa.string()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("lang", pa.string()),
+        ("n", pa.int64()),
+        ("cells", pa.int64()),
+        ("checksum", pa.int64()),
+    ]
+)
+"""What one task wrote: posts by run, level, source, kind and language, its rows, and a checksum over their blobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One application's work: the days, the attempt that asked, and who stands behind it."""
+
+    days: tuple[date, ...]
+    attempt: str
+    asked_by: str
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Recomputes the days that the arguments name; returns the exit code."""
+    return exit_code(run, argv)
+
+
+@click.command()
+@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
+@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@click.option("--attempt", required=True, help="Name of this attempt; audit and publish ask for its runs.")
+@click.option("--asked-by", default="", help="Who asked, and what for.")
+def run(first: datetime, last: datetime, attempt: str, asked_by: str) -> None:
+    """Recompute the days FROM to TO from the archive, each into a new run."""
+    if first > last:
+        raise BadInputError(f"--from {first:%Y-%m-%d} lies after --to {last:%Y-%m-%d}: exchange them")
+    settings = Settings.load()
+    request = Request(days_between(first.date(), last.date()), attempt, asked_by)
+    cassandra = connect(settings, settings.writer_login())
+    try:
+        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap)
+        try:
+            recompute(spark, settings, Reader(cassandra), Writer(cassandra), request)
+        finally:
+            spark.stop()
+    finally:
+        cassandra.cluster.shutdown()
+
+
+def recompute(
+    spark: SparkSession, settings: Settings, reader: Reader, writer: Writer, request: Request
+) -> dict[date, str]:
+    """Writes a complete run for each day; returns them by day. All days are read at one version of the archive."""
+    latest = Archive(settings.archive)
+    pinned = Archive(settings.archive, latest.version())
+    version = int(pinned.version())
+    position = {"/".join(map(str, place)): held.islands[-1].until for place, held in pinned.held().items()}
+    held = pinned.rows_by_day(settings.posts_topic)
+    mint = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+    runs = {day: f"{mint}-{day:%Y%m%d}" for day in request.days}
+    for day, run_id in runs.items():
+        in_force = [p for p in reader.publications([str(day)[:7]]) if p.day == day]
+        writer.run(
+            day,
+            run_id,
+            attempt=request.attempt,
+            asked_by=request.asked_by,
+            meaning=meaning.version(),
+            archive_version=version,
+            position=position,
+            status="writing",
+            started_at=datetime.now(UTC),
+            fingerprint={"seq": max((p.seq for p in in_force), default=0)},
+        )
+        writer.run_of_attempt(request.attempt, day, run_id)
+    done = 0
+    for chunk in chunks(request.days, held, settings.recompute_chunk):
+        recompute_chunk(spark, settings, reader, writer, chunk, runs, version, held)
+        done += len(chunk)
+        print(f"recomputed {done} of {len(request.days)} days, up to {chunk[-1]}", flush=True)
+    return runs
+
+
+def chunks(days: Sequence[date], held: Mapping[str, int], most: int) -> Iterator[tuple[date, ...]]:
+    """Days in chunks of at most `most` archived records, so that memory stays bounded; a day is never split."""
+    chunk: list[date] = []
+    rows = 0
+    for day in days:
+        size = held.get(str(day), 0)
+        if chunk and rows + size > most:
+            yield tuple(chunk)
+            chunk, rows = [], 0
+        chunk.append(day)
+        rows += size
+    if chunk:
+        yield tuple(chunk)
+
+
+def recompute_chunk(
+    spark: SparkSession,
+    settings: Settings,
+    reader: Reader,
+    writer: Writer,
+    days: tuple[date, ...],
+    runs: Mapping[date, str],
+    version: int,
+    held: Mapping[str, int],
+) -> None:
+    """Writes and completes the runs of a few days, which are read in one pass."""
+    names = [str(day) for day in days]
+    # (stored, key, value, append_ms, cluster, partition, offset): every record of these days, and those without a day
+    records = (
+        spark.read.format("delta")
+        .option("versionAsOf", version)
+        .load(settings.archive)
+        .where(F.col("day").isin(*names, NO_DAY) & (F.col("topic") == settings.posts_topic))
+        .withColumn("append_ms", F.unix_millis("append_ts"))
+        .withColumnRenamed("day", "stored")
+    )
+    # (what it is, which day, which post, which levels): one row for each record
+    read = readings(records).persist()
+    try:
+        counts = counted(read)
+        rows_read = sum(counts.values())
+        rows_held = sum(held.get(name, 0) for name in [*names, NO_DAY])
+        if rows_read != rows_held:
+            raise IntegrityError(
+                f"read {rows_read} records of {names[0]} to {names[-1]} at archive version {version}, which holds "
+                f"{rows_held}: nothing was completed"
+            )
+        rejected = rejections(read)
+        # (day, cell, shard, ids) of the posts that stay
+        found = cells(posts(read).where(F.col("day").isin(*names)))
+        written = write(found, {str(day): runs[day] for day in days}, settings)
+        prints = fingerprints(records, read, names)
+        for day in days:
+            complete(reader, writer, day, runs[day], written.get(runs[day], Written()), prints[str(day)], rejected)
+    finally:
+        read.unpersist()
+
+
+def counted(read: DataFrame) -> dict[tuple[str, str], int]:
+    """Records by (what, day): day is '' for records that are no post."""
+    rows = read.groupBy("what", F.coalesce("day", F.lit("")).alias("day")).count().collect()
+    return {(row["what"], row["day"]): row["count"] for row in rows}
+
+
+def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
+    """Rejected records by (archive partition, reason): how many, and the places of the first as 'partition:offset'."""
+    rejected = read.where(F.col("what") == "rejected").select(
+        "stored", F.col("detail").alias("reason"), F.struct("partition", "offset").alias("place")
+    )
+    rows = rejected.groupBy("stored", "reason").agg(
+        F.count(F.lit(1)).alias("n"), F.slice(F.sort_array(F.collect_set("place")), 1, SAMPLES).alias("places")
+    )
+    return {
+        (row["stored"], row["reason"]): (
+            row["n"],
+            [f"{place['partition']}:{place['offset']}" for place in row["places"]],
+        )
+        for row in rows.collect()
+    }
+
+
+def fingerprints(records: DataFrame, read: DataFrame, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What each day's run was computed from: rows, offset ranges, tombstones and a checksum over places and bytes.
+
+    Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day.
+    """
+    place = F.concat_ws("/", "cluster", "partition", "offset")
+    rows = (
+        records.groupBy("stored", "cluster", "partition")
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.min("offset").alias("first"),
+            F.max("offset").alias("last"),
+            F.bit_xor(F.xxhash64(place, "value")).alias("checksum"),
+        )
+        .collect()
+    )
+    tombstones = removed(read).count()
+    prints = {}
+    for name in names:
+        mine = [row for row in rows if row["stored"] in (name, NO_DAY)]
+        checksum = 0
+        for row in mine:
+            checksum ^= row["checksum"] & (2**64 - 1)
+        prints[name] = {
+            "rows": sum(row["rows"] for row in mine),
+            "offsets": {
+                f"{row['stored']}/{row['cluster']}/{row['partition']}": [row["first"], row["last"]]
+                for row in sorted(mine, key=lambda row: (row["stored"], row["cluster"], row["partition"]))
+            },
+            "tombstones": tombstones,
+            "checksum": f"{checksum:016x}",
+        }
+    return prints
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a run's tasks wrote: totals by (category, brand, source, kind, lang), rows, and a checksum over blobs."""
+
+    totals: Mapping[tuple[str, str, str, str, str], int] = field(default_factory=dict)
+    cells: int = 0
+    checksum: int = 0
+
+
+def write(found: DataFrame, runs: Mapping[str, str], settings: Settings) -> dict[str, Written]:
+    """Writes cells into their days' runs, from Spark's workers; returns what was written by run."""
+    login = settings.writer_login()
+
+    def write_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # the session is opened in the worker, since it must not cross a fork
+        cassandra = connect(settings, login)
+        try:
+            yield from _write_sorted(Writer(cassandra), batches, runs)
+        finally:
+            cassandra.cluster.shutdown()
+
+    hour = (F.col("minute") / 3_600_000).cast("long")
+    ordered = found.repartition("day", hour, "category").sortWithinPartitions("day", hour, "category", "minute")
+    rows = ordered.mapInArrow(write_all, from_arrow_schema(WRITTEN)).collect()
+    totals: dict[str, dict[tuple[str, str, str, str, str], int]] = defaultdict(lambda: defaultdict(int))
+    size: dict[str, int] = defaultdict(int)
+    checksum: dict[str, int] = defaultdict(int)
+    for row in rows:
+        totals[row["run_id"]][row["category"], row["brand"], row["source"], row["kind"], row["lang"]] += row["n"]
+        size[row["run_id"]] += row["cells"]
+        checksum[row["run_id"]] += row["checksum"]
+    return {run_id: Written(dict(found), size[run_id], checksum[run_id]) for run_id, found in totals.items()}
+
+
+def _write_sorted(
+    writer: Writer, batches: Iterable[pa.RecordBatch], runs: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
+    written: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+    rows = (row for batch in batches for row in batch.to_pylist())
+    for day, of_day in groupby(rows, key=lambda row: row["day"]):
+        run_id = runs[day]
+        writer.batch_cells(run_id, (_counted(_cell(row), run_id, written) for row in of_day))
+    columns = list(zip(*((*key, *sums) for key, sums in sorted(written.items())), strict=True))
+    arrays = [pa.array(column, field.type) for column, field in zip(columns or [()] * 9, WRITTEN, strict=True)]
+    yield pa.RecordBatch.from_arrays(arrays, schema=WRITTEN)
+
+
+def _cell(row: Mapping[str, Any]) -> CellRow:
+    minute, ids = row["minute"], row["ids"]
+    return CellRow(
+        hour_of(minute),
+        row["category"],
+        minute // 60_000 % 60,
+        row["brand"],
+        row["source"],
+        row["kind"],
+        row["lang"],
+        None,
+        row["shard"],
+        len(ids),
+        pack(ids),
+    )
+
+
+def _counted(row: CellRow, run_id: str, written: dict[tuple[str, ...], list[int]]) -> CellRow:
+    sums = written[run_id, row.category, row.brand, row.source, row.kind, row.lang]
+    sums[0] += row.n
+    sums[1] += 1
+    sums[2] += zlib.crc32(repr(row[:9]).encode() + row.ids)
+    return row
+
+
+def complete(
+    reader: Reader,
+    writer: Writer,
+    day: date,
+    run_id: str,
+    written: Written,
+    fingerprint: Mapping[str, Any],
+    rejected: Mapping[tuple[str, str], tuple[int, list[str]]],
+) -> None:
+    """Writes a run's totals, reads them back, and only then marks it complete. Raises IntegrityError if they differ."""
+    totals = dict(written.totals)
+    writer.day_totals(day, run_id, totals)
+    mine = {
+        reason if stored == str(day) else f"{reason} (no day)": found
+        for (stored, reason), found in rejected.items()
+        if stored in (str(day), NO_DAY)
+    }
+    writer.rejections(run_id, mine)
+    back = {(t.category, t.brand, t.source, t.kind, t.lang): t.n for t in reader.day_totals(day, run_id)}
+    if back != totals:
+        raise IntegrityError(f"the totals of run {run_id} read back differ from those written: it stays incomplete")
+    drinks = sum(n for (category, brand, *_), n in totals.items() if (category, brand) == ("*", ""))
+    before = reader.run(day, run_id)
+    seq = before.fingerprint.get("seq", 0) if before is not None else 0
+    writer.run(
+        day,
+        run_id,
+        totals={"drinks": drinks, "cells": written.cells, "records": fingerprint["rows"]},
+        rejected={reason: n for reason, (n, _) in mine.items()},
+        fingerprint={**fingerprint, "rows_checksum": f"{written.checksum & (2**64 - 1):016x}", "seq": seq},
+        status="complete",
+        completed_at=datetime.now(UTC),
+    )
+    print(f"day={day} run={run_id} records={fingerprint['rows']} drinks={drinks} cells={written.cells}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Each gate between a run and its publication, failed one at a time."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from drinkstream.audit import Facts, failed_gates
+from drinkstream.reconcile import Difference, compare
+
+GOOD = Facts(
+    day=date(2017, 9, 14),
+    complete=True,
+    rows_read=1000,
+    rows_held=1000,
+    unaccounted=(),
+    rejected={"shape": 10, "not_json (no day)": 500},
+    batch_n=300,
+    speed_n=304,
+    seq_then=0,
+    seq_now=0,
+)
+AFTER = datetime(2017, 9, 15, 2, 15, tzinfo=UTC)
+
+
+def gates(facts: Facts, now: datetime = AFTER) -> tuple[str, ...]:
+    return failed_gates(facts, now, max_rejected_share=0.01, tolerance=0.02)
+
+
+def test_a_good_run_fails_no_gate():
+    assert gates(GOOD) == ()
+
+
+def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
+    assert gates(replace(GOOD, speed_n=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"complete": False}, "its run is not complete"),
+        ({"rows_held": 1001}, "1000 records were read, the archive holds 1001"),
+        ({"unaccounted": ("posts/0 offsets 3 to 4",)}, "neither archived nor erased"),
+        ({"rejected": {"internal": 1}}, "1 records were rejected as `internal`"),
+        ({"rejected": {"internal (no day)": 1}}, "1 records were rejected as `internal`"),
+        ({"rejected": {"shape": 11}}, "11 of 1000 records were rejected, more than 1.0%"),
+        ({"speed_n": 311}, "batch counts 300 posts, the speed layer 311"),
+        ({"speed_n": 0}, "batch counts 300 posts, the speed layer 0"),
+        ({"seq_now": 1}, "publication 1 came after this run began"),
+    ],
+)
+def test_a_fault_fails_exactly_its_gate(change: dict[str, object], words: str):
+    failed = gates(replace(GOOD, **change))
+    assert len(failed) == 1
+    assert words in failed[0]
+
+
+def test_a_day_that_has_not_ended_is_not_published():
+    assert gates(GOOD, datetime(2017, 9, 14, 23, 59, 59, tzinfo=UTC)) == (
+        "the day ends at 2017-09-15T00:00Z: publish it after that",
+    )
+    assert gates(GOOD, datetime(2017, 9, 15, tzinfo=UTC)) == ()
+
+
+def test_cells_that_differ_are_named_with_the_ids_of_each_side():
+    coffee = ("2017-09-14T08", 3, "coffee", "", "x", "original", "en")
+    tea = ("2017-09-14T09", 0, "tea", "", "x", "original", "en")
+    beer = ("2017-09-14T10", 0, "beer", "", "x", "original", "en")
+    batch = {coffee: ("1", "2", "10"), tea: ("5",)}
+    speed = {coffee: ("1", "2", "10"), tea: ("5", "30", "7"), beer: ("9",)}
+    assert compare(batch, speed) == (
+        Difference(tea, 1, 3, (), ("7", "30")),
+        Difference(beer, 0, 1, (), ("9",)),
+    )

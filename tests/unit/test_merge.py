@@ -1,0 +1,63 @@
+"""Which layer answers for a day, and the token that asks about the same state again."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from drinkstream.errors import BadInputError
+from drinkstream.merge import Choice, Epoch, Publication, Snapshot, choose, days_between, restore, snapshot
+
+DAY, NEXT, BLIND = date(2017, 9, 14), date(2017, 9, 15), date(2017, 9, 16)
+FIRST = Publication(DAY, 1, "run-1", datetime(2017, 9, 15, 3, tzinfo=UTC))
+SECOND = Publication(DAY, 2, "run-2", datetime(2017, 9, 16, 3, tzinfo=UTC))
+EPOCH = Epoch("e1", "m1", frozenset([BLIND]))
+
+
+def test_a_published_day_is_answered_by_its_run_alone():
+    state = snapshot([SECOND, FIRST], EPOCH)
+    assert choose(DAY, state) == Choice(DAY, "batch", run="run-2")
+
+
+def test_any_other_day_is_answered_by_the_epoch_if_it_can_and_is_else_missing():
+    state = snapshot([FIRST], EPOCH)
+    assert choose(NEXT, state) == Choice(NEXT, "speed", epoch="e1")
+    assert choose(BLIND, state) == Choice(BLIND, "missing")
+    assert choose(NEXT, snapshot([FIRST], None)) == Choice(NEXT, "missing")
+
+
+def test_a_published_day_is_answered_though_the_epoch_is_blind_for_it():
+    published = Publication(BLIND, 1, "run-3", FIRST.at)
+    assert choose(BLIND, snapshot([published], EPOCH)) == Choice(BLIND, "batch", run="run-3")
+
+
+def test_as_of_sees_what_was_published_then_and_no_live_numbers():
+    state = snapshot([FIRST, SECOND], EPOCH, as_of=datetime(2017, 9, 15, 12, tzinfo=UTC))
+    assert choose(DAY, state) == Choice(DAY, "batch", run="run-1")
+    assert choose(NEXT, state) == Choice(NEXT, "missing")
+
+
+def test_a_rollback_is_a_new_entry_that_names_an_old_run():
+    back = Publication(DAY, 3, "run-1", datetime(2017, 9, 17, tzinfo=UTC))
+    assert choose(DAY, snapshot([FIRST, SECOND, back], None)).run == "run-1"
+
+
+def test_a_token_brings_back_the_state_it_was_taken_from():
+    then = snapshot([FIRST], EPOCH)
+    assert restore(then.token, [FIRST, SECOND], {"e1": EPOCH, "e2": Epoch("e2", "m2")}) == then
+    assert restore(Snapshot().token, [FIRST], {}) == Snapshot()
+
+
+@pytest.mark.parametrize("token", ["", "x", "AAAA", "eJwrSS0uAQAEXQHB", "é", snapshot([SECOND], None).token])
+def test_a_token_that_is_not_ours_or_names_what_is_gone_is_refused(token: str):
+    with pytest.raises(BadInputError, match="^at: "):
+        restore(token, [FIRST], {})
+
+
+def test_a_token_of_a_forgotten_epoch_is_refused():
+    with pytest.raises(BadInputError, match="no longer kept"):
+        restore(snapshot([], EPOCH).token, [], {})
+
+
+def test_days_between_holds_both_ends():
+    assert days_between(DAY, BLIND) == (DAY, NEXT, BLIND)
+    assert days_between(NEXT, DAY) == ()

@@ -1,0 +1,96 @@
+"""Denominators, shares, mixes and trends, on numbers small enough to count by hand."""
+
+import pytest
+
+from drinkstream.errors import BadInputError
+from drinkstream.share import Filter, Point, Share, Shares, Total, count, kinds, shares, trend
+
+
+def totals(period: str, kind: str, lang: str, **levels: int) -> list[Total]:
+    """Totals written as category__brand=n, with `any` for '*' and nothing for ''."""
+    found = []
+    for name, n in levels.items():
+        category, _, brand = name.partition("__")
+        star = {"any": "*"}
+        found.append(Total(period, star.get(category, category), star.get(brand, brand), "x", kind, lang, n))
+    return found
+
+
+# ten posts name a drink: seven coffee (three of them with starbucks), five tea, so two name both;
+# six posts name a brand: starbucks five times (two without a drink), costa twice, so one names both
+DAY = totals(
+    "2017-09-14", "original", "en",
+    any__=10, coffee__=7, tea__=5, coffee__starbucks=3, any__starbucks=5, any__costa=2, tea__costa=1, any__any=6,
+)  # fmt: skip
+REPOSTS = totals("2017-09-14", "repost", "en", any__=4, coffee__=4)
+GERMAN = totals("2017-09-15", "original", "de", any__=2, tea__=2)
+PLAIN = Filter(kinds=kinds(None, None))
+
+
+def test_share_by_category_divides_by_posts_that_name_any_drink():
+    assert shares(DAY, "category", PLAIN) == Shares(
+        10, (Share("coffee", None, 7, 0.7, 7 / 12), Share("tea", None, 5, 0.5, 5 / 12))
+    )
+
+
+def test_share_by_brand_divides_by_posts_that_name_any_brand():
+    assert shares(DAY, "brand", PLAIN) == Shares(
+        6, (Share(None, "starbucks", 5, 5 / 6, 5 / 7), Share(None, "costa", 2, 2 / 6, 2 / 7))
+    )
+
+
+def test_the_other_dimension_narrows_numerator_and_denominator_alike():
+    by_category = shares(DAY, "category", Filter(brand="starbucks", kinds=PLAIN.kinds))
+    assert by_category == Shares(5, (Share("coffee", "starbucks", 3, 3 / 5, 1.0),))
+    by_brand = shares(DAY, "brand", Filter(category="coffee", kinds=PLAIN.kinds))
+    assert by_brand == Shares(7, (Share("coffee", "starbucks", 3, 3 / 7, 1.0),))
+
+
+def test_a_filter_on_the_dimension_itself_only_selects_rows():
+    assert shares(DAY, "category", Filter(category="tea", kinds=PLAIN.kinds)) == Shares(
+        10, (Share("tea", None, 5, 0.5, 5 / 12),)
+    )
+
+
+def test_reposts_are_left_out_unless_asked_for_and_a_kind_overrides_them():
+    both = DAY + REPOSTS
+    assert shares(both, "category", PLAIN).total == 10
+    assert shares(both, "category", Filter(kinds=kinds(None, "include"))).total == 14
+    assert shares(both, "category", Filter(kinds=kinds("repost", "exclude"))) == Shares(
+        4, (Share("coffee", None, 4, 1.0, 1.0),)
+    )
+
+
+def test_language_narrows_everything():
+    assert shares(DAY + GERMAN, "category", Filter(lang="de", kinds=PLAIN.kinds)) == Shares(
+        2, (Share("tea", None, 2, 1.0, 1.0),)
+    )
+
+
+def test_nothing_counted_gives_no_rows_and_no_division():
+    assert shares([], "category", PLAIN) == Shares(0, ())
+
+
+def test_trend_gives_a_point_for_each_period_and_value():
+    assert trend(DAY + GERMAN, "category", PLAIN) == (
+        Point("2017-09-14", "coffee", 7, 10),
+        Point("2017-09-14", "tea", 5, 10),
+        Point("2017-09-15", "tea", 2, 2),
+    )
+
+
+def test_count_is_the_level_that_the_question_names():
+    assert [
+        count(DAY, PLAIN),
+        count(DAY, Filter(category="coffee", kinds=PLAIN.kinds)),
+        count(DAY, Filter(category="coffee", brand="starbucks", kinds=PLAIN.kinds)),
+        count(DAY, Filter(brand="starbucks", kinds=PLAIN.kinds)),
+        count(DAY, Filter(category="beer", kinds=PLAIN.kinds)),
+    ] == [10, 7, 3, 5, 0]
+
+
+def test_unknown_kinds_and_reposts_are_refused_with_what_is_allowed():
+    with pytest.raises(BadInputError, match="kind: one of original, reply, quote, repost, not 'retweet'"):
+        kinds("retweet", None)
+    with pytest.raises(BadInputError, match="reposts: include or exclude, not 'yes'"):
+        kinds(None, "yes")
