@@ -1,4 +1,4 @@
-"""The jars of ivy.xml, downloaded by the Ivy inside pyspark into one folder for each class path, and checked by SHA-256."""
+"""The jars of ivy.xml, downloaded by the Ivy inside pyspark, one folder for each class path, checked by SHA-256."""
 
 import argparse
 import fcntl
@@ -157,8 +157,7 @@ def _retrieve(settings: Settings, expected: int) -> None:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, stderr=subprocess.STDOUT
     ) as ivy_run:
-        assert ivy_run.stdout is not None
-        for line in ivy_run.stdout:
+        for line in ivy_run.stdout or ():
             said.append(line)
             if found := _GOT.search(line):
                 if found["file"].endswith(".pom.original"):

@@ -1,0 +1,119 @@
+"""The Cassandra node: its command line, its roles, and the tables."""
+
+import re
+from pathlib import Path
+
+from cassandra.cluster import Session
+
+from drinkstream.errors import UnavailableError
+from drinkstream.settings import ROOT, Settings
+from drinkstream.store.session import connect
+from stack.account import as_server
+
+SCHEMA = ROOT / "drinkstream" / "store" / "schema.cql"
+ADMIN = "drinkstream_admin"
+
+
+def command(settings: Settings) -> list[str]:
+    """The command that runs the node in the foreground, not as root."""
+    home, jars = settings.home, settings.jar_folder / "cassandra"
+    data = home / "cassandra"
+    return as_server(
+        [
+            *(
+                "java",
+                f"@{home}/conf/cassandra.jvm",
+                f"-Xms{settings.cassandra_heap}m",
+                f"-Xmx{settings.cassandra_heap}m",
+            ),
+            f"-javaagent:{_jamm(jars)}",
+            f"-Dcassandra.config={(home / 'conf' / 'cassandra.yaml').as_uri()}",
+            f"-Dcassandra.storagedir={data}",
+            f"-Dcassandra.logdir={data}",
+            f"-Dlogback.configurationFile={home}/conf/logback.xml",
+            "-Dcassandra-foreground=yes",
+            f"-Dcassandra.jmx.local.port={settings.cassandra_jmx_port}",
+            # alone: nobody to wait for, nobody to tell
+            "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+            "-Dcassandra.ring_delay_ms=1000",
+            "-Dcassandra.shutdown_announce_in_ms=0",
+            "-Dcassandra.superuser_setup_delay_ms=100",
+            *("-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"),
+        ]
+    )
+
+
+def default_login(settings: Settings) -> None:
+    """A question: does the node let in our admin, or on its very first start Cassandra's own?"""
+    _admin(settings).cluster.shutdown()
+
+
+def set_up(settings: Settings) -> None:
+    """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only."""
+    session = _admin(settings)
+    try:
+        session.execute("ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
+        apply_schema(settings, session)
+        writer, reader = settings.writer_login(), settings.reader_login()
+        for user, password in (writer, reader):
+            session.execute(f"CREATE ROLE IF NOT EXISTS {_name(user)}")
+            session.execute(f"ALTER ROLE {_name(user)} WITH LOGIN = true AND PASSWORD = {_text(password)}")
+        grant(settings, session)
+    finally:
+        session.cluster.shutdown()
+
+
+def apply_schema(settings: Settings, session: Session) -> None:
+    """Create the keyspace and every table of schema.cql that is not there."""
+    session.execute(
+        f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
+        "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
+    )
+    for statement in statements(SCHEMA, settings):
+        session.execute(statement, timeout=60)
+
+
+def grant(settings: Settings, session: Session) -> None:
+    """Writers may read and write rows of the keyspace, readers may read them; neither may change tables."""
+    keyspace = _name(settings.keyspace)
+    session.execute(f"GRANT MODIFY ON KEYSPACE {keyspace} TO {_name(settings.cassandra_user)}")
+    session.execute(
+        f"GRANT SELECT ON KEYSPACE {keyspace} TO {_name(settings.cassandra_user)}"
+    )  # LWT reads before it writes
+    session.execute(f"GRANT SELECT ON KEYSPACE {keyspace} TO {_name(settings.cassandra_reader)}")
+
+
+def statements(path: Path, settings: Settings) -> list[str]:
+    """The CQL statements of a schema file, its placeholders filled in, without comments."""
+    text = "\n".join(line.split("--")[0] for line in path.read_text().splitlines())
+    filled = text.format(keyspace=settings.keyspace, speed_ttl=settings.speed_ttl_days * 86_400)
+    return [statement.strip() for statement in filled.split(";") if statement.strip()]
+
+
+def _admin(settings: Settings) -> Session:
+    login = (ADMIN, settings.secret("cassandra_admin"))
+    try:
+        return connect(settings, login, "system")
+    except UnavailableError:
+        first = connect(settings, ("cassandra", "cassandra"), "system")
+    try:
+        first.execute(
+            f"CREATE ROLE IF NOT EXISTS {ADMIN} WITH PASSWORD = {_text(login[1])} AND SUPERUSER = true AND LOGIN = true"
+        )
+    finally:
+        first.cluster.shutdown()
+    return connect(settings, login, "system")
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"\w+", name):
+        raise UnavailableError(f"{name!r} cannot be the name of a Cassandra role or keyspace: letters, digits, _ only")
+    return name
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _jamm(jars: Path) -> Path:
+    return max(jars.glob("jamm-*.jar"))

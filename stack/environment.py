@@ -1,0 +1,38 @@
+"""The environment that every program of the stack runs in, whatever shell started it."""
+
+import os
+import sys
+from pathlib import Path
+
+from drinkstream.settings import PREFIX, ROOT, Settings
+
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", "TZ", "USER", "JAVA_HOME")
+_PASSED_ON_PREFIXES = (
+    PREFIX,
+    "SSL_",
+    "REQUESTS_",
+    "CURL_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_",
+    "https_",
+    "no_",
+)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every program runs with: our settings, this Python first, and little else of the calling shell."""
+    given = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
+    scripts = str(Path(sys.executable).parent)
+    return {
+        **given,
+        "PATH": f"{scripts}:{given.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        PREFIX + "HOME": str(settings.home),
+        PREFIX + "JARS": str(settings.jar_folder),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "TMPDIR": str(settings.home / "tmp"),
+    }

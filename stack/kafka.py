@@ -1,0 +1,94 @@
+"""The Kafka broker: its command line, its storage, and its two topics."""
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Mapping
+
+from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.settings import Settings
+from stack.config import MESSAGE_BYTES
+
+DAY_MS = 86_400_000
+
+
+def command(settings: Settings) -> list[str]:
+    """The command that runs the broker in the foreground."""
+    heap = settings.kafka_heap
+    memory = [f"-Xms{heap // 2}m", f"-Xmx{heap}m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
+    return [*_java(settings, memory), "kafka.Kafka", str(settings.home / "conf" / "server.properties")]
+
+
+def format_storage(settings: Settings) -> None:
+    """Give an empty data folder its cluster id; a formatted one keeps it. Raises UnavailableError."""
+    if (settings.home / "kafka" / "meta.properties").is_file():
+        return
+    tool = _java(settings, ["-Xmx256m", "-XX:TieredStopAtLevel=1"])
+    config = str(settings.home / "conf" / "server.properties")
+    done = subprocess.run(
+        [*tool, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", config],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UnavailableError(f"Kafka's storage could not be formatted: {done.stdout}")
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """The names of the topics created now; those there keep their partitions and get the retention of the settings.
+
+    Raises BadInputError where `posts` exists with another number of partitions: keys would move between them.
+    """
+    from kafka import KafkaAdminClient
+    from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+    from kafka.errors import TopicAlreadyExistsError
+
+    wanted = {
+        settings.posts_topic: (settings.posts_partitions, topic_config(settings, settings.posts_partitions)),
+        settings.status_topic: (1, topic_config(settings, 1)),
+    }
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","))
+    created = []
+    try:
+        for name, (partitions, config) in wanted.items():
+            try:
+                admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config))])
+                created.append(name)
+            except TopicAlreadyExistsError:
+                admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
+        admin.wait_for_topics(list(wanted))
+        for topic in admin.describe_topics(list(wanted)):
+            there, partitions = len(topic["partitions"]), wanted[topic["name"]][0]
+            if there != partitions:
+                raise BadInputError(
+                    f"topic {topic['name']} has {there} partitions, the settings ask for {partitions}: the number is "
+                    "for ever, set DRINKSTREAM_POSTS_PARTITIONS back or use a topic of another name"
+                )
+    finally:
+        admin.close()
+    return created
+
+
+def topic_config(settings: Settings, partitions: int) -> Mapping[str, str]:
+    """A topic's settings: times by the broker's clock, kept for days within a cap, packed as sent."""
+    return {
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(settings.retention_days * DAY_MS),
+        "retention.bytes": str(settings.retention_gib * 2**30 // partitions),  # Kafka counts it by partition
+        "max.message.bytes": str(MESSAGE_BYTES),
+        "compression.type": "producer",
+    }
+
+
+def _cluster_id() -> str:
+    """A new id in Kafka's form: 22 characters of url-safe base64 that do not start with a dash."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+def _java(settings: Settings, memory: list[str]) -> list[str]:
+    log = (settings.home / "conf" / "log4j2.properties").as_uri()
+    return ["java", *memory, f"-Dlog4j2.configurationFile={log}", "-cp", f"{settings.jar_folder}/kafka/*"]

@@ -1,0 +1,66 @@
+"""Which TCP ports each program listens on, and whether they are free."""
+
+import socket
+
+import psutil
+
+from drinkstream.errors import BadInputError
+from drinkstream.settings import PREFIX, Settings
+
+
+def wanted(settings: Settings, programs: list[str]) -> dict[str, tuple[int, str]]:
+    """{what: (port, setting)} of these programs."""
+    every = {
+        "postgres": {"PostgreSQL": (settings.postgres_port, "postgres_port")},
+        "kafka": {
+            "Kafka": (settings.kafka_port, "kafka_port"),
+            "Kafka's controller": (settings.kafka_port + 1, "kafka_port (plus one)"),
+        },
+        "cassandra": {
+            "Cassandra": (settings.cassandra_port, "cassandra_port"),
+            "Cassandra's storage": (settings.cassandra_storage_port, "cassandra_storage_port"),
+            "Cassandra's management": (settings.cassandra_jmx_port, "cassandra_jmx_port"),
+        },
+        "airflow-api-server": {"Airflow": (settings.airflow_port, "airflow_port")},
+        "web": {"the web": (settings.web_port, "web_port")},
+    }
+    return {what: port for name in programs for what, port in every.get(name, {}).items()}
+
+
+def check(settings: Settings, programs: list[str]) -> None:
+    """Raise BadInputError naming every port of these programs that is not free, its setting and who holds it."""
+    faults = []
+    seen: dict[int, str] = {}
+    for what, (port, setting) in wanted(settings, programs).items():
+        variable = PREFIX + setting.upper().replace(" (PLUS ONE)", " (plus one)")
+        if port in seen:
+            faults.append(f"{what} and {seen[port]} both have port {port} ({variable})")
+        elif not _free(settings.host, port):
+            faults.append(f"{what}: port {port} ({variable}) is in use by {_holder(port)}")
+        seen[port] = what
+    if faults:
+        raise BadInputError("\n".join([*faults, "nothing was started: stop the other program, or set another port"]))
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free to a listener
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _holder(port: int) -> str:
+    try:
+        listeners = (
+            c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port
+        )
+        holder = next((c.pid for c in listeners if c.pid), None)
+        if holder is not None:
+            process = psutil.Process(holder)
+            return f"process {holder} ({' '.join(process.cmdline())[:80] or process.name()})"
+    except psutil.Error:
+        pass
+    return "a process that we may not see"

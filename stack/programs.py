@@ -1,0 +1,100 @@
+"""The programs that supervisord keeps alive: what each runs, needs, and how it stops."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drinkstream.settings import ROOT, Settings
+from stack import airflow, cassandra, kafka, postgres, ready
+from stack.ready import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised program. `prepare` runs in its process right before `command` replaces it."""
+
+    name: str
+    command: Callable[[Settings], list[str]]
+    needs: tuple[Question, ...] = ()
+    prepare: Callable[[Settings], None] | None = None
+    environment: Callable[[Settings], Mapping[str, str]] = field(default=lambda _: {})
+    answers: Question | None = None  # asked by `up` before it calls the program started
+    stop_signal: str = "TERM"
+    stop_group: bool = True  # PostgreSQL tells its own children
+    stop_wait: int = 40
+
+
+def python(*arguments: str) -> Callable[[Settings], list[str]]:
+    """The command that runs this environment's Python with these arguments."""
+    return lambda _: [sys.executable, *arguments]
+
+
+def gunicorn(settings: Settings) -> list[str]:
+    """The web under gunicorn: one process, since it keeps published days in memory, and threads."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", str(settings.web_threads)),
+        *("--bind", f"{settings.host}:{settings.web_port}", "--access-logfile", "-", "webapp:create_app()"),
+    ]
+
+
+def _airflow(component: str, *arguments: str, needs: tuple[Question, ...], answers: Question | None = None) -> Program:
+    return Program(
+        f"airflow-{component}",
+        lambda _: [sys.executable, "-m", "airflow", component, *arguments],
+        needs=needs,
+        environment=airflow.environment,
+        answers=answers,
+    )
+
+
+# In the order of starting.
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program(
+            "postgres",
+            postgres.command,
+            prepare=postgres.initialise,
+            environment=postgres.environment,
+            answers=ready.postgres,
+            stop_signal="INT",
+            stop_group=False,
+        ),
+        Program("kafka", kafka.command, prepare=kafka.format_storage, answers=ready.kafka),
+        # 143 on SIGTERM is Cassandra's clean end
+        Program("cassandra", cassandra.command, answers=ready.cassandra),
+        Program("archive", python("-m", "streaming.archive"), needs=(ready.topics,)),
+        Program("speed", python("-m", "streaming.speed"), needs=(ready.topics, ready.tables)),
+        Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,)),
+        Program("web", gunicorn, needs=(ready.tables_to_read,), answers=ready.web),
+        _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
+        # the first tasks of a scheduler that is up before the API fail
+        _airflow("scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api)),
+        _airflow("dag-processor", needs=(ready.airflow_database,)),
+        _airflow("triggerer", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api)),
+    )
+}
+
+SERVERS = ("postgres", "kafka", "cassandra")
+
+
+def chosen(settings: Settings, only: str | None) -> list[str]:
+    """Names of the programs to run, in the order of starting: all, or those of the comma-separated `only`.
+
+    A server that settings name elsewhere (`kafka_bootstrap`, `cassandra_hosts`) is not ours to run.
+    Raises KeyError for an unknown name.
+    """
+    elsewhere = {
+        name for name, where in (("kafka", settings.kafka_bootstrap), ("cassandra", settings.cassandra_hosts)) if where
+    }
+    wanted = {PROGRAMS[name].name for name in only.split(",")} if only else set(PROGRAMS)
+    return [name for name in PROGRAMS if name in wanted - elsewhere]
+
+
+def path_of(settings: Settings, name: str) -> Path:
+    """The log file of a program."""
+    return settings.home / "log" / f"{name}.log"
+
+
+REPOSITORY = ROOT

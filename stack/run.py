@@ -1,0 +1,58 @@
+"""What supervisord starts for each program: end what a killed predecessor left, wait for what it needs, become it."""
+
+import os
+import resource
+import sys
+
+from drinkstream.errors import DrinkStreamError
+from drinkstream.settings import Settings
+from stack import processes, ready
+from stack.programs import PROGRAMS, Program
+
+PATIENCE = 600.0  # seconds; then the attempt ends, with the reason in the log, and supervisord makes a new one
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Become the program named; an exit code is returned only where it could not be started."""
+    (name,) = sys.argv[1:] if argv is None else argv
+    program = PROGRAMS[name]
+    try:
+        settings = Settings.load()
+        _replace_predecessor(settings, program)
+        for question in program.needs:
+            _say(program, f"waiting until: {(question.__doc__ or '').strip()}")
+            ready.wait(settings, question, PATIENCE)
+        if program.prepare is not None:
+            program.prepare(settings)
+        command = program.command(settings)
+        variables = {**os.environ, **program.environment(settings)}
+    except DrinkStreamError as error:
+        _say(program, str(error))
+        return error.exit_code
+    _raise_file_limit()
+    _say(program, f"starts as process {os.getpid()}")
+    os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
+
+
+def _replace_predecessor(settings: Settings, program: Program) -> None:
+    """End the process group of the last start, then note ours: supervisord leads each program into a new one."""
+    note = settings.home / "run" / f"{program.name}.pgid"
+    if note.is_file():
+        last = int(note.read_text() or 0)
+        if last not in (0, os.getpgrp()) and (ended := processes.reap_group(last, settings.home, program.name)):
+            _say(program, f"ended {ended} processes that the last start had left")
+    note.write_text(str(os.getpgrp()))
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def _say(program: Program, text: str) -> None:
+    print(f"{program.name}: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

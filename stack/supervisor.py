@@ -1,0 +1,163 @@
+"""supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.settings import Settings
+from stack import processes
+from stack.environment import environment
+from stack.programs import PROGRAMS, Program, path_of
+
+SOCKET_PATH = 100  # a Unix socket's path may have 107 characters, and supervisord first binds one with a suffix
+
+
+def pid(settings: Settings) -> int | None:
+    """supervisord's process, which is also the number of its session; None where it does not run."""
+    known = session_id(settings)
+    if known is None:
+        return None
+    try:
+        process = psutil.Process(known)
+        alive = process.status() != psutil.STATUS_ZOMBIE and str(_config(settings)) in process.cmdline()
+    except psutil.Error:
+        return None
+    return known if alive else None
+
+
+def session_id(settings: Settings) -> int | None:
+    """The number of the session that was started last, whether it lives or not."""
+    file = settings.home / "run" / "session"
+    return int(file.read_text()) if file.is_file() else None
+
+
+def start(settings: Settings) -> None:
+    """Start supervisord, with no program running yet, unless it runs.
+
+    Raises UnavailableError with the end of its log.
+    """
+    if pid(settings) is not None:
+        return
+    if len(str(_socket(settings))) > SOCKET_PATH:
+        raise BadInputError(f"DRINKSTREAM_HOME={settings.home} is too long a path for a Unix socket: use a shorter one")
+    old = session_id(settings)
+    if old is not None and (swept := processes.sweep_session(old, settings.home)):
+        print(f"ended what a killed supervisord had left: {', '.join(swept)}", flush=True)
+    _config(settings).write_text(_configuration(settings))
+    log = settings.home / "log" / "supervisord.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(_config(settings))],
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=settings.home / "tmp",
+            start_new_session=True,
+        )
+    (settings.home / "run" / "session").write_text(str(process.pid))
+    for attempt in Retrying(
+        stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(OSError), reraise=True
+    ):
+        with attempt:
+            if process.poll() is not None:
+                raise UnavailableError(f"supervisord ended at once: {log.read_text()[-2000:]}")
+            _call(settings).supervisor.getState()
+
+
+def states(settings: Settings) -> dict[str, dict[str, Any]]:
+    """{program: supervisord's facts (statename, pid, start, now, ...)}; empty where it does not run."""
+    if pid(settings) is None:
+        return {}
+    return {facts["name"]: facts for facts in _call(settings).supervisor.getAllProcessInfo()}
+
+
+def start_program(settings: Settings, name: str) -> None:
+    """Ask for a program; one that runs or starts is left alone."""
+    try:
+        _call(settings).supervisor.startProcess(name, False)
+    except Fault as fault:
+        if "ALREADY_STARTED" not in fault.faultString:
+            raise UnavailableError(
+                f"{name} did not start: {fault.faultString}; see {path_of(settings, name)}"
+            ) from fault
+
+
+def stop_program(settings: Settings, name: str) -> None:
+    """Stop a program and wait for its end; one that does not run is left alone."""
+    try:
+        _call(settings).supervisor.stopProcess(name, True)
+    except Fault as fault:
+        if "NOT_RUNNING" not in fault.faultString:
+            raise
+
+
+def shutdown(settings: Settings) -> None:
+    """Ask supervisord to stop everything and end itself; the end is not awaited."""
+    _call(settings).supervisor.shutdown()
+
+
+def _call(settings: Settings) -> Any:
+    from supervisor.xmlrpc import SupervisorTransport
+
+    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{_socket(settings)}"))
+
+
+def _socket(settings: Settings) -> Path:
+    return settings.home / "run" / "supervisor.sock"
+
+
+def _config(settings: Settings) -> Path:
+    return settings.home / "conf" / "supervisord.conf"
+
+
+def _configuration(settings: Settings) -> str:
+    run, log = settings.home / "run", settings.home / "log"
+    head: Mapping[str, Mapping[str, object]] = {
+        "supervisord": {
+            "nodaemon": "true",
+            "logfile": "/dev/null",  # it writes to its standard output, which is the log
+            "logfile_maxbytes": 0,
+            "pidfile": run / "supervisord.pid",
+            "childlogdir": log,
+            **({"user": "root"} if os.geteuid() == 0 else {}),
+        },
+        "unix_http_server": {"file": _socket(settings), "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "supervisorctl": {"serverurl": f"unix://{_socket(settings)}"},
+    }
+    sections = {**head, **{f"program:{p.name}": _section(settings, p, i) for i, p in enumerate(PROGRAMS.values())}}
+    return "\n".join(
+        f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in section.items())
+        for name, section in sections.items()
+    )
+
+
+def _section(settings: Settings, program: Program, position: int) -> Mapping[str, object]:
+    return {
+        "command": f"{sys.executable} -m stack.run {program.name}",
+        "directory": settings.home / "tmp",
+        "priority": position,
+        "autostart": "false",
+        "autorestart": "true",
+        "startsecs": 3,
+        "startretries": 100,
+        "stopsignal": program.stop_signal,
+        "stopasgroup": str(program.stop_group).lower(),
+        "killasgroup": "true",
+        "stopwaitsecs": program.stop_wait,
+        "redirect_stderr": "true",
+        "stdout_logfile": path_of(settings, program.name),
+        "stdout_logfile_maxbytes": "20MB",
+        "stdout_logfile_backups": 3,
+    }

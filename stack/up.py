@@ -1,0 +1,119 @@
+"""`make up`: everything running and ready, from whatever is there."""
+
+import argparse
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from drinkstream.errors import DrinkStreamError, UnavailableError
+from drinkstream.settings import Settings
+from stack import account, airflow, cassandra, config, jars, kafka, passwords, ports, postgres, ready, supervisor
+from stack.programs import PROGRAMS, SERVERS, chosen, path_of
+
+DEADLINE = 240.0  # seconds until a program must answer
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Start what does not run, wait until it answers, print the addresses."""
+    parser = argparse.ArgumentParser(prog="python -m stack.up", description=main.__doc__)
+    parser.add_argument("--only", metavar="A,B", help=f"some of the programs: {', '.join(PROGRAMS)}")
+    options = parser.parse_args(argv)
+    try:
+        settings = Settings.load()
+        up(settings, options.only)
+    except DrinkStreamError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyError as error:
+        parser.error(f"no program {error}: choose from {', '.join(PROGRAMS)}")
+    return 0
+
+
+def up(
+    settings: Settings, only: str | None = None, say: Callable[[str], None] = lambda text: print(text, flush=True)
+) -> None:
+    """Install the jars, start the programs in order, set up what they need, and return when they answer.
+
+    Raises BadInputError for a port in use, before anything starts, and UnavailableError for a program that does not
+    come up in time, with the end of its log.
+    """
+    names = chosen(settings, only)
+    jars.fetch(settings)
+    with _alone(settings):
+        running = [
+            n for n, facts in supervisor.states(settings).items() if facts["statename"] in ("RUNNING", "STARTING")
+        ]
+        new = [name for name in names if name not in running]
+        ports.check(settings, new)
+        _check_ways(settings, names)
+        passwords.write(settings)
+        config.write(settings)
+        supervisor.start(settings)
+        servers = [name for name in names if name in SERVERS]
+        for name in servers:
+            supervisor.start_program(settings, name)
+        with ThreadPoolExecutor(len(SERVERS)) as pool:
+            for done in [pool.submit(_set_up_server, settings, name, say) for name in servers]:
+                done.result()
+        others = [name for name in names if name not in SERVERS]
+        for name in others:
+            supervisor.start_program(settings, name)
+        for name in others:
+            _await(settings, name, say)
+
+
+def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    """Wait for a server and give it what its users need."""
+    _await(settings, name, say)
+    if name == "kafka":
+        if created := kafka.create_topics(settings):
+            say(f"kafka: made the topics {', '.join(created)}")
+    elif name == "cassandra":
+        ready.wait(settings, cassandra.default_login, 60)
+        cassandra.set_up(settings)
+    elif name == "postgres":
+        postgres.create_database(settings)
+        airflow.set_up(settings)
+
+
+def _await(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    question = PROGRAMS[name].answers
+    if question is None:
+        return
+    began = time.monotonic()
+    try:
+        ready.wait(settings, question, DEADLINE)
+    except UnavailableError as error:
+        log = path_of(settings, name)
+        end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.is_file() else "(empty)"
+        raise UnavailableError(f"{name} did not come up: {error}\nThe end of {log}:\n{end}") from error
+    say(f"{name} answers ({time.monotonic() - began:.0f} s)")
+
+
+def _check_ways(settings: Settings, names: list[str]) -> None:
+    """As root the servers run as `nobody`, who must be able to reach their files."""
+    if not {"postgres", "cassandra"} & set(names):
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for path in (settings.home / "x", settings.jar_folder / "x", postgres.binary("postgres")):
+        if (closed := account.hidden_parent(path)) is not None:
+            raise UnavailableError(
+                f"PostgreSQL and Cassandra do not run as root, and their account may not enter {closed}: "
+                "run as a normal user, or keep the repository and DRINKSTREAM_HOME in a folder open to all (chmod o+x)"
+            )
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Only one `up` or `down` at a time for this home."""
+    (settings.home / "run").mkdir(parents=True, exist_ok=True)
+    with (settings.home / "run" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
