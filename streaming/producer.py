@@ -61,7 +61,7 @@ class Producer:
             retry=retry_if_exception_type(KafkaError),
             wait=wait_fixed(1),
             stop=stop_any_of if wait is None else stop_any(stop_any_of, stop_after_delay(wait)),
-            sleep=lambda seconds: self._stop.wait(seconds) and None,
+            sleep=self._sleep,
             before_sleep=self._say_waiting,
             reraise=True,
         )
@@ -71,6 +71,9 @@ class Producer:
             raise UnavailableError(
                 f"Kafka at {self._settings.bootstrap} does not answer ({error}): `make status` shows whether it runs"
             ) from None
+
+    def _sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
     def _say_waiting(self, state: RetryCallState) -> None:
         log.warning("event=waiting for=kafka at=%s attempt=%d", self._settings.bootstrap, state.attempt_number)
@@ -173,7 +176,9 @@ class Producer:
 
     def close(self) -> None:
         """Let go of Kafka without waiting: what is still under way was counted before, by `flush`."""
-        self._kafka.close(timeout=0 if self._under_way else 5)
+        if self._under_way:
+            self._kafka._sender.force_close()  # its own close() would first wait for every record, whatever its timeout
+        self._kafka.close(timeout=5)
 
     def __enter__(self) -> "Producer":
         return self
