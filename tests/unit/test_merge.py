@@ -49,7 +49,7 @@ def test_a_token_brings_back_the_state_it_was_taken_from():
 
 @pytest.mark.parametrize("token", ["", "x", "AAAA", "eJwrSS0uAQAEXQHB", "é", snapshot([SECOND], None).token])
 def test_a_token_that_is_not_ours_or_names_what_is_gone_is_refused(token: str):
-    with pytest.raises(BadInputError, match="^at: "):
+    with pytest.raises(BadInputError, match=r"^at: "):
         restore(token, [FIRST], {})
 
 

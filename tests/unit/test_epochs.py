@@ -1,0 +1,101 @@
+"""When the speed query starts a new life, from where, and when that one answers."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from drinkstream.store.read import EpochRow
+from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, expiring, offsets_of
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+KAFKA = Kafka("cluster-1", {"0": 0, "1": 40}, {"0": 100, "1": 90})
+
+
+def row(epoch: str = "e1", **changed: object) -> EpochRow:
+    facts: dict[str, object] = {
+        "epoch": epoch,
+        "status": "current",
+        "meaning": "m1",
+        "cluster": "cluster-1",
+        "started_at": NOW - timedelta(days=1),
+        "first_offsets": {"0": 0, "1": 0},
+        "catch_up": {"0": 10, "1": 10},
+        "processed": {"0": 80, "1": 70},
+        "watermark_s": 600,
+        "blind_days": frozenset(),
+    }
+    return EpochRow(**(facts | changed))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    kept = checkpoint(tmp_path, "e1")
+    kept.mkdir()
+    (kept / "metadata").write_text("{}")
+    return tmp_path
+
+
+def test_an_epoch_goes_on_with_its_own_delay(checkpoints: Path):
+    life, why = decide([row(watermark_s=1200)], "m1", KAFKA, checkpoints, 600, NOW)
+    assert (life, why) == (Life("e1", checkpoints / "speed-e1", 1200, {"0": 0, "1": 0}, {"0": 10, "1": 10}), None)
+
+
+def test_the_first_epoch_starts_at_what_kafka_holds_and_catches_up_with_its_ends(tmp_path: Path):
+    life, why = decide([], "m1", KAFKA, tmp_path, 600, NOW)
+    assert why == "the first life of the speed query"
+    assert life.epoch.startswith("20260501T120000-")
+    assert (life.watermark_s, life.first_offsets, life.catch_up) == (600, {"0": 0, "1": 40}, {"0": 100, "1": 90})
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"meaning": "m0"}, "the meaning changed from m0 to m1"),
+        ({"cluster": "cluster-0"}, "another Kafka cluster: cluster-0 became cluster-1"),
+        ({"status": "dropped"}, "the watermark of 600 s dropped rows in e1"),
+        ({"epoch": "e2"}, "the checkpoint of e2 is lost"),
+    ],
+)
+def test_a_new_epoch_starts_when_the_old_one_cannot_go_on(checkpoints: Path, changed: dict[str, object], why: str):
+    life, reason = decide([row(**changed)], "m1", KAFKA, checkpoints, 600, NOW)
+    assert reason == why
+    assert life.epoch not in ("e1", "e2")
+    assert life.first_offsets == KAFKA.begin
+
+
+def test_a_new_epoch_must_reach_what_the_current_one_has_processed(checkpoints: Path):
+    life, _ = decide([row(meaning="m0")], "m1", KAFKA, checkpoints, 600, NOW)
+    assert life.catch_up == {"0": 80, "1": 70}
+
+
+def test_offsets_of_another_cluster_mean_nothing_here(checkpoints: Path):
+    life, _ = decide([row(cluster="cluster-0")], "m1", KAFKA, checkpoints, 600, NOW)
+    assert life.catch_up == KAFKA.end
+
+
+def test_the_same_backlog_cannot_drop_twice(checkpoints: Path):
+    life, _ = decide([row(status="dropped", watermark_s=1200)], "m1", KAFKA, checkpoints, 600, NOW)
+    assert life.watermark_s == 2400
+
+
+def test_an_epoch_has_caught_up_once_every_partition_has():
+    life = Life("e", Path("c"), 600, {"0": 0, "1": 40}, {"0": 100, "1": 40})
+    assert not caught_up({"0": 99, "1": 90}, life)
+    assert not caught_up({}, life)
+    assert caught_up({"0": 100}, life)
+
+
+def test_days_whose_first_rows_are_about_to_expire_are_no_longer_answered_for():
+    touched = {
+        "2017-09-14T08": NOW - timedelta(days=34),
+        "2017-09-14T09": NOW,
+        "2017-09-15T00": NOW - timedelta(days=33, hours=23),
+    }
+    assert expiring(touched, NOW, timedelta(days=35)) == frozenset([date(2017, 9, 14)])
+
+
+def test_offsets_are_read_from_an_entry_of_sparks_log():
+    entry = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"posts":{"1":7,"0":12}}'
+    assert offsets_of(entry, "posts") == {"0": 12, "1": 7}
+    assert offsets_of("v1\n{}\n-", "posts") == {}

@@ -1,0 +1,79 @@
+"""Who may import whom: the table of the architecture, read from the source and enforced."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"drinkstream", "streaming", "jobs", "dags", "webapp", "stack"}
+
+EDGES = {"spark": {"pyspark"}, "store": {"cassandra"}, "archive": {"deltalake"}}
+"""The three edges of `drinkstream`, and what only they may import."""
+
+FORBIDDEN = {
+    "drinkstream": {"streaming", "jobs", "dags", "webapp", "stack", "airflow", "flask", "kafka", "tweepy"},
+    "streaming": {"jobs", "dags", "webapp", "stack", "airflow", "flask"},
+    "jobs": {"streaming", "dags", "webapp", "stack", "airflow", "flask", "kafka", "tweepy"},
+    "webapp": {"pyspark", "kafka", "streaming", "jobs", "dags", "stack", "airflow", "tweepy"},
+    "dags": {"streaming", "jobs", "webapp", "stack", "pyspark", "kafka", "cassandra", "deltalake", "flask", "tweepy"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_imports_only_what_its_layer_may(package: str):
+    broken = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(package)
+        if path != ROOT / "drinkstream" / "cli.py"
+        for name in imported(path)
+        if name.split(".")[0] in FORBIDDEN[package]
+    }
+    assert broken == set()
+
+
+def test_the_edges_of_drinkstream_keep_their_libraries_to_themselves():
+    guarded = {library: edge for edge, libraries in EDGES.items() for library in libraries}
+    broken = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules("drinkstream")
+        if path != ROOT / "drinkstream" / "cli.py"
+        for name in imported(path)
+        if (edge := guarded.get(name.split(".")[0])) and path.relative_to(ROOT / "drinkstream").parts[0] != edge
+        and path.stem != edge
+    }  # fmt: skip
+    assert broken == set()
+
+
+def test_nothing_imports_the_command_line():
+    importers = {
+        str(path.relative_to(ROOT))
+        for package in OURS
+        for path in modules(package)
+        if any(name.startswith("drinkstream.cli") for name in imported(path))
+    }
+    assert importers == set()
+
+
+def test_the_web_never_touches_spark_even_through_drinkstream():
+    broken = {
+        str(path.relative_to(ROOT))
+        for path in modules("webapp")
+        if any(name.startswith("drinkstream.spark") for name in imported(path))
+    }
+    assert broken == set()
