@@ -17,6 +17,8 @@ from drinkstream.errors import BadInputError
 
 Layer = Literal["batch", "speed", "missing"]
 
+_TOKEN_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -49,8 +51,11 @@ class Snapshot:
     @property
     def token(self) -> str:
         """The `at` of an answer: asks any route about this same state again. URL-safe text."""
-        days = {str(day): p.seq for day, p in sorted(self.publications.items())}
-        state = json.dumps([self.epoch.id if self.epoch else None, days], separators=(",", ":"))
+        # seqs of neighbouring days are mostly alike, so the list of them packs into a few bytes and fits into an address
+        days = days_between(min(self.publications), max(self.publications)) if self.publications else ()
+        seqs = [self.publications[day].seq if day in self.publications else 0 for day in days]
+        first = days[0].toordinal() if days else 1
+        state = json.dumps([self.epoch.id if self.epoch else None, first, seqs], separators=(",", ":"))
         return base64.urlsafe_b64encode(zlib.compress(state.encode(), 9)).decode().rstrip("=")
 
 
@@ -86,10 +91,10 @@ def restore(token: str, log: Iterable[Publication], epochs: Mapping[str, Epoch])
     Raises BadInputError where the token is not one of ours or names a publication or epoch that is no longer there.
     """
     try:
-        state = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
-        epoch_id, seqs = state
-        wanted = {(date.fromisoformat(day), int(seq)) for day, seq in seqs.items()}
-    except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError):
+        packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        epoch_id, first, seqs = json.loads(zlib.decompressobj().decompress(packed, _TOKEN_BYTES))
+        wanted = {(date.fromordinal(first + n), int(seq)) for n, seq in enumerate(seqs) if seq}
+    except (binascii.Error, zlib.error, ValueError, TypeError, OverflowError):
         raise BadInputError("at: not a token of an earlier answer; leave it out to ask about now") from None
     if epoch_id is not None and epoch_id not in epochs:
         raise BadInputError("at: the live numbers of that answer are no longer kept; leave it out to ask about now")
