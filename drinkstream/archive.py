@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
 
 _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _APPEND_MS = "CAST(append_ts AS BIGINT) / 1000 AS append_ms"
 
@@ -112,6 +113,11 @@ class Archive:
         """Rows of `topic` under each event day (`YYYY-MM-DD`, or `none`)."""
         rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
         return {row["day"]: row["n"] for row in rows}
+
+    def newest(self, topic: str) -> datetime | None:
+        """Append time (UTC) of the newest archived record of `topic`; None where there is none."""
+        (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)}")
+        return None if row["us"] is None else _EPOCH + timedelta(microseconds=row["us"])
 
     def days_before(self, cluster: str, offsets: Positions) -> frozenset[date]:
         """The event days of the archived records of `cluster` that lie before `offsets` in their partitions."""
