@@ -1,7 +1,7 @@
 """JSON lines: what makes one unreadable, and a patient reader for those that the fast decoder refuses.
 
 Strict JSON (RFC 8259) in UTF-8: NaN is not JSON, the last of several equal keys wins, a leading byte order mark is let
-pass. Lone surrogates (`\\ud83d` without its second half, which X has sent) are read and left for the caller to replace.
+pass. A lone surrogate (`\\ud83d` without its second half, which X has sent) is read as U+FFFD, in keys as in values.
 """
 
 import json
@@ -10,13 +10,14 @@ from json import JSONDecodeError
 from typing import Any
 
 MAX_DEPTH = 200  # far above any real post (about 12), far below what Python's own stack stands at any caller
-MAX_DIGITS = 30  # a longer integer is kept as its text: no id has it, and int() of millions of digits takes minutes
+MAX_DIGITS = 4000  # a longer integer is kept as its text, since int() refuses it
 BOM = b"\xef\xbb\xbf"
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # an open end too, else a cut line costs its length squared
 _NOT_BRACKETS = bytes(b for b in range(256) if b not in b"[]{}")
 _LITERALS = ("true", "false", "null")
 _CUT_NUMBER = re.compile(r"\.|[eE][+-]?")
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _CUT_ESCAPE = re.compile(r"u?[0-9a-fA-F]{0,4}")
 
 
@@ -48,12 +49,15 @@ def _depth(value: bytes) -> int:
     return deepest
 
 
-def load(value: bytes) -> Any:
+def load(value: bytes, *, repair: bool = True) -> Any:
     """The JSON value in `value`, which must be UTF-8; where there is none, the reason, a str.
 
+    Without `repair`, lone surrogates come out as they are, so that they can be written again.
     A JSON string at the top, which no network sends, comes back as the reason `shape`.
     """
     text = value.decode().strip(" \t\r\n")
+    if repair and "\\" in text:
+        text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
     try:
         found = _DECODER.decode(text)
     except JSONDecodeError as error:

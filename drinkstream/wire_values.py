@@ -13,7 +13,6 @@ FIRST_TIMED_ID = 30_000_000_000  # ids below it were plain counters and carry no
 ID_EPOCH_MS = 1_288_834_974_657
 MAX_ID = 2**63 - 1
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONG_REFERENCE = re.compile(r"&#[0-9]{4000,};?")  # html.unescape raises on what int() refuses
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 _NO_LANGUAGE = re.compile(r"und|zxx|mis|mul|art|q[a-t][a-z]")  # X's qme, qst, qht ... say what a post is made of
@@ -65,12 +64,5 @@ def language(tag: str) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` with HTML entities resolved, once, and without lone surrogates."""
-    if "&" in text:
-        text = html.unescape(_LONG_REFERENCE.sub("\ufffd", text))
-    return sound(text)
-
-
-def sound(text: str) -> str:
-    """`text` with each lone surrogate replaced by U+FFFD, so that it can be encoded."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+    """`text` with its HTML entities resolved, once."""
+    return html.unescape(_LONG_REFERENCE.sub("\ufffd", text)) if "&" in text else text

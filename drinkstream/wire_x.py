@@ -10,7 +10,7 @@ import msgspec
 
 from drinkstream import wire_json, wire_x_control
 from drinkstream.record import Post, PostKind, Reading, Rejected, rejected
-from drinkstream.wire_values import event_time, language, plain, post_id, sound
+from drinkstream.wire_values import event_time, language, plain, post_id
 
 
 class Hashtag(msgspec.Struct, gc=False):
@@ -223,7 +223,7 @@ def _post(
     hashtags: tuple[str, ...] = ()
     if entities is not None and entities.hashtags:
         written = (h.tag if h.text is None else h.text for h in entities.hashtags)
-        hashtags = tuple(sound(name) for name in written if name)
+        hashtags = tuple(name for name in written if name)
     post = Post(
         source,
         first,
@@ -233,7 +233,7 @@ def _post(
         kind,
         plain(text or ""),
         hashtags,
-        place and sound(place),
+        place,
         first != version,
     )
     return Reading(post, shape, first, event_ms)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from drinkstream.record import Action, Reading, Tombstone, notice, rejected
-from drinkstream.wire_values import FIRST_TIMED_ID, event_time, instant, post_id, sound
+from drinkstream.wire_values import FIRST_TIMED_ID, event_time, instant, post_id
 
 ACTIONS: tuple[Action, ...] = ("delete", "withheld", "scrub_geo")
 USERS_HAVE_LATER_TIMES_MS = 1_288_915_200_000  # 2010-11-05: a smaller id with a later time is no post's, but a user's
@@ -105,6 +105,6 @@ def _tombstone(target: Any, keys: tuple[str, ...], action: Action, source: str) 
     if identity is None:
         return rejected("id")
     listed = target.get("withheld_in_countries")
-    countries = tuple(sound(c).upper() for c in listed if isinstance(c, str)) if isinstance(listed, list) else ()
+    countries = tuple(c.upper() for c in listed if isinstance(c, str)) if isinstance(listed, list) else ()
     event_ms = event_time(identity, target.get("created_at"))
     return Reading(Tombstone(source, identity, action, countries), "tombstone." + action, identity, event_ms)

@@ -34,7 +34,7 @@ def split(value: bytes) -> list[bytes] | None:
         included = {kind: [bytes(one) for one in many] for kind, many in (page.includes or {}).items()}
         rest = {"errors": bytes(page.errors), "meta": bytes(page.meta)}
     except (msgspec.MsgspecError, RecursionError):
-        found = wire_json.load(value)
+        found = wire_json.load(value, repair=False)
         if not isinstance(found, dict) or not isinstance(found.get("data"), list):
             return None
         members = [_dump(member) for member in found["data"]]

@@ -12,6 +12,7 @@ from drinkstream.post import Envelope, Notice, Post, Record, Rejected, Tombstone
 
 NOW = 1_600_000_000_000
 CLASSES = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
+EXAMPLES = 300
 REASONS = {"encoding", "cut_off", "not_json", "shape", "id", "time", "too_deep"}
 
 json_values = st.recursive(
@@ -45,7 +46,7 @@ tags = st.fixed_dictionaries({"hashtags": st.lists(st.fixed_dictionaries({}, opt
 def some(optional: dict[str, st.SearchStrategy[Any]], **always: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """An object with all of `always` and any of `optional`, each of them now and then null or something else."""
     loose = {name: st.one_of(one, one, one, st.none(), json_values) for name, one in optional.items()}
-    return st.fixed_dictionaries(always, optional=loose)
+    return st.deferred(lambda: st.fixed_dictionaries(always, optional=loose))  # deferred: its repr stays short
 
 
 included = some({"note_tweet": some({"text": texts, "entities": tags}), "entities": tags}, id=ids, text=texts)
@@ -177,26 +178,28 @@ def is_page(line: bytes) -> bool:
     return isinstance(found, dict) and isinstance(found.get("data"), list)
 
 
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_something(line: bytes) -> None:
     """Noise is rejected with a reason, by both functions alike, and never as a fault of ours."""
     check_agreement(line)
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(lines)
 def test_any_line_is_something(line: bytes) -> None:
     """Whatever stands in the known fields, both functions agree on class, id and time."""
     check_agreement(line)
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(damaged_lines)
 def test_any_damaged_line_is_something(line: bytes) -> None:
     """A line that was cut, overwritten, repeated in part or spoilt in one byte."""
     check_agreement(line)
 
 
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(lines, st.data())
 def test_a_line_cut_short_is_called_so(line: bytes, data: st.DataObject) -> None:
     """Every true beginning of an object, to the byte, is `cut_off`: an operator looks at the connection, not at X."""
@@ -209,7 +212,7 @@ def patient(line: bytes) -> Record:
     return parse(b'{"unread":"\\ud800",' + line[1:], "x", NOW)
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(st.one_of(stream_lines, statuses, tweets, controls), st.booleans())
 def test_both_decoders_read_the_same(found: dict[str, Any], ascii_only: bool) -> None:
     """Which decoder stands a line is a matter of speed, never of meaning."""
@@ -217,6 +220,7 @@ def test_both_decoders_read_the_same(found: dict[str, Any], ascii_only: bool) ->
     assert patient(line) == parse(line, "x", NOW)
 
 
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(pages, st.booleans())
 def test_a_page_leaves_one_record_for_each_member(page: dict[str, Any], ascii_only: bool) -> None:
     """Members in their order, each an object of its own, then at most one notice; never less than one record."""
