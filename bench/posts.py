@@ -1,0 +1,115 @@
+"""Generated posts for measurements, with the counts that must come out: by construction, not by the product's code.
+
+Lines are X v2 stream lines with the fields that collect asks for by default. Of the posts, 3 % name a drink (or every
+one, where asked), 30 % are in other scripts than Latin, 1 % come twice.
+"""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+X_EPOCH_MS = 1_288_834_974_657
+START_MS = 1_505_347_200_000  # 2017-09-14T00:00:00Z
+
+DRINKS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    ("I really need a cup of coffee before this meeting starts", "en", (("coffee", ""),)),
+    ("having a cold beer with my brother after work", "en", (("beer", ""),)),
+    ("drinking a glass of red wine on the balcony tonight", "en", (("wine", ""),)),
+    ("made myself a cup of green tea and went to bed", "en", (("tea", ""),)),
+    ("ordered a gin and tonic and it was perfect", "en", (("spirits", ""),)),
+    ("esta tarde me tomo un café con leche con mi madre", "es", (("coffee", ""),)),
+    ("ich trinke gerade einen Kaffee und lese die Zeitung", "de", (("coffee", ""),)),
+    ("drinking a can of pepsi on the train home", "en", (("soda", "pepsi"),)),
+    ("just had a pint of guinness with the lads", "en", (("beer", "guinness"),)),
+    ("朝はコーヒーを飲みながら新聞を読む", "ja", (("coffee", ""),)),
+)
+"""Texts, their language, and the (category, brand) that each names."""
+
+TALK = (
+    ("the trains are late again and nobody tells us anything about it", "en"),
+    ("que partido tan increible, no puedo creer lo que acabo de ver", "es"),
+    ("just finished the last episode and I have so many questions now", "en"),
+    ("heute ist das Wetter wirklich schlecht, ich bleibe einfach zu Hause", "de"),
+    ("my phone died in the middle of the call so I missed everything", "en"),
+)
+OTHER_SCRIPTS = (
+    ("今日はとても疲れたので早く寝ることにします、おやすみなさい", "ja"),
+    ("오늘 날씨가 정말 좋아서 친구들과 함께 산책을 했어요", "ko"),
+    ("اليوم كان الجو جميلا جدا وخرجنا مع الأصدقاء الى الحديقة", "ar"),
+    ("сегодня была отличная погода и мы долго гуляли по городу", "ru"),
+    ("วันนี้อากาศดีมากเลยออกไปเดินเล่นกับเพื่อนๆ", "th"),
+)
+WORDS = (
+    "about after again because before between could doing during every found going great happy house just later little "
+    "maybe morning never night other people place really should since something still there thing think today until "
+    "very watch where which while world would years yesterday"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, its key, and what it counts as: minute (ms), language and the pairs of its text."""
+
+    key: bytes
+    value: bytes
+    event_ms: int
+    lang: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+def lines(count: int, seed: int, hit_share: float = 0.03) -> Iterator[Line]:
+    """`count` lines over one day, the same for the same arguments; 1 % of them repeat an earlier one byte by byte."""
+    random_ = random.Random(seed)
+    earlier: list[Line] = []
+    step = 86_400_000 / count
+    for number in range(count):
+        if earlier and random_.random() < 0.01:
+            yield random_.choice(earlier)
+            continue
+        line = _line(random_, START_MS + int(number * step), number, hit_share)
+        if len(earlier) < 10_000:
+            earlier.append(line)
+        else:
+            earlier[random_.randrange(10_000)] = line
+        yield line
+
+
+def truth(counted: Iterator[Line]) -> dict[tuple[str, str], int]:
+    """How many distinct posts each level must count, by (category, brand) with '*' for any and '' for none."""
+    ids: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+    for line in counted:
+        for category, brand in line.pairs:
+            ids["*", ""].add(line.key)
+            ids[category, ""].add(line.key)
+            if brand:
+                for level in ((category, brand), ("*", brand), ("*", "*")):
+                    ids[level].add(line.key)
+    return {level: len(found) for level, found in sorted(ids.items())}
+
+
+def _line(random_: random.Random, event_ms: int, number: int, hit_share: float) -> Line:
+    post_id = str(event_ms - X_EPOCH_MS << 22 | number % (1 << 22))
+    pairs: tuple[tuple[str, str], ...] = ()
+    if random_.random() < hit_share:
+        text, lang, pairs = random_.choice(DRINKS)
+    else:
+        text, lang = random_.choice(OTHER_SCRIPTS if random_.random() < 0.3 else TALK)
+    if lang == "en":
+        text += " " + " ".join(random_.choices(WORDS, k=random_.randrange(10, 36)))
+    elif not pairs:
+        text = " ".join([text] * random_.randrange(1, 4))
+    data: dict[str, object] = {
+        "id": post_id,
+        "text": f"{text} https://t.co/{random_.getrandbits(50):010x}",
+        "created_at": f"2017-09-14T{event_ms // 3_600_000 % 24:02d}:{event_ms // 60_000 % 60:02d}:"
+        f"{event_ms // 1000 % 60:02d}.000Z",
+        "lang": lang,
+        "edit_history_tweet_ids": [post_id],
+    }
+    if random_.random() < 0.2:
+        data["referenced_tweets"] = [{"type": "replied_to", "id": str(int(post_id) - (1 << 32))}]
+    line = {"data": data, "matching_rules": [{"id": "1573321896578748418", "tag": "drinkstream 017"}]}
+    value = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
+    return Line(f"x:{post_id}".encode(), value, event_ms, lang, pairs)
