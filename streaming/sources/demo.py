@@ -23,6 +23,7 @@ MINUTE_MS = 60_000
 MONDAY_MS = 4 * 86_400_000  # the first Monday after 1970-01-01, a Thursday
 LOOK_BACK_MINUTES = 180  # how far back a repost, reply, quote, delete or edit may reach
 REPOST_LIMIT = 140  # characters of a repost's text as X delivers it without expansions
+SHORT = 90  # characters
 POST_LIMIT = 280  # characters of a post's text; a longer one has `note_tweet`
 
 # what a line is, by its share of all lines; the rest are original posts
@@ -144,7 +145,10 @@ class Demo:
         phrase = _phrase(line)
         talk = small_talk()[phrase.lang]
         more = (talk[int(_dice(line.id, throw) * len(talk))] for throw in (12, 13, 14)[: int(_dice(line.id, 4) * 4)])
-        text = " ".join((phrase.text, *(text for text in more if text != phrase.text)))
+        said = list(dict.fromkeys((phrase.text, *more)))
+        if sum(map(len, said)) < SHORT:
+            said.reverse()  # short enough for a repost to hold what is at the end
+        text = "\n".join(said)
         text += TAILS[int(_dice(line.id, 3) * len(TAILS))].replace("LINK", _link(line.id))
         if line.kind in ("reply", "quote"):
             target = self._earlier(line, minute, REFERABLE)
@@ -217,8 +221,8 @@ def _link(identity: int) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """The text, cut to `limit` characters at a space, so that no word turns into another one."""
-    return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + "…"
+    """The text, cut to `limit` characters between words, so that no word turns into another one."""
+    return text if len(text) <= limit else text[:limit].rsplit(maxsplit=1)[0] + "…"
 
 
 def _ms(moment: datetime) -> int:

@@ -1,0 +1,150 @@
+"""What a feed sends: each record with its key and headers, every minute's counts, and each trouble by name."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from drinkstream.settings import Settings
+from streaming.feed import Feed
+from streaming.lines import Oversize
+from tests.lib.recording import RecordingProducer
+
+NOON = 1_772_625_600_000  # 2026-03-04T12:00:00Z
+POST = b'{"data":{"id":"2029164633767936000","text":"tea","created_at":"2026-03-04T11:58:40.000Z"}}'
+POST_MS = 1_772_625_520_000 // 1000
+
+
+class Clock:
+    """A wall clock that stands until it is set."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon."""
+    return Clock(NOON)
+
+
+@pytest.fixture
+def kafka() -> RecordingProducer:
+    """Takes everything."""
+    return RecordingProducer()
+
+
+@pytest.fixture
+def feed(kafka: RecordingProducer, clock: Callable[[], int]) -> Feed:
+    """A feed of X's through the adapter `replay`."""
+    return Feed(kafka, Settings(), "x", "replay", clock)
+
+
+def test_a_post_goes_out_as_received_with_its_key_and_headers(feed: Feed, kafka: RecordingProducer) -> None:
+    """Key `source:id`; the event time is the one in the id."""
+    feed.line(POST)
+    event_ms = str((2029164633767936000 >> 22) + 1_288_834_974_657).encode()
+    assert kafka.posts() == [
+        (POST, b"x:2029164633767936000", [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", event_ms)])
+    ]
+
+
+def test_bad_lines_and_blank_ones_go_out_too(feed: Feed, kafka: RecordingProducer) -> None:
+    """Without a key, their reason in the shape; not one byte is dropped."""
+    for line in (b"", b"not json", POST[:40], b"\xff\xfe{"):
+        feed.line(line)
+    assert [(value, key, dict(headers)["shape"]) for value, key, headers in kafka.posts()] == [
+        (b"", None, b"notice.keepalive"),
+        (b"not json", None, b"rejected.not_json"),
+        (POST[:40], None, b"rejected.cut_off"),
+        (b"\xff\xfe{", None, b"rejected.encoding"),
+    ]
+    assert dict(feed.received) == {
+        "notice": 1,
+        "rejected.not_json": 1,
+        "rejected.cut_off": 1,
+        "rejected.encoding": 1,
+    }
+    assert (feed.lines, feed.records) == (4, 4)
+
+
+def test_a_page_is_one_line_and_a_record_for_each_member(feed: Feed, kafka: RecordingProducer) -> None:
+    """The account counts records after the split."""
+    feed.line(b'{"data":[{"id":"2029164633767936000","text":"a"},{"id":"2029164633767936001","text":"b"}],"meta":{}}')
+    assert (feed.lines, feed.records) == (1, 3)
+    assert dict(feed.received) == {"post": 2, "notice": 1}
+    assert [key for _, key, _ in kafka.posts()] == [b"x:2029164633767936000", b"x:2029164633767936001", None]
+
+
+def test_a_line_too_large_for_kafka_is_cut_counted_and_told(feed: Feed, kafka: RecordingProducer) -> None:
+    """Ten megabytes pass; above twelve the first 64 KiB are kept, and feed.status says how long it was."""
+    feed.line(b"x" * 10_000_000)
+    feed.line(b"y" * 12_000_001)
+    feed.line(Oversize(b"z" * 65_536, 99_000_000))
+    assert [(value[:1], len(value), dict(headers)["shape"]) for value, _, headers in kafka.posts()] == [
+        (b"x", 10_000_000, b"rejected.not_json"),
+        (b"y", 65_536, b"rejected.too_large"),
+        (b"z", 65_536, b"rejected.too_large"),
+    ]
+    told = {"source": "x", "via": "replay", "kind": "gap", "at": "2026-03-04T12:00:00.000Z", "reason": "too_large"}
+    assert kafka.status() == [
+        {**told, "bytes": 12_000_001, "kept": 65_536},
+        {**told, "bytes": 99_000_000, "kept": 65_536},
+    ]
+    assert dict(feed.received) == {"rejected.not_json": 1, "rejected.too_large": 2}
+
+
+def test_each_minute_says_what_came_in_it(feed: Feed, kafka: RecordingProducer, clock: Clock) -> None:
+    """Minutes of the wall clock, empty ones too, with the seconds in which the source was connected."""
+    clock.now = NOON + 30_000
+    feed.connected(attempt=1)
+    feed.line(POST)
+    feed.line(b"not json")
+    clock.now = NOON + 60_000
+    feed.line(POST)
+    clock.now = NOON + 180_000
+    feed.tick()
+    clock.now = NOON + 195_500
+    feed.disconnected(reason="reset")
+    feed.disconnected(reason="again")
+    clock.now = NOON + 200_000
+    feed.close()
+
+    def told(kind: str, at: str, **more: object) -> dict[str, object]:
+        return {"source": "x", "via": "replay", "kind": kind, "at": f"2026-03-04T12:{at}Z", **more}
+
+    def minute(at: str, minute: int, connected_s: float, **received: int) -> dict[str, object]:
+        named = {kind.replace("__", "."): n for kind, n in received.items()}
+        start = f"2026-03-04T12:{minute:02}:00.000Z"
+        return told("minute", at, minute=start, connected_s=connected_s, received=named)
+
+    assert kafka.status() == [
+        told("connect", "00:30.000", attempt=1),
+        minute("01:00.000", 0, 30.0, post=1, rejected__not_json=1),
+        minute("03:00.000", 1, 60.0, post=1),
+        minute("03:00.000", 2, 60.0),
+        told("disconnect", "03:15.500", reason="reset"),
+        minute("03:20.000", 3, 15.5),
+        told("done", "03:20.000", lines=3, records=3, received={"post": 2, "rejected.not_json": 1}),
+    ]
+    assert kafka.flushed == len(kafka.sent)
+
+
+def test_a_limit_notice_is_told_at_once(feed: Feed, kafka: RecordingProducer) -> None:
+    """With the number of posts that the network kept back."""
+    feed.line(b'{"limit":{"track":1234,"timestamp_ms":"1772625600000"}}')
+    feed.line(b'{"limit":{"track":"many"}}')
+    told = {"source": "x", "via": "replay", "kind": "limit", "at": "2026-03-04T12:00:00.000Z"}
+    assert kafka.status() == [{**told, "track": 1234}, told]
+    assert dict(feed.received) == {"notice": 2}
+
+
+def test_status_lines_have_no_key(feed: Feed, kafka: RecordingProducer) -> None:
+    """One JSON object each on a topic of their own."""
+    feed.status("gap", reason="stopped")
+    [(topic, value, key, headers)] = kafka.sent
+    assert (topic, key, headers) == ("feed.status", None, [])
+    assert json.loads(value)["reason"] == "stopped"
