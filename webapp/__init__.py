@@ -1,1 +1,68 @@
 """The dashboard and its HTTP API, over the merged view of both layers."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from webapp import api, health, pages
+from webapp.live import Store
+from webapp.serving import Serving
+from webapp.view import View
+from webapp.vocabulary import Names
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings | None = None,
+    open_store: Callable[[], Store] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Flask:
+    """The WSGI application. It connects to the store with the first request, never before, so it may be forked.
+
+    `open_store` opens what is read from (by default Cassandra, as the role that only reads).
+    """
+    settings = settings or Settings.load()
+    names = Names.load()
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    store = open_store or (lambda: Reader(connect(settings, settings.reader_login())))
+    view = View(store, names.categories, settings.live_refresh, clock)
+    Serving(view, names, clock, settings.home / "web").init_app(app)
+    for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(HTTPException, _error)
+    app.after_request(_harden)
+    return app
+
+
+def _harden(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _error(error: HTTPException) -> tuple[Response | str, int]:
+    code = error.code or 500
+    if request.path.startswith("/api/"):
+        known = "share, trend, posts, days, status" if code == 404 else error.description
+        return jsonify(error=f"no such route; /api/v1/ has {known}" if code == 404 else f"{known}"), code
+    return render_template("error.html", title=error.name, message=error.description), code

@@ -1,0 +1,83 @@
+"""The HTTP API, version 1: the same filter for every number, as JSON or CSV."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from drinkstream.errors import BadInputError, UnavailableError
+from webapp import answers, query, tables
+from webapp.serving import Serving, serving
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+Answer = dict[str, Any]
+
+
+@blueprint.get("/share")
+def share() -> Response:
+    """Counts, shares and mix by category or brand."""
+    return _respond(query.SHARE, answers.share, tables.share)
+
+
+@blueprint.get("/trend")
+def trend() -> Response:
+    """Counts and shares by day, hour or minute."""
+    return _respond(query.TREND, answers.trend, tables.trend)
+
+
+@blueprint.get("/posts")
+def posts() -> Response:
+    """The ids behind a number."""
+    return _respond(query.POSTS, answers.posts, tables.posts)
+
+
+@blueprint.get("/days")
+def days() -> Response:
+    """The layer and publication of each day."""
+    return _respond(query.COMMON, answers.days, tables.days)
+
+
+@blueprint.get("/status")
+def status() -> Response:
+    """How fresh each layer is."""
+    return _respond(query.COMMON, answers.status, tables.status)
+
+
+@blueprint.errorhandler(BadInputError)
+def bad_input(error: BadInputError) -> tuple[Response, int]:
+    """400: the message says what is allowed."""
+    return jsonify(error=str(error)), 400
+
+
+@blueprint.errorhandler(UnavailableError)
+def unavailable(error: UnavailableError) -> tuple[Response, int]:
+    """503: not in memory, and the store does not answer."""
+    response = jsonify(error=str(error))
+    response.headers["Retry-After"] = "5"
+    return response, 503
+
+
+def _respond(
+    allowed: frozenset[str], answer: Callable[[query.Asked, answers.Basis], Answer], table: Callable[[Answer], str]
+) -> Response:
+    asked, base = ask(serving(), allowed)
+    found = answer(asked, base)
+    if asked.csv:
+        response = Response(table(found), mimetype="text/csv")
+        response.headers["X-At"] = base.token
+        if found.get("next"):
+            response.headers["X-Next"] = found["next"]
+    else:
+        response = cast(Response, current_app.json.response(found))
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return cast(Response, response.make_conditional(request))
+
+
+def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, answers.Basis]:
+    """The question of the present request, and what it is answered from: one state, taken once."""
+    now = to.clock()
+    state = to.view.state()
+    asked = query.parse(request.args, allowed, to.names.known(to.view.keys), state.days, now)
+    return asked, answers.basis(to.view, asked, state, now)

@@ -1,0 +1,179 @@
+"""Counts in columns: what the web keeps in memory, at a dozen bytes for each cell of a minute."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drinkstream.share import By, Filter, Total, denominator, level, numerator
+from drinkstream.store.read import CellCount
+
+_NONE = -1
+
+
+class Key(NamedTuple):
+    """What a count counts, but for its time."""
+
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+
+
+class Keys:
+    """Every key met so far, numbered from 0. A number, once given, keeps its key. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Key, int] = {}
+        self._keys: list[Key] = []
+        self._lock = Lock()
+
+    def number(self, key: Key) -> int:
+        """The number of a key, given to it now if it is new."""
+        known = self._numbers.get(key)
+        if known is not None:
+            return known
+        with self._lock:
+            if key not in self._numbers:
+                self._keys.append(key)
+                self._numbers[key] = len(self._keys) - 1
+            return self._numbers[key]
+
+    def all(self) -> Sequence[Key]:
+        """The keys in the order of their numbers. It may grow while it is read, never change."""
+        return self._keys
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`n[i]` posts of key number `key[i]` in minute `minute[i]` (0..1439) of one day; one row for each (minute, key).
+
+    The counts of a whole day have 0 for the minute. Never changed once made, so threads share them.
+    """
+
+    minute: NDArray[np.int16]
+    key: NDArray[np.int32]
+    n: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the columns take."""
+        return self.minute.nbytes + self.key.nbytes + self.n.nbytes
+
+
+def _counts(rows: list[tuple[int, int, int]]) -> Counts:
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    return Counts(table[:, 0].astype(np.int16), table[:, 1].astype(np.int32), table[:, 2].copy())
+
+
+EMPTY = _counts([])
+
+
+def of_totals(keys: Keys, totals: Iterable[Total]) -> Counts:
+    """The counts of a day's totals."""
+    return _counts([(0, keys.number(Key(t.category, t.brand, t.source, t.kind, t.lang)), t.n) for t in totals])
+
+
+def of_cells(keys: Keys, cells: Iterable[CellCount]) -> Counts:
+    """The counts of cells that all lie in one day."""
+    return _counts(
+        [
+            (
+                int(cell.hour[11:13]) * 60 + cell.minute,
+                keys.number(Key(cell.category, cell.brand, cell.source, cell.kind, cell.lang)),
+                cell.n,
+            )
+            for cell in cells
+        ]
+    )
+
+
+def join(parts: Sequence[Counts]) -> Counts:
+    """The rows of several counts that share no row: of the hours of a day, say."""
+    if not parts:
+        return EMPTY
+    return Counts(
+        np.concatenate([part.minute for part in parts]),
+        np.concatenate([part.key for part in parts]),
+        np.concatenate([part.n for part in parts]),
+    )
+
+
+def of_day(minutes: Counts) -> Counts:
+    """The counts of a day, from those of its minutes."""
+    return _by_key(minutes.key, minutes.n)
+
+
+def add(parts: Sequence[Counts]) -> Counts:
+    """The sum of the counts of several days, by key."""
+    whole = join(parts)
+    return _by_key(whole.key, whole.n)
+
+
+def _by_key(key: NDArray[np.int32], n: NDArray[np.int64]) -> Counts:
+    found, place = np.unique(key, return_inverse=True)
+    summed = np.zeros(len(found), np.int64)
+    np.add.at(summed, place, n)
+    return Counts(np.zeros(len(found), np.int16), found.astype(np.int32), summed)
+
+
+def totals(keys: Keys, counts: Counts) -> list[Total]:
+    """The counts of a whole day or of many, as what share.py computes with; their period is empty."""
+    known = keys.all()
+    return [_total(known[key], n) for key, n in zip(counts.key.tolist(), counts.n.tolist(), strict=True)]
+
+
+def _total(key: Key, n: int) -> Total:
+    return Total("", key.category, key.brand, key.source, key.kind, key.lang, n)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column of an answer each key number counts in (-1: in none), and whether it counts in the denominator."""
+
+    values: tuple[str, ...]
+    column: NDArray[np.int32]
+    whole: NDArray[np.bool_]
+
+    def table(
+        self, counts: Counts, rows: NDArray[np.int64], height: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Counts by (row, value), shape (height, len(values)), and denominators by row, shape (height,).
+
+        `rows[i]` is the row that the i-th count belongs to; those outside 0..height-1 are left out.
+        """
+        within = (rows >= 0) & (rows < height)
+        column = self.column[counts.key]
+        taken = within & (column != _NONE)
+        cells = np.zeros((height, len(self.values)), np.int64)
+        np.add.at(cells, (rows[taken], column[taken]), counts.n[taken])
+        wholes = np.zeros(height, np.int64)
+        taken = within & self.whole[counts.key]
+        np.add.at(wholes, rows[taken], counts.n[taken])
+        return cells, wholes
+
+
+def columns(keys: Keys, by: By, question: Filter, values: Sequence[str]) -> Columns:
+    """Where each key counts when a question is answered by the values of a dimension."""
+    known = list(keys.all())
+    wanted = {numerator(by, question, value): place for place, value in enumerate(values)}
+    below = denominator(by, question)
+    column = np.full(len(known), _NONE, np.int32)
+    whole = np.zeros(len(known), np.bool_)
+    for number, key in enumerate(known):
+        if question.admits(_total(key, 0)):
+            column[number] = wanted.get(level(Filter(key.category, key.brand)), _NONE)
+            whole[number] = (key.category, key.brand) == below
+    return Columns(tuple(values), column, whole)
+
+
+def matching(keys: Keys, question: Filter) -> NDArray[np.bool_]:
+    """Which keys count the posts that the question is about, by key number."""
+    asked = level(question)
+    return np.array(
+        [(k.category, k.brand) == asked and question.admits(Total("", *k, 0)) for k in keys.all()], np.bool_
+    )

@@ -1,0 +1,124 @@
+"""The live cells of one epoch, kept in memory by reading only the hours that new micro-batches touched."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from drinkstream.merge import Publication, days_between
+from drinkstream.share import Total
+from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
+from webapp.counts import Counts, Keys, join, of_cells, of_day
+
+HOURS_A_LOOK = 48
+"""Hours read again in one look at most: a replay touches all hours of a month each second, and the rest can wait."""
+
+_LOOK_BACK = timedelta(days=35)
+
+
+class Store(Protocol):
+    """What the web asks the store; drinkstream.store.read.Reader is one."""
+
+    def published_months(self) -> list[str]: ...
+    def publications(self, months: Iterable[str]) -> list[Publication]: ...
+    def epochs(self) -> list[EpochRow]: ...
+    def run(self, day: date, run_id: str) -> Run | None: ...
+    def last_batch(self, epoch: str, day: date) -> int | None: ...
+    def batches(self, epoch: str, day: date, after: int) -> list[Batch]: ...
+    def day_totals(self, day: date, run_id: str) -> list[Total]: ...
+    def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
+    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]: ...
+    def speed_hours(self, epoch: str) -> frozenset[str]: ...
+    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
+    def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What the current epoch counted, as last read. Never changed once made.
+
+    `until` is when the last micro-batch ended of which, and of all before, every row is in here; `behind` is how many
+    hours have rows that are not.
+    """
+
+    epoch: EpochRow
+    hours: Mapping[str, Counts] = field(default_factory=dict)
+    days: Mapping[date, Counts] = field(default_factory=dict)
+    last_batch: Batch | None = None
+    until: datetime | None = None
+    behind: int = 0
+
+
+def hours_of(day: date | str) -> list[str]:
+    """The 24 hours of a day as 'YYYY-MM-DDTHH'."""
+    return [f"{day}T{hour:02}" for hour in range(24)]
+
+
+class Tail:
+    """Follows one epoch. Used by one thread only; what it hands out is safe to share."""
+
+    def __init__(self, store: Store, keys: Keys, epoch: str, categories: Sequence[str]) -> None:
+        self.epoch = epoch
+        self._store = store
+        self._keys = keys
+        self._categories = categories
+        self._hours: dict[str, Counts] = {}
+        self._days: dict[date, Counts] = {}
+        self._dirty: dict[str, None] = {}  # in the order in which they became so
+        self._day: date | None = None
+        self._seen = -1
+        self._last: Batch | None = None
+        self._until: datetime | None = None
+        self._whole = False
+
+    def look(self, row: EpochRow, today: date) -> Live:
+        """The epoch's cells as they are now. The first look reads all hours, a later one what changed since."""
+        if self._day is None:
+            self._begin(row, today)
+        self._take_batches(today)
+        while not self._whole and self._dirty:
+            self._read(self._next_hours())
+        self._whole = True
+        self._read(self._next_hours())
+        if not self._dirty and self._last is not None:
+            self._until = self._last.ended_at
+        return Live(row, dict(self._hours), dict(self._days), self._last, self._until, len(self._dirty))
+
+    def _begin(self, row: EpochRow, today: date) -> None:
+        earliest = max(row.started_at.date(), today - _LOOK_BACK)
+        day, seen = today, -1
+        for candidate in reversed(days_between(min(earliest, today), today)):
+            last = self._store.last_batch(self.epoch, candidate)
+            if last is not None:
+                day, seen = candidate, last - 1
+                break
+        # the last batch is looked up before the hours are, so that what comes in between is read again
+        self._dirty = dict.fromkeys(sorted(self._store.speed_hours(self.epoch)))
+        self._seen, self._day = seen, day
+
+    def _take_batches(self, today: date) -> None:
+        assert self._day is not None  # noqa: S101 - look() sets it first
+        # a batch that began before midnight lies in that day's partition, the next one in the new day's
+        for day in days_between(self._day, max(self._day, today)):
+            for batch in self._store.batches(self.epoch, day, self._seen):
+                if batch.ended_at is None:
+                    continue
+                self._seen, self._day, self._last = batch.batch_id, day, batch
+                self._dirty |= dict.fromkeys(sorted(batch.hours - self._dirty.keys()))
+
+    def _next_hours(self) -> list[str]:
+        # the newest hours move on the page, so they go first; the rest in the order in which they were touched
+        newest = sorted(self._dirty, reverse=True)[:2]
+        return newest + [hour for hour in self._dirty if hour not in newest][: HOURS_A_LOOK - len(newest)]
+
+    def _read(self, hours: list[str]) -> None:
+        cells: dict[str, list[CellCount]] = defaultdict(list)
+        for cell in self._store.speed_counts(self.epoch, hours, self._categories):
+            cells[cell.hour].append(cell)
+        for hour in hours:
+            self._hours[hour] = of_cells(self._keys, cells[hour])
+            self._dirty.pop(hour, None)
+        for day in {hour[:10] for hour in hours}:
+            parts = [self._hours[hour] for hour in hours_of(day) if hour in self._hours]
+            self._days[date.fromisoformat(day)] = of_day(join(parts))

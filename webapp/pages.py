@@ -1,0 +1,144 @@
+"""The pages: the dashboard, and the list of posts behind a number. Both show what answers.py returns."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast, get_args
+
+from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
+
+from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
+from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.share import KINDS, By, denominator
+from webapp import answers, query
+from webapp.api import ask
+from webapp.serving import serving
+
+blueprint = Blueprint("pages", __name__)
+
+PAGE = query.SHARE | {"grain"}
+"""Parameters of the dashboard's address; `grain` is that of its trend."""
+
+
+@blueprint.get("/")
+def dashboard() -> str:
+    """The drinks with their numbers, the pie, the trend, and where each day's numbers come from."""
+    return render_template("dashboard.html", **_dashboard())
+
+
+@blueprint.get("/numbers")
+def numbers() -> Response:
+    """The parts of the dashboard that move, which its script fetches again and again."""
+    response = make_response(render_template("fragment.html", **_dashboard()))
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return cast(Response, response.make_conditional(request))
+
+
+def _dashboard() -> dict[str, Any]:
+    here = serving()
+    asked, base = ask(here, PAGE)
+    answer_by = {by: answers.share(asked.by_dimension(by), base) for by in get_args(By)}
+    whole = denominator(asked.by, asked.narrowed)
+    today = base.now.date()
+    return {
+        "asked": asked,
+        "known": here.names.known(here.view.keys),
+        "kinds": KINDS,
+        "tables": [("category", "Categories", answer_by["category"]), ("brand", "Brands", answer_by["brand"])],
+        "shown": answer_by[asked.by],
+        "whole": (whole.category if whole.category != ANY else None, whole.brand or None),
+        "whole_name": f"posts that name {_named(whole)}",
+        "denominators": {by: _named(denominator(by, asked.narrowed)) for by in get_args(By)},
+        "status": answers.status(asked, base),
+        "days": answers.days(asked, base)["days"],
+        "given": request.args.to_dict(),
+        "today": str(today),
+        "week": str(today - timedelta(days=6)),
+        "month": str(today - timedelta(days=29)),
+    }
+
+
+def _named(level: Level) -> str:
+    if level == ANY_DRINK:
+        return "any drink"
+    if level == ANY_BRAND:
+        return "any brand"
+    return level.brand or level.category
+
+
+@blueprint.get("/posts")
+def posts() -> str:
+    """The ids behind a number, page by page."""
+    asked, base = ask(serving(), query.POSTS - {"format"})
+    return render_template(
+        "posts.html", asked=asked, answer=answers.posts(asked, base), given=request.args.to_dict(), status=None
+    )
+
+
+@blueprint.get("/assets/<path:name>")
+def asset(name: str) -> Response:
+    """A file of the chart library that the set-up downloaded."""
+    return send_from_directory(serving().assets, name, max_age=86400)
+
+
+@blueprint.errorhandler(BadInputError)
+def bad_input(error: BadInputError) -> tuple[str, int]:
+    """400, with what is allowed."""
+    return render_template("error.html", title="This question cannot be answered", message=str(error)), 400
+
+
+@blueprint.errorhandler(UnavailableError)
+def unavailable(error: UnavailableError) -> tuple[str, int, Mapping[str, str]]:
+    """503: the store was not reached yet. The page asks again by itself."""
+    page = render_template("error.html", title="No numbers yet", message=str(error), again=True)
+    return page, 503, {"Retry-After": "3"}
+
+
+@blueprint.app_template_global()
+def posts_url(asked: query.Asked, at: str, category: str | None, brand: str | None, day: str | None = None) -> str:
+    """The address of the posts behind one number of the page."""
+    values: dict[str, Any] = {**_given(asked), "category": category, "brand": brand, "at": at}
+    return url_for("pages.posts", **({**values, "from": day, "to": day} if day is not None else values))
+
+
+@blueprint.app_template_global()
+def here(given: Mapping[str, str], **changes: Any) -> str:
+    """The address of the dashboard with the present question, changed; None leaves a parameter out."""
+    return url_for("pages.dashboard", **{**given, **changes})
+
+
+@blueprint.app_template_global()
+def page_url(given: Mapping[str, str], **changes: Any) -> str:
+    """The address of another page of the present list of posts."""
+    return url_for("pages.posts", **{**given, **changes})
+
+
+@blueprint.app_template_filter()
+def clock(when: str) -> str:
+    """The time of day of an RFC 3339 instant."""
+    return when[11:19] if len(when) > 19 else when
+
+
+@blueprint.app_template_filter()
+def count(n: int | None) -> str:
+    """A count as people read it; a dash where it is unknown."""
+    return "–" if n is None else f"{n:,}"
+
+
+@blueprint.app_template_filter()
+def percent(part: float | None) -> str:
+    """A share as a percentage."""
+    return "–" if part is None else f"{part:.1%}"
+
+
+def _given(asked: query.Asked) -> dict[str, str | None]:
+    narrowed = asked.narrowed
+    kind = next(iter(narrowed.kinds)) if len(narrowed.kinds) == 1 else None
+    return {
+        "from": str(asked.first),
+        "to": str(asked.last),
+        "source": narrowed.source,
+        "lang": narrowed.lang,
+        "kind": kind,
+        "reposts": "include" if len(narrowed.kinds) == len(KINDS) else None,
+    }

@@ -1,0 +1,34 @@
+"""What the routes need of the application: the view, the names, the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, current_app
+
+from webapp.view import View
+from webapp.vocabulary import Names
+
+_NAME = "drinkstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One for each application. `assets` is the folder with the downloaded chart library."""
+
+    view: View
+    names: Names
+    clock: Callable[[], datetime]
+    assets: Path
+
+    def init_app(self, app: Flask) -> None:
+        """Hand it to the routes, and start the view with the first request: that comes after any fork."""
+        app.extensions[_NAME] = self
+        app.before_request(self.view.start)
+
+
+def serving(app: Flask | None = None) -> Serving:
+    """That of this application, by default the one whose request this is."""
+    return cast(Serving, (app or current_app).extensions[_NAME])

@@ -1,0 +1,109 @@
+// The charts: a pie of the mix and lines by period. A period without an answer is null, and is drawn as a gap.
+
+const OTHERS = ["#0b7285", "#c2255c", "#5f3dc4", "#2b8a3e", "#d9480f", "#1864ab", "#862e9c", "#5c940d", "#e67700", "#364fc7"];
+const drawn = new Map();
+
+function css(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Each category has a colour of its own wherever it is drawn; brands take theirs by their place in the list.
+export function colour(name, names) {
+  return css(`--${name}`) || OTHERS[Math.max(0, names.indexOf(name)) % OTHERS.length];
+}
+
+function chart(place) {
+  if (!window.echarts) {
+    place.textContent = "The chart library is missing; the tables hold the same numbers.";
+    return null;
+  }
+  let made = window.echarts.getInstanceByDom(place);
+  if (!made) {
+    made = window.echarts.init(place);
+    new ResizeObserver(() => made.resize()).observe(place);
+  }
+  return made;
+}
+
+function put(place, make) {
+  const made = chart(place);
+  if (!made) return;
+  drawn.set(place, make);
+  made.setOption(make(), { replaceMerge: ["series", "legend"] });
+}
+
+export function redrawAll() {
+  for (const [place, make] of drawn) if (place.isConnected) put(place, make);
+}
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+export function drawPie(place, slices) {
+  put(place, () => ({
+    animation: !still.matches,
+    textStyle: { fontFamily: css("--font"), color: css("--text") },
+    tooltip: {
+      trigger: "item", renderMode: "richText",
+      formatter: (hit) => `${hit.name}: ${hit.value.toLocaleString("en")} posts\n${hit.percent}% of the mix`,
+    },
+    series: [{
+      type: "pie", radius: ["38%", "68%"], center: ["50%", "50%"], avoidLabelOverlap: true, data: slices,
+      itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 4 },
+      label: { color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 13 },
+      labelLine: { lineStyle: { color: css("--muted") } },
+    }],
+  }));
+}
+
+export function drawLines(place, answer, measure, zoom) {
+  const names = answer.series.map((one) => one[answer.by]);
+  const time = (period) => Date.parse(period);
+  // a point between two gaps has no line to either side, so it needs a dot to be seen
+  const dots = answer.periods.length < 40 || answer.totals.some((total) => total === null);
+  put(place, () => ({
+    animation: false,
+    useUTC: true,
+    textStyle: { fontFamily: css("--font"), color: css("--text") },
+    grid: { left: 8, right: 16, top: names.length > 6 ? 64 : 40, bottom: 8, containLabel: true },
+    legend: { type: "scroll", top: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { color: css("--text") }, pageTextStyle: { color: css("--muted") }, data: names },
+    tooltip: {
+      trigger: "axis", renderMode: "richText", confine: true,
+      formatter: (hits) => {
+        const at = hits[0].dataIndex;
+        const whole = answer.totals[at];
+        if (whole === null) return `${answer.periods[at]} (UTC)\nmissing: no layer can answer`;
+        const lines = answer.series
+          .map((one) => [one.n[at], one[answer.by]])
+          .sort((a, b) => b[0] - a[0])
+          .map(([n, name]) => `${name}: ${n.toLocaleString("en")}${whole ? ` (${((100 * n) / whole).toFixed(1)}% of ${whole.toLocaleString("en")})` : ""}`);
+        return [`${answer.periods[at].replace("T", " ").replace("Z", "")} (UTC)`, ...lines.slice(0, 14)].join("\n");
+      },
+    },
+    xAxis: { type: "time", axisLabel: { color: css("--muted"), hideOverlap: true }, axisLine: { lineStyle: { color: css("--line") } } },
+    yAxis: {
+      type: "value", min: 0, minInterval: measure === "n" ? 1 : 0,
+      axisLabel: { color: css("--muted"), formatter: (value) => (measure === "n" ? value.toLocaleString("en") : `${Math.round(value * 100)}%`) },
+      splitLine: { lineStyle: { color: css("--line") } },
+    },
+    series: answer.series.map((one, at) => ({
+      name: names[at], type: "line", connectNulls: false, showSymbol: dots, symbolSize: 5, lineStyle: { width: 2 },
+      itemStyle: { color: colour(names[at], names) }, emphasis: { focus: "series" },
+      data: answer.periods.map((period, row) => [time(period), one[measure][row]]),
+      markArea: at === 0 ? holes(answer) : undefined,
+    })),
+  }));
+}
+
+// Grey bands over the periods that no layer can answer for.
+function holes(answer) {
+  const step = { day: 86400000, hour: 3600000, minute: 60000 }[answer.grain];
+  const bands = [];
+  answer.totals.forEach((total, at) => {
+    if (total !== null) return;
+    const start = Date.parse(answer.periods[at]) - step / 2;
+    const last = bands[bands.length - 1];
+    if (last && last[1].xAxis === start) last[1].xAxis = start + step;
+    else bands.push([{ xAxis: start, name: "missing" }, { xAxis: start + step }]);
+  });
+  return { silent: true, itemStyle: { color: css("--missing"), opacity: 0.25 }, label: { color: css("--muted"), position: "insideTop" }, data: bands };
+}

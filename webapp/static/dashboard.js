@@ -1,0 +1,238 @@
+// Keeps the dashboard in step with its address and with the numbers: fetches what moves, and draws the charts.
+import { drawLines, drawPie, colour, redrawAll } from "./charts.js";
+
+const EVERY_MS = 2000;
+const LONG_EVERY_MS = 10000;
+const FILTERS = ["category", "brand", "source", "lang", "kind", "reposts", "by"];
+
+const byId = (id) => document.getElementById(id);
+const form = byId("filter");
+
+let measure = "n";
+let seen = {};
+let lastTrend = null;
+let round = 0;
+
+function asked() {
+  return new URLSearchParams(location.search);
+}
+
+function only(params, names) {
+  const kept = new URLSearchParams();
+  for (const name of names) if (params.get(name)) kept.set(name, params.get(name));
+  return kept;
+}
+
+// What a fetch brought, or null where it is what the last one brought.
+async function changed(url) {
+  const response = await fetch(url, { cache: "no-cache", headers: { Accept: "application/json, text/html" } });
+  if (!response.ok && response.status !== 400) throw new Error(`${response.status} ${response.statusText}`);
+  const text = await response.text();
+  if (!response.ok) throw new Refused(text);
+  if (seen[url] === text) return null;
+  seen[url] = text;
+  return text;
+}
+
+class Refused extends Error {}
+
+function say(message) {
+  const lost = byId("lost");
+  lost.hidden = message === null;
+  lost.textContent = message ?? "";
+}
+
+// Puts new content in place, keeping the focus where it was and opened details open.
+function put(id, fresh) {
+  const here = byId(id);
+  const there = fresh.getElementById(id);
+  if (!there || here.innerHTML === there.innerHTML) return;
+  const pie = here.querySelector("#pie");
+  const newPie = there.querySelector("#pie");
+  if (pie && newPie) newPie.replaceWith(pie); // the drawn chart stays, only its data changes
+  const key = here.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const open = [...here.querySelectorAll("details")].map((one) => one.open);
+  const scrolled = [...here.querySelectorAll(".scroll")].map((one) => one.scrollTop);
+  here.replaceChildren(...there.childNodes);
+  here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
+  here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
+  if (key) here.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+function showNumbers(text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  for (const id of ["live", "ranges", "numbers", "days"]) put(id, fresh);
+  paint();
+}
+
+function paint() {
+  const by = form.elements.by.value || "category";
+  const rows = [...document.querySelectorAll(`table.drinks[data-by="${by}"] tbody tr[data-value]`)];
+  const names = rows.map((row) => row.dataset.value);
+  for (const swatch of document.querySelectorAll("[data-swatch]")) {
+    swatch.style.background = swatch.classList.contains("on") ? colour(swatch.dataset.swatch, names) : "";
+  }
+  drawPie(byId("pie"), rows.map((row) => ({
+    name: row.dataset.value, value: Number(row.dataset.n), itemStyle: { color: colour(row.dataset.value, names) },
+  })));
+}
+
+function days(params) {
+  const from = Date.parse(params.get("from") || form.elements.from.value);
+  const to = Date.parse(params.get("to") || form.elements.to.value);
+  return (to - from) / 86400000 + 1;
+}
+
+async function showTrend(params) {
+  const question = only(params, [...FILTERS, "at", "as_of"]);
+  question.set("from", params.get("from") || form.elements.from.value);
+  question.set("to", params.get("to") || form.elements.to.value);
+  question.set("grain", params.get("grain") || (days(params) > 7 ? "day" : "hour"));
+  const text = await changed(`/api/v1/trend?${question}`);
+  if (text === null) return;
+  lastTrend = JSON.parse(text);
+  drawTrend();
+}
+
+function drawTrend() {
+  if (!lastTrend) return;
+  drawLines(byId("trend"), lastTrend, measure, lastTrend.periods.length > 1);
+  fillTable(byId("trend-table"), lastTrend, measure);
+}
+
+async function showNow(params) {
+  const question = only(params, FILTERS);
+  question.set("grain", "minute");
+  question.set("last", "60");
+  const text = await changed(`/api/v1/trend?${question}`);
+  if (text === null) return;
+  const answer = JSON.parse(text);
+  drawLines(byId("now"), answer, "n", false);
+  const holes = answer.totals.filter((total) => total === null).length;
+  const none = answer.totals.every((total) => !total);
+  byId("now-hole").hidden = holes === 0 && !none;
+  byId("now-hole").textContent = holes ? "Minutes that no layer can answer for are left out of the lines." : "No post of the last hour was counted yet.";
+  const until = answer.freshness.stale_since ?? answer.freshness.until;
+  byId("now-updated").textContent = until ? `updated ${until.slice(11, 19)}` : "no live layer answers for this hour";
+}
+
+// The same numbers as text, for those who cannot see the chart.
+function fillTable(place, answer, what) {
+  const table = document.createElement("table");
+  const head = table.createTHead().insertRow();
+  const cell = (row, text, tag, name) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    if (name) made.className = name;
+    if (tag === "th") made.scope = row.parentNode.tagName === "THEAD" ? "col" : "row";
+    row.append(made);
+    return made;
+  };
+  cell(head, answer.grain === "day" ? "Day (UTC)" : "Start (UTC)", "th");
+  for (const one of answer.series) cell(head, one[answer.by], "th", "num");
+  cell(head, "of", "th", "num");
+  const body = table.createTBody();
+  const shown = answer.periods.length > 400 ? answer.periods.length - 400 : 0;
+  for (let at = answer.periods.length - 1; at >= shown; at -= 1) {
+    const row = body.insertRow();
+    cell(row, answer.periods[at], "th");
+    for (const one of answer.series) {
+      const made = cell(row, "", "td", "num");
+      if (one.n[at] === null) {
+        made.textContent = "missing";
+      } else {
+        const link = document.createElement("a");
+        const question = only(asked(), ["source", "lang", "kind", "reposts"]);
+        if (one.category) question.set("category", one.category);
+        if (one.brand) question.set("brand", one.brand);
+        question.set("period", answer.periods[at].slice(0, answer.grain === "hour" ? 13 : 16));
+        question.set("at", answer.at);
+        link.href = `/posts?${question}`;
+        link.textContent = what === "n" ? one.n[at].toLocaleString("en") : percent(one.share[at]);
+        made.append(link);
+      }
+    }
+    cell(row, answer.totals[at] === null ? "missing" : answer.totals[at].toLocaleString("en"), "td", "num");
+  }
+  place.replaceChildren(table);
+  if (shown) place.append("Only the last 400 periods are listed here; the CSV of the API has all.");
+}
+
+function percent(part) {
+  return part === null ? "–" : `${(part * 100).toFixed(1)}%`;
+}
+
+async function refresh() {
+  const mine = (round += 1);
+  const params = asked();
+  try {
+    const numbers = await changed(`/numbers?${params}`);
+    if (mine !== round) return;
+    if (numbers !== null) showNumbers(numbers);
+    await Promise.all([showNow(params), showTrend(params)]);
+    say(null);
+  } catch (error) {
+    if (error instanceof Refused) {
+      const told = new DOMParser().parseFromString(error.message, "text/html").querySelector("main p");
+      say(told ? told.textContent : JSON.parse(error.message).error);
+    } else {
+      say("The dashboard's server does not answer. The numbers below stand still until it is back.");
+    }
+  }
+}
+
+async function keepGoing() {
+  for (;;) {
+    if (!document.hidden) await refresh();
+    const wait = days(asked()) > 93 ? LONG_EVERY_MS : EVERY_MS;
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+// The address says what is shown, so it can be shared and the back button works.
+function go(url) {
+  history.pushState(null, "", url);
+  fillForm();
+  seen = {};
+  refresh();
+}
+
+function fillForm() {
+  const params = asked();
+  for (const field of form.elements) {
+    if (!field.name || field.type === "hidden") continue;
+    const value = params.get(field.name);
+    if (value !== null || (field.name !== "from" && field.name !== "to")) field.value = value ?? "";
+  }
+}
+
+function submit() {
+  if (!form.reportValidity()) return;
+  const params = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value) params.set(name, value);
+  go(`/?${params}`);
+}
+
+form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
+form.addEventListener("change", submit);
+window.addEventListener("popstate", () => { if (location.pathname === "/") { fillForm(); seen = {}; refresh(); } });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-go]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+    event.preventDefault();
+    const to = link.href.baseVal ?? link.getAttribute("href"); // a link in an SVG has an animated one
+    if (to === "/") location.assign("/");
+    else go(to);
+  }
+  const button = event.target.closest("[data-measure]");
+  if (button) {
+    measure = button.dataset.measure;
+    for (const one of document.querySelectorAll("[data-measure]")) one.setAttribute("aria-pressed", String(one === button));
+    drawTrend();
+  }
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); redrawAll(); });
+
+paint();
+keepGoing();

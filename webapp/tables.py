@@ -1,0 +1,74 @@
+"""Answers as CSV: one header row, one row for each number, empty where a number is unknown."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def share(answer: dict[str, Any]) -> str:
+    """One row for each category or brand, the denominator beside it."""
+    return _text(
+        ("from", "to", "category", "brand", "n", "total", "share", "mix", "reposts"),
+        (
+            (
+                answer["from"], answer["to"], row["category"], row["brand"],
+                row["n"], answer["total"], row["share"], row["mix"], answer["reposts"],
+            )
+            for row in answer["shares"]
+        ),
+    )  # fmt: skip
+
+
+def trend(answer: dict[str, Any]) -> str:
+    """One row for each period and series; the periods of a missing day have no n."""
+    return _text(
+        ("period", "category", "brand", "n", "total", "share", "reposts"),
+        (
+            (period, one["category"], one["brand"], one["n"][at], answer["totals"][at], one["share"][at],
+             answer["reposts"])
+            for at, period in enumerate(answer["periods"])
+            for one in answer["series"]
+        ),
+    )  # fmt: skip
+
+
+def posts(answer: dict[str, Any]) -> str:
+    """One row for each id."""
+    return _text(("id",), ((post_id,) for post_id in answer["ids"]))
+
+
+def days(answer: dict[str, Any]) -> str:
+    """One row for each day."""
+    names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why")
+    return _text(names, ([row[name] for name in names] for row in answer["days"]))
+
+
+def status(answer: dict[str, Any]) -> str:
+    """One row for each value, its name as the path to it in the JSON answer."""
+    return _text(("name", "value"), _flat("", answer))
+
+
+def _flat(path: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _flat(f"{path}.{name}" if path else str(name), part)
+    else:
+        yield path, value
+
+
+def _text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    written = io.StringIO()
+    out = csv.writer(written)
+    out.writerow(header)
+    out.writerows([_cell(value) for value in row] for row in rows)
+    return written.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    # a spreadsheet would run text that begins like a formula; people write names and reasons
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return value

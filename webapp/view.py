@@ -1,0 +1,235 @@
+"""The view in memory: one thread reads the store, every request answers from one unchanging state of it."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from threading import Condition, Event, Lock, Thread
+
+from drinkstream.cells import ANY
+from drinkstream.errors import UnavailableError
+from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
+from drinkstream.store.read import EpochRow, Run
+from webapp.counts import Counts, Keys, join, of_cells, of_totals
+from webapp.live import Live, Store, Tail, hours_of
+
+FIRST_LOOK_S = 20.0
+"""How long a request waits for the first look at the store."""
+
+CACHE_BYTES = 128 * 1024 * 1024
+"""Memory for counts by minute of published days, and for superseded runs and retired epochs that are asked about."""
+
+_STALE_AFTER = timedelta(seconds=15)
+_REST = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """A run's row (None where it is gone) and its counts of the day."""
+
+    run: Run | None
+    day: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a request may know. Never changed once made, and handed to a request once.
+
+    `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
+    read, `failing` why it could not be read since, None where it could.
+    """
+
+    log: tuple[Publication, ...]
+    epochs: Mapping[str, EpochRow]
+    live: Live | None
+    runs: Mapping[str, RunCounts]
+    now: Snapshot
+    token: str
+    read_at: datetime
+    failing: str | None = None
+    days: tuple[date, ...] = field(default=())
+
+    def at(self, token: str | None, as_of: datetime | None) -> tuple[Snapshot, str]:
+        """The snapshot that a request asks about, and its token. Raises BadInputError for a token of elsewhere."""
+        if token is not None:
+            return restore(token, self.log, {name: row.as_epoch for name, row in self.epochs.items()}), token
+        if as_of is not None:
+            then = snapshot(self.log, None, as_of)
+            return then, then.token
+        return self.now, self.token
+
+    def stale_since(self, now: datetime) -> datetime | None:
+        """When the store was last read, if that is too long ago for the numbers to be called live; else None."""
+        return self.read_at if self.failing is not None or now - self.read_at > _STALE_AFTER else None
+
+
+class View:
+    """Keeps the state fresh. Make it before a fork, `start` it after."""
+
+    def __init__(
+        self, open_store: Callable[[], Store], categories: Sequence[str], refresh: float, clock: Callable[[], datetime]
+    ) -> None:
+        self.keys = Keys()
+        self._open_store = open_store
+        self._categories = (ANY, *categories)
+        self._refresh = refresh
+        self._clock = clock
+        self._store: Store | None = None
+        self._tail: Tail | None = None
+        self._state: State | None = None
+        self._why = "it was not asked yet"
+        self._looking = Lock()
+        self._changed = Condition()
+        self._ended = Event()
+        self._thread: Thread | None = None
+        self._pid = 0
+        self._cache: OrderedDict[str, Counts] = OrderedDict()
+        self._cache_lock = Lock()
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread in this process, unless it runs."""
+        if self._thread is not None and self._pid == os.getpid() and self._thread.is_alive():
+            return
+        with self._changed:
+            if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
+                self._pid = os.getpid()
+                self._thread = Thread(target=self._run, name="view", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            began = self._clock()
+            self.look()
+            took = (self._clock() - began).total_seconds()
+            # a look that takes long, while a replay touches every hour, leaves most of the processor to the others
+            self._ended.wait(max(self._refresh, _REST * took))
+
+    def look(self) -> None:
+        """Read what changed in the store, and make it the state; where it does not answer, say so in the state."""
+        with self._looking:
+            try:
+                if self._store is None:
+                    self._store = self._open_store()
+                state: State | None = self._read(self._store)
+            except UnavailableError as error:
+                self._why = str(error)
+                state = None if self._state is None else replace(self._state, failing=self._why)
+            with self._changed:
+                self._state = state
+                self._changed.notify_all()
+
+    def _read(self, store: Store) -> State:
+        read_at = self._clock()
+        log = tuple(store.publications(store.published_months()))
+        rows = store.epochs()
+        current = next((row for row in rows if row.status == "current"), None)
+        now = snapshot(log, current.as_epoch if current else None)
+        live = self._follow(store, current, read_at.date())
+        known = self._state.runs if self._state is not None else {}
+        runs = {
+            p.run_id: known.get(p.run_id) or self._run_counts(store, day, p.run_id)
+            for day, p in now.publications.items()
+        }
+        same = self._state is not None and self._state.now == now
+        token = self._state.token if same and self._state is not None else now.token
+        counted = {day for day, counts in live.days.items() if len(counts.n)} if live is not None else set()
+        days = tuple(sorted(now.publications.keys() | counted))
+        return State(log, {row.epoch: row for row in rows}, live, runs, now, token, read_at, None, days)
+
+    def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
+        if current is None:
+            self._tail = None
+            return None
+        if self._tail is None or self._tail.epoch != current.epoch:
+            self._tail = Tail(store, self.keys, current.epoch, self._categories)
+        return self._tail.look(current, today)
+
+    def _run_counts(self, store: Store, day: date, run_id: str) -> RunCounts:
+        return RunCounts(store.run(day, run_id), of_totals(self.keys, store.day_totals(day, run_id)))
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """The state as last read. Raises UnavailableError where the store could not be read yet."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._state is not None, FIRST_LOOK_S) and self._state is not None:
+                return self._state
+        raise UnavailableError(f"no numbers yet: {self._why}")
+
+    def peek(self) -> State | None:
+        """The state as last read, without waiting; None where there is none yet."""
+        return self._state
+
+    @property
+    def why(self) -> str:
+        """Why the store could not be read, when last tried."""
+        return self._why
+
+    def store(self) -> Store:
+        """The store, for what is not kept in memory. Raises UnavailableError where it was never reached."""
+        if self._store is None:
+            raise UnavailableError(self._why)
+        return self._store
+
+    def day(self, state: State, choice: Choice) -> Counts | None:
+        """The counts of a day from the one layer that answers for it; None where none does."""
+        if choice.run is not None:
+            known = state.runs.get(choice.run)
+            run_id = choice.run
+            return known.day if known else self._cached(f"day {run_id}", lambda: self._superseded(choice.day, run_id))
+        if choice.epoch is not None:
+            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+                return state.live.days.get(choice.day, _NOTHING)
+            return self._cached(f"epoch {choice.epoch} {choice.day}", lambda: self._retired(choice))
+        return None
+
+    def minutes(self, state: State, choice: Choice) -> Counts | None:
+        """The counts of a day's minutes from the one layer that answers for it; None where none does."""
+        if choice.run is not None:
+            run_id = choice.run
+            return self._cached(f"run {run_id}", lambda: self._run_minutes(state, choice, run_id))
+        if choice.epoch is not None:
+            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+                hours = state.live.hours
+                return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
+            return self._cached(f"epoch {choice.epoch} {choice.day}", lambda: self._retired(choice))
+        return None
+
+    def _superseded(self, day: date, run_id: str) -> Counts:
+        return of_totals(self.keys, self.store().day_totals(day, run_id))
+
+    def _retired(self, choice: Choice) -> Counts:
+        return of_cells(
+            self.keys, self.store().speed_counts(choice.epoch or "", hours_of(choice.day), self._categories)
+        )
+
+    def _run_minutes(self, state: State, choice: Choice, run_id: str) -> Counts:
+        day = self.day(state, choice)
+        known = self.keys.all()
+        categories = sorted({known[key].category for key in day.key.tolist()}) if day is not None else []
+        return of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories))
+
+    def _cached(self, name: str, load: Callable[[], Counts]) -> Counts:
+        # only what can no longer change is kept, so an entry is right for as long as it is there
+        with self._cache_lock:
+            if name in self._cache:
+                self._cache.move_to_end(name)
+                return self._cache[name]
+        loaded = load()
+        with self._cache_lock:
+            self._cache[name] = loaded
+            while len(self._cache) > 1 and sum(counts.nbytes for counts in self._cache.values()) > CACHE_BYTES:
+                self._cache.popitem(last=False)
+        return loaded
+
+
+_NOTHING = join([])

@@ -1,0 +1,35 @@
+"""The names of categories, brands and sources that a question may use."""
+
+from dataclasses import dataclass
+
+from webapp.counts import Keys
+from webapp.query import SOURCES, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the taxonomy, to which those in the numbers are added: an older taxonomy may have had others."""
+
+    categories: tuple[str, ...]
+    brands: tuple[str, ...]
+
+    @classmethod
+    def load(cls) -> "Names":
+        """Those of the taxonomy that is installed."""
+        return cls(
+            ("coffee", "tea", "beer", "wine", "spirits", "soda", "juice", "water", "energy", "milk"),
+            (),
+        )
+
+    def known(self, keys: Keys) -> Vocabulary:
+        """Every name that the taxonomy or a number has."""
+        met = list(keys.all())
+        return Vocabulary(
+            _more(self.categories, {key.category for key in met}),
+            _more(self.brands, {key.brand for key in met}),
+            _more(SOURCES, {key.source for key in met}),
+        )
+
+
+def _more(names: tuple[str, ...], met: set[str]) -> tuple[str, ...]:
+    return (*names, *sorted(met - set(names) - {"", "*"}))
