@@ -21,11 +21,16 @@ def as_server(command: list[str]) -> list[str]:
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
 
 
-def give_to_servers(folder: Path) -> None:
-    """Make the folder (0700) and, where we are root, give it to the account that the servers run under."""
+def server_folder(folder: Path) -> None:
+    """Make the folder (0700) and give it to the account that the servers run under."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    give_to_servers(folder)
+
+
+def give_to_servers(path: Path | int) -> None:
+    """Where we are root, make the servers' account the owner of this path or open file."""
     if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
+        os.chown(path, NOBODY, NOBODY)
 
 
 def hidden_parent(path: Path) -> Path | None:

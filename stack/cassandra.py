@@ -45,12 +45,12 @@ def command(settings: Settings) -> list[str]:
 
 def default_login(settings: Settings) -> None:
     """A question: does the node let in our admin, or on its very first start Cassandra's own?"""
-    _admin(settings).cluster.shutdown()
+    admin(settings).cluster.shutdown()
 
 
 def set_up(settings: Settings) -> None:
     """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only."""
-    session = _admin(settings)
+    session = admin(settings)
     try:
         session.execute("ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
         apply_schema(settings, session)
@@ -90,7 +90,7 @@ def statements(path: Path, settings: Settings) -> list[str]:
     return [statement.strip() for statement in filled.split(";") if statement.strip()]
 
 
-def _admin(settings: Settings) -> Session:
+def admin(settings: Settings) -> Session:
     login = (ADMIN, settings.secret("cassandra_admin"))
     try:
         return connect(settings, login, "system")

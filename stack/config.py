@@ -6,7 +6,7 @@ from string import Template
 
 from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
-from stack.account import give_to_servers
+from stack.account import server_folder
 
 TEMPLATES = Path(__file__).resolve().parent / "conf"
 MESSAGE_BYTES = 12 * 1024 * 1024  # the longest record that broker, topic and producer agree on
@@ -28,7 +28,7 @@ def write(settings: Settings) -> Path:
     for name in ("conf", "log", "run", "tmp", "kafka"):
         (home / name).mkdir(parents=True, exist_ok=True)
     for name in ("cassandra", "postgres"):
-        give_to_servers(home / name)
+        server_folder(home / name)
     values = {
         **{name: str(getattr(settings, name)) for name in type(settings).model_fields if "password" not in name},
         "controller_port": str(settings.kafka_port + 1),

@@ -4,35 +4,35 @@ import os
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from drinkstream.settings import PREFIX, ROOT, Settings
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", "TZ", "USER", "JAVA_HOME")
-_PASSED_ON_PREFIXES = (
-    PREFIX,
-    "SSL_",
-    "REQUESTS_",
-    "CURL_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_",
-    "https_",
-    "no_",
-)
+_PASSED_ON_PREFIXES = ("SSL_", "REQUESTS_", "CURL_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_", "https_", "no_")
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What every program runs with: our settings, this Python first, and little else of the calling shell."""
+    """What every program runs with: these settings, this Python first, and little else of the calling shell."""
     given = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
     scripts = str(Path(sys.executable).parent)
     return {
         **given,
+        **variables(settings),
         "PATH": f"{scripts}:{given.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
-        PREFIX + "HOME": str(settings.home),
-        PREFIX + "JARS": str(settings.jar_folder),
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "TMPDIR": str(settings.home / "tmp"),
     }
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The `DRINKSTREAM_*` variables that make these settings, secrets in clear: for an environment, never for a log."""
+    given: dict[str, object] = {"home": settings.home, "jars": settings.jar_folder}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if value != field.default:
+            given[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return {PREFIX + name.upper(): str(value) for name, value in given.items()}

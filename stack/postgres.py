@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
-from stack.account import as_server
+from stack.account import as_server, give_to_servers
 
 
 def command(settings: Settings) -> list[str]:
@@ -35,7 +35,8 @@ def initialise(settings: Settings) -> None:
     data = _data(settings)
     if (data / "PG_VERSION").is_file():
         return
-    reader, writer = os.pipe()  # initdb reads the password from a pipe: no file that another account must be let at
+    reader, writer = os.pipe()  # no file on disk, no argument
+    give_to_servers(reader)
     with os.fdopen(writer, "w") as pipe:
         pipe.write(settings.secret("postgres") + "\n")
     done = subprocess.run(

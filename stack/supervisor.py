@@ -1,9 +1,10 @@
 """supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
 
 import os
-import subprocess
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -53,37 +54,39 @@ def start(settings: Settings) -> None:
         print(f"ended what a killed supervisord had left: {', '.join(swept)}", flush=True)
     _config(settings).write_text(_configuration(settings))
     log = settings.home / "log" / "supervisord.log"
-    with log.open("ab") as out:
-        process = subprocess.Popen(
+    with log.open("ab") as out, Path(os.devnull).open("rb") as nothing:
+        streams = [(os.POSIX_SPAWN_DUP2, file.fileno(), number) for number, file in enumerate((nothing, out, out))]
+        started = os.posix_spawn(
+            sys.executable,
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(_config(settings))],
-            env=environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=settings.home / "tmp",
-            start_new_session=True,
+            environment(settings),
+            file_actions=streams,
+            setsid=True,
         )
-    (settings.home / "run" / "session").write_text(str(process.pid))
+    (settings.home / "run" / "session").write_text(str(started))
     for attempt in Retrying(
         stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(OSError), reraise=True
     ):
         with attempt:
-            if process.poll() is not None:
+            if attempt.retry_state.seconds_since_start and pid(settings) is None:
                 raise UnavailableError(f"supervisord ended at once: {log.read_text()[-2000:]}")
-            _call(settings).supervisor.getState()
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(_socket(settings)))
 
 
 def states(settings: Settings) -> dict[str, dict[str, Any]]:
     """{program: supervisord's facts (statename, pid, start, now, ...)}; empty where it does not run."""
     if pid(settings) is None:
         return {}
-    return {facts["name"]: facts for facts in _call(settings).supervisor.getAllProcessInfo()}
+    with _asked(settings) as supervisord:
+        return {facts["name"]: facts for facts in supervisord.getAllProcessInfo()}
 
 
 def start_program(settings: Settings, name: str) -> None:
     """Ask for a program; one that runs or starts is left alone."""
     try:
-        _call(settings).supervisor.startProcess(name, False)
+        with _asked(settings) as supervisord:
+            supervisord.startProcess(name, False)
     except Fault as fault:
         if "ALREADY_STARTED" not in fault.faultString:
             raise UnavailableError(
@@ -94,7 +97,8 @@ def start_program(settings: Settings, name: str) -> None:
 def stop_program(settings: Settings, name: str) -> None:
     """Stop a program and wait for its end; one that does not run is left alone."""
     try:
-        _call(settings).supervisor.stopProcess(name, True)
+        with _asked(settings) as supervisord:
+            supervisord.stopProcess(name, True)
     except Fault as fault:
         if "NOT_RUNNING" not in fault.faultString:
             raise
@@ -102,13 +106,20 @@ def stop_program(settings: Settings, name: str) -> None:
 
 def shutdown(settings: Settings) -> None:
     """Ask supervisord to stop everything and end itself; the end is not awaited."""
-    _call(settings).supervisor.shutdown()
+    with _asked(settings) as supervisord:
+        supervisord.shutdown()
 
 
-def _call(settings: Settings) -> Any:
+@contextmanager
+def _asked(settings: Settings) -> Iterator[Any]:
+    """supervisord's methods (XML-RPC over its socket)."""
     from supervisor.xmlrpc import SupervisorTransport
 
-    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{_socket(settings)}"))
+    transport = SupervisorTransport(None, None, f"unix://{_socket(settings)}")
+    try:
+        yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    finally:
+        transport.close()
 
 
 def _socket(settings: Settings) -> Path:
@@ -124,6 +135,7 @@ def _configuration(settings: Settings) -> str:
     head: Mapping[str, Mapping[str, object]] = {
         "supervisord": {
             "nodaemon": "true",
+            "directory": settings.home / "tmp",
             "logfile": "/dev/null",  # it writes to its standard output, which is the log
             "logfile_maxbytes": 0,
             "pidfile": run / "supervisord.pid",
