@@ -82,16 +82,14 @@ def _compliance_event(data: dict[str, Any], source: str) -> Reading:
 
 def _compliance_result(line: dict[str, Any], source: str) -> Reading:
     """A line of a batch compliance job's result: `{"id", "action", "created_at", "reason"}`, of a post or of a user."""
-    wanted = "scrub_geo" if line.get("reason") == "scrub_geo" else line["action"]
-    action = next((known for known in ACTIONS if known == wanted), None)
-    if action is None:
-        return rejected("shape")
     identity = post_id(line.get("id"))
     if identity is not None and int(identity) < FIRST_TIMED_ID and isinstance(line.get("created_at"), str):
         made = instant(line["created_at"])
         if made is not None and made >= USERS_HAVE_LATER_TIMES_MS:
             return notice(source, "user")
-    return _tombstone(line, ("id",), action, source)
+    wanted = "scrub_geo" if line.get("reason") == "scrub_geo" else line["action"]
+    action = next((known for known in ACTIONS if known == wanted), None)
+    return _tombstone(line, ("id",), action, source) if action else rejected("shape")
 
 
 def _tombstone(target: Any, keys: tuple[str, ...], action: Action, source: str) -> Reading:
