@@ -44,7 +44,7 @@ def _dashboard() -> dict[str, Any]:
         "asked": asked,
         "known": here.names.known(here.view.keys),
         "kinds": KINDS,
-        "tables": [("category", "Categories", answer_by["category"]), ("brand", "Brands", answer_by["brand"])],
+        "answer_by": answer_by,
         "shown": answer_by[asked.by],
         "whole": (whole.category if whole.category != ANY else None, whole.brand or None),
         "whole_name": f"posts that name {_named(whole)}",
@@ -114,9 +114,15 @@ def page_url(given: Mapping[str, str], **changes: Any) -> str:
 
 
 @blueprint.app_template_filter()
-def clock(when: str) -> str:
-    """The time of day of an RFC 3339 instant."""
-    return when[11:19] if len(when) > 19 else when
+def clock(when: str | None) -> str:
+    """The time of day of an RFC 3339 instant; a dash where there is none."""
+    return when[11:19] if when is not None else "–"
+
+
+@blueprint.app_template_filter()
+def moment(when: str | None) -> str:
+    """An RFC 3339 instant as people read it, to the second."""
+    return f"{when[:10]} {when[11:19]} UTC" if when is not None else "–"
 
 
 @blueprint.app_template_filter()

@@ -47,7 +47,7 @@ export function drawPie(place, slices) {
       formatter: (hit) => `${hit.name}: ${hit.value.toLocaleString("en")} posts\n${hit.percent}% of the mix`,
     },
     series: [{
-      type: "pie", radius: ["38%", "68%"], center: ["50%", "50%"], avoidLabelOverlap: true, data: slices,
+      type: "pie", radius: ["36%", "66%"], center: ["50%", "52%"], startAngle: 60, avoidLabelOverlap: true, data: slices,
       itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 4 },
       label: { color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 13 },
       labelLine: { lineStyle: { color: css("--muted") } },
@@ -64,7 +64,7 @@ export function drawLines(place, answer, measure, zoom) {
     animation: false,
     useUTC: true,
     textStyle: { fontFamily: css("--font"), color: css("--text") },
-    grid: { left: 8, right: 16, top: names.length > 6 ? 64 : 40, bottom: 8, containLabel: true },
+    grid: { left: 8, right: 16, top: 44, bottom: 8, containLabel: true },
     legend: { type: "scroll", top: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { color: css("--text") }, pageTextStyle: { color: css("--muted") }, data: names },
     tooltip: {
       trigger: "axis", renderMode: "richText", confine: true,
@@ -99,10 +99,14 @@ function holes(answer) {
   const step = { day: 86400000, hour: 3600000, minute: 60000 }[answer.grain];
   const bands = [];
   answer.totals.forEach((total, at) => {
-    if (total !== null) return;
-    const start = Date.parse(answer.periods[at]) - step / 2;
+    const began = Date.parse(answer.periods[at]);
+    const start = began - step / 2;
     const last = bands[bands.length - 1];
-    if (last && last[1].xAxis === start) last[1].xAxis = start + step;
+    if (total !== null) {
+      // a day that is not over yet has fewer posts, which is no fall
+      const running = answer.grain !== "minute" && began <= Date.now() && Date.now() < began + step;
+      if (running) bands.push([{ xAxis: start, name: "so far", itemStyle: { opacity: 0.1 } }, { xAxis: start + step }]);
+    } else if (last && last[0].name === "missing" && last[1].xAxis === start) last[1].xAxis = start + step;
     else bands.push([{ xAxis: start, name: "missing" }, { xAxis: start + step }]);
   });
   return { silent: true, itemStyle: { color: css("--missing"), opacity: 0.25 }, label: { color: css("--muted"), position: "insideTop" }, data: bands };

@@ -47,9 +47,6 @@ function put(id, fresh) {
   const here = byId(id);
   const there = fresh.getElementById(id);
   if (!there || here.innerHTML === there.innerHTML) return;
-  const pie = here.querySelector("#pie");
-  const newPie = there.querySelector("#pie");
-  if (pie && newPie) newPie.replaceWith(pie); // the drawn chart stays, only its data changes
   const key = here.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const open = [...here.querySelectorAll("details")].map((one) => one.open);
   const scrolled = [...here.querySelectorAll(".scroll")].map((one) => one.scrollTop);
@@ -61,12 +58,13 @@ function put(id, fresh) {
 
 function showNumbers(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
-  for (const id of ["live", "ranges", "numbers", "days"]) put(id, fresh);
+  for (const id of ["live", "ranges", "summary", "categories", "brands", "days"]) put(id, fresh);
   paint();
 }
 
 function paint() {
-  const by = form.elements.by.value || "category";
+  const by = asked().get("by") || "category";
+  byId("pie-by").textContent = by;
   const rows = [...document.querySelectorAll(`table.drinks[data-by="${by}"] tbody tr[data-value]`)];
   const names = rows.map((row) => row.dataset.value);
   for (const swatch of document.querySelectorAll("[data-swatch]")) {
