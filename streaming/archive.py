@@ -320,7 +320,7 @@ def _session(settings: Settings) -> "SparkSession":
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.parquet.compression.codec": "zstd",
-        "spark.jars": ",".join(sorted(str(p) for p in (settings.home / "jars" / "spark").glob("*.jar"))),
+        "spark.jars": ",".join(sorted(str(p) for p in (settings.jar_folder / "spark").glob("*.jar"))),
         "spark.driver.memory": f"{settings.archive_heap}m",
     }
     for name, value in conf.items():

@@ -66,7 +66,7 @@ def _look(bootstrap: str, topics: tuple[str, ...]) -> KafkaOffsets:
             cluster = str(admin.describe_cluster()["cluster_id"])
         finally:
             admin.close()
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
         try:
             places = [TopicPartition(topic, p) for topic in topics for p in consumer.partitions_for_topic(topic) or ()]
             begin = consumer.beginning_offsets(places)
