@@ -1,6 +1,7 @@
 """Each wire shape, written by hand, and the whole record that it must become."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -521,3 +522,11 @@ def test_empty_page_with_meta_is_one_notice() -> None:
 def test_day_is_that_of_utc() -> None:
     """The last and the first millisecond of two days."""
     assert (day_of(1_505_347_199_999), day_of(1_505_347_200_000)) == ("2017-09-13", "2017-09-14")
+
+
+def test_the_page_of_wire_shapes_names_every_shape() -> None:
+    """`docs/wire-shapes.md` is what an operator has beside a count by shape."""
+    page = (Path(__file__).parents[2] / "docs" / "wire-shapes.md").read_text()
+    shapes = {envelopes(value, "x", NOW)[0].shape for value, *_ in [*V2.values(), *V1.values(), *TOMBSTONES.values()]}
+    shapes |= {"notice." + kind for _, kind in NOTICES.values()} | {reason for _, reason in REJECTED.values()}
+    assert {shape for shape in shapes if f"`{shape}`" not in page} == set()
