@@ -1,0 +1,88 @@
+"""# A day's share, final
+
+Recomputes **one day (UTC)** from the archive, audits it and publishes it: from then on the page answers for that day
+from the recompute, with deletes and edits settled, and no longer from the live stream.
+
+## When it runs
+Every night by itself for the day that has just ended, not before 02:15 UTC. To run it for other days:
+
+| you want | do |
+|---|---|
+| some past days | **Trigger → Backfill**, pick From and To; or the command below |
+| days that were done before, once more | the same with *Reprocess: All runs* (`--reprocess-behavior completed`) |
+| one day | **Trigger → Single run** with the logical date **00:00 UTC** of that day; any other is refused |
+| many days at once, quickly | the DAG `recompute_range`: one Spark application for all of them |
+
+    airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
+
+**Mind the dates.** The page's time zone is your browser's; set it to UTC (user menu) before you pick days, else they
+may shift by one. Airflow names backfill runs after the *next* midnight: `backfill__2017-09-11T00:00:00+00:00` is the
+10th. The logical date, the Calendar tab, the first line of the task `wait` and its XCom name the day itself.
+
+## What it does
+`wait` → `recompute` → `audit` → `publish` → `reconcile`. Nothing is visible before `publish`, which switches the whole
+day at once. Every try of `recompute` writes a run of its own, so repeating or killing it never spoils anything: Clear a
+task to repeat it and what follows.
+
+## When it is red
+The last line of the failed task's log says what is wrong and what to do.
+
+| task | why | then |
+|---|---|---|
+| wait | no day, or the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
+| recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
+| audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
+| publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
+| reconcile | the day is published; the comparison with the live numbers failed | clear it |
+
+A wait holds no slot. One Spark application runs at a time (pool `spark`, one slot); more days queue.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG
+from archive_wait import WaitForDay
+from day_timetable import DayTimetable
+from job_operators import ATTEMPT, RUN, WHO, JobOperator, RecomputeOperator
+
+from drinkstream.settings import Settings
+
+settings = Settings.load()
+
+with DAG(
+    "nightly_share",
+    description="Recompute, audit and publish one day",
+    doc_md=__doc__,
+    tags=["drinkstream", "batch"],
+    schedule=DayTimetable(),
+    start_date=datetime(2006, 1, 1, tzinfo=UTC),  # no post is older
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"owner": "drinkstream", "retries": 2, "retry_delay": timedelta(minutes=1)},
+):
+    wait = WaitForDay(task_id="wait", patience=timedelta(seconds=settings.archive_patience))
+    recompute = RecomputeOperator(
+        task_id="recompute",
+        settings=settings,
+        first="{{ ds }}",
+        last="{{ ds }}",
+        asked_by=RUN,
+        execution_timeout=timedelta(hours=6),
+    )
+    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT])
+    publish = JobOperator(
+        task_id="publish",
+        module="jobs.publish",
+        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", RUN],
+    )
+    reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
+
+    # the day's posts must be in the archive: what arrives later would be missing from the final number
+    wait >> recompute
+    # only the run of the try that Airflow saw succeed goes on: a killed one may still be writing its own
+    recompute >> audit
+    # a number is final for everybody at once, so nothing unaudited may be published
+    audit >> publish
+    # compares what is in force now with what the live stream counted
+    publish >> reconcile

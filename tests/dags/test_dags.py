@@ -1,0 +1,200 @@
+"""What every DAG file must be: parsed without a fault or a connection, owned, described, and wired as its text says."""
+
+import ast
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DAGS = ROOT / "dags"
+NAMES = ("nightly_share", "recompute_range", "stream_health")
+
+
+def tasks(bag: Any, name: str) -> dict[str, Any]:
+    return {task.task_id: task for task in bag.dags[name].tasks}
+
+
+def test_every_file_is_parsed_and_gives_the_dag_of_its_name(bag: Any):
+    """A file that gives no DAG, or a plugin that is parsed as one, is an error here."""
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+    assert {name: Path(dag.fileloc).name for name, dag in bag.dags.items()} == {
+        path.stem: path.name for path in DAGS.glob("*.py")
+    }
+    assert sorted(bag.dags) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("bag")
+def test_parsing_opens_no_connection_and_starts_no_process(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Airflow parses each file every few seconds."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError(f"{name} does I/O when it is parsed")
+
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(os, "fork", refuse)
+    again = DagBag(DAGS / f"{name}.py")
+    assert (again.import_errors, list(again.dags)) == ({}, [name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dag_has_an_owner_tags_and_its_file_s_docstring_as_its_manual(bag: Any, name: str):
+    dag = bag.dags[name]
+    manual = ast.get_docstring(ast.parse((DAGS / f"{name}.py").read_text()), clean=False)
+    assert dag.doc_md == manual
+    assert manual is not None
+    assert manual.startswith("# ")
+    assert {task.owner for task in dag.tasks} == {"drinkstream"}
+    assert "drinkstream" in dag.tags
+    assert dag.description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_runs_at_once_no_past_runs_by_themselves_and_at_least_one_retry(bag: Any, name: str):
+    dag = bag.dags[name]
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert [task.task_id for task in dag.tasks if task.retries < 1] == []
+
+
+def test_the_schedules(bag: Any):
+    from day_timetable import DayTimetable
+
+    assert type(bag.dags["nightly_share"].timetable) is DayTimetable
+    assert bag.dags["recompute_range"].schedule is None
+    assert bag.dags["stream_health"].schedule == "*/5 * * * *"
+
+
+def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
+    from job_operators import RecomputeOperator
+
+    pools = {(dag.dag_id, task.task_id): task.pool for dag in bag.dags.values() for task in dag.tasks}
+    sparks = {
+        (dag.dag_id, task.task_id)
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if isinstance(task, RecomputeOperator)
+    }
+    assert sparks == {("nightly_share", "recompute"), ("recompute_range", "recompute")}
+    assert {place for place, pool in pools.items() if pool == "spark"} == sparks
+
+
+@pytest.mark.parametrize(
+    ("name", "arrows"),
+    [
+        (
+            "nightly_share",
+            {
+                "wait": {"recompute"},
+                "recompute": {"audit"},
+                "audit": {"publish"},
+                "publish": {"reconcile"},
+                "reconcile": set(),
+            },
+        ),
+        (
+            "recompute_range",
+            {
+                "check": {"recompute"},
+                "recompute": {"audit"},
+                "audit": {"publish"},
+                "publish": {"reconcile"},
+                "reconcile": set(),
+            },
+        ),
+        ("stream_health", {"look": set()}),
+    ],
+)
+def test_the_order_of_work(bag: Any, name: str, arrows: dict[str, set[str]]):
+    """Nothing is published that was not audited, nothing audited that was not recomputed by the try that succeeded."""
+    assert {task_id: task.downstream_task_ids for task_id, task in tasks(bag, name).items()} == arrows
+
+
+def test_a_failure_stops_what_follows_and_a_dry_run_only_skips_publishing(bag: Any):
+    rules = {(name, task_id): task.trigger_rule.value for name in NAMES for task_id, task in tasks(bag, name).items()}
+    assert {place: rule for place, rule in rules.items() if rule != "all_success"} == {
+        ("recompute_range", "reconcile"): "none_failed"
+    }
+    assert tasks(bag, "recompute_range")["publish"].skip == "{{ ti.xcom_pull(task_ids='check')['dry_run'] }}"
+    assert tasks(bag, "nightly_share")["publish"].skip == ""
+
+
+def test_what_each_program_is_called_with(bag: Any):
+    """The attempt comes from Airflow's own record of the try that succeeded, never from "the newest run"."""
+    attempt = "{{ ti.xcom_pull(task_ids='recompute') }}"
+    run = "{{ dag.dag_id }} {{ run_id }}"
+    who = "{{ dag_run.triggering_user_name or 'airflow' }}"
+    reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
+    day = "{{ ds }}"
+    first = "{{ ti.xcom_pull(task_ids='check')['first'] }}"
+    last = "{{ ti.xcom_pull(task_ids='check')['last'] }}"
+    found = {
+        (name, task_id): (task.module, task.arguments)
+        for name in NAMES
+        for task_id, task in tasks(bag, name).items()
+        if hasattr(task, "module")
+    }
+    assert found == {
+        ("nightly_share", "audit"): ("jobs.audit", ["--attempt", attempt]),
+        ("nightly_share", "publish"): ("jobs.publish", ["--attempt", attempt, "--who", who, "--why", run]),
+        ("nightly_share", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
+        ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
+        ("recompute_range", "publish"): (
+            "jobs.publish",
+            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}"],
+        ),
+        ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
+        ("stream_health", "look"): ("jobs.health", []),
+    }
+    assert {name: tasks(bag, name)["recompute"].application_args for name in NAMES[:2]} == {
+        "nightly_share": ["--from", day, "--to", day, "--attempt", "{{ ti.id }}", "--asked-by", run],
+        "recompute_range": [
+            *("--from", first, "--to", last, "--attempt", "{{ ti.id }}"),
+            *("--asked-by", f"{run}: {reason}"),
+        ],
+    }
+
+
+def test_how_spark_is_started(bag: Any):
+    for name in ("nightly_share", "recompute_range"):
+        task = tasks(bag, name)["recompute"]
+        found = (task.application, task.jars, task._driver_memory, task._conn_id, task.env_vars)
+        assert found == (
+            str(ROOT / "jobs" / "recompute.py"),
+            "/opt/drinkstream/jars/spark/*.jar",
+            "2048m",
+            "spark_local",
+            {"PYTHONPATH": str(ROOT)},
+        )
+
+
+def test_every_program_that_a_dag_starts_exists(bag: Any):
+    programs = {task.module for dag in bag.dags.values() for task in dag.tasks if hasattr(task, "module")}
+    programs |= {"jobs.recompute", "streaming.archived"}
+    assert [name for name in sorted(programs) if not (ROOT / f"{name.replace('.', '/')}.py").is_file()] == []
+
+
+def test_the_form_of_a_range(bag: Any):
+    """All four fields; without from, to and reason Airflow itself refuses the run."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = bag.dags["recompute_range"].params
+    schemas = {name: params.get_param(name).schema for name in params}
+    kinds = {name: (schema["type"], schema.get("format")) for name, schema in schemas.items()}
+    assert kinds == {
+        "from": ("string", "date"),
+        "to": ("string", "date"),
+        "reason": ("string", None),
+        "dry_run": ("boolean", None),
+    }
+    with pytest.raises(ParamValidationError):
+        params.validate()

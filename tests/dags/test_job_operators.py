@@ -1,0 +1,82 @@
+"""Tasks that start programs: what they pass on, which failures are repeated, and what a person reads in the end."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+PROGRAM = """
+import json, pathlib, sys
+pathlib.Path("given.json").write_text(json.dumps(sys.argv[1:]))
+print("BadNewsError: the words of the program", file=sys.stderr)
+sys.exit({code})
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a task that runs a program which ends with the given exit code."""
+    import job_operators
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+
+    def make(code: int, *arguments: str, skip: str = "") -> Any:
+        (tmp_path / "program.py").write_text(PROGRAM.format(code=code))
+        return job_operators.JobOperator(task_id="job", module="program", arguments=arguments, skip=skip)
+
+    return make
+
+
+def test_arguments_reach_the_program_as_they_are(job: Any, tmp_path: Path):
+    """No shell: a reason typed into a form can not start anything."""
+    given = ["--why", 'it\'s; $(touch /tmp/x) `id` "quoted"', "--n", "", "{{ }}"]
+    assert job(0, *given).execute({}) is None
+    assert json.loads((tmp_path / "given.json").read_text()) == given
+
+
+@pytest.mark.parametrize("code", [2, 4, 5, 6])
+def test_what_a_repetition_cannot_change_fails_at_once(job: Any, code: int):
+    """Bad input, a failed audit, a conflict, numbers that do not add up."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    with pytest.raises(AirflowFailException) as failed:
+        job(code).execute({})
+    assert str(failed.value) == f"program ended with exit code {code}: BadNewsError: the words of the program"
+
+
+@pytest.mark.parametrize("code", [1, 3, 137])
+def test_what_may_go_away_is_tried_again(job: Any, code: int):
+    """A server that is away, a fault that nobody foresaw, a killed process."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    with pytest.raises(AirflowException) as failed:
+        job(code).execute({})
+    assert not isinstance(failed.value, AirflowFailException)
+    assert str(failed.value) == f"program ended with exit code {code}: BadNewsError: the words of the program"
+
+
+def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_path: Path):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    with pytest.raises(AirflowSkipException):
+        job(1, skip="True").execute({})
+    assert not (tmp_path / "given.json").exists()
+    assert job(0, skip="False").execute({}) is None
+    assert (tmp_path / "given.json").exists()
+
+
+def test_a_recompute_hands_on_the_id_of_the_try_that_succeeded(monkeypatch: pytest.MonkeyPatch):
+    import job_operators
+
+    from drinkstream.settings import Settings
+
+    done: list[Any] = []
+    monkeypatch.setattr(job_operators.SparkSubmitOperator, "execute", lambda *given: done.append(given))
+    task = job_operators.RecomputeOperator(
+        task_id="recompute", settings=Settings.load(), first="2017-09-14", last="2017-09-14", asked_by="a test"
+    )
+    context = {"ti": SimpleNamespace(id="0199-try-2")}
+    assert task.execute(context) == "0199-try-2"
+    assert done == [(task, context)]
