@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drinkstream import post as program
@@ -193,6 +193,7 @@ def test_shares_have_their_denominators() -> None:
 
 # ------------------------------------------------------------------------------------- held against the program
 
+thorough = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 texts = st.sampled_from([*PHRASES, "a &amp; b", "☕ \U0001f375"]) | st.text(max_size=20)
 LIMITS = ["20", "29999999999", "30000000000", str(2**63 - 1), str(2**63), "0", "abc"]
 ids = st.sampled_from([FIRST, SECOND, THIRD, *LIMITS])
@@ -286,14 +287,14 @@ def check(value: bytes) -> None:
     assert as_oracle(program.parse(value, "x", NOW)) == expected
 
 
-@settings(deadline=None, max_examples=300)
+@thorough
 @given(st.one_of(lines_v2, lines_v1, tweets, orders), st.booleans())
 def test_the_parser_reads_what_the_oracle_reads(line: dict[str, Any], ascii_only: bool) -> None:
     """Every shape, with ids, times, tags and histories at their limits."""
     check(json.dumps(line, ensure_ascii=ascii_only).encode("utf-8", "replace"))
 
 
-@settings(deadline=None, max_examples=200)
+@thorough
 @given(st.one_of(lines_v2, lines_v1, orders), st.booleans(), st.floats(0, 1), st.binary(max_size=2))
 def test_the_parser_names_a_broken_line_as_the_oracle_does(
     line: dict[str, Any], ascii_only: bool, at: float, noise: bytes
@@ -303,7 +304,7 @@ def test_the_parser_names_a_broken_line_as_the_oracle_does(
     check(whole[: int(at * len(whole))] + noise)
 
 
-@settings(deadline=None, max_examples=100)
+@thorough
 @given(st.lists(st.one_of(tweets, st.none()), max_size=3), st.lists(referred, max_size=3), st.booleans())
 def test_a_page_means_what_the_oracle_says(members: list[Any], included: list[Any], has_meta: bool) -> None:
     """Each split member, with only what it refers to, reads like the oracle's, which keeps the whole of `includes`."""

