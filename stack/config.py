@@ -11,6 +11,8 @@ from stack.account import server_folder
 TEMPLATES = Path(__file__).resolve().parent / "conf"
 MESSAGE_BYTES = 12 * 1024 * 1024  # the longest record that broker, topic and producer agree on
 
+MARK = ".drinkstream"  # in every home that the stack made: what `clean` may empty
+
 _PLAIN = re.compile(r"/[\w./+@=-]*")
 
 
@@ -25,6 +27,8 @@ def write(settings: Settings) -> Path:
             f"DRINKSTREAM_HOME={home}: give an absolute path of letters, digits and . _ + @ = - only; "
             "Kafka's, Cassandra's and supervisord's files cannot hold others"
         )
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARK).touch()
     for name in ("conf", "log", "run", "tmp", "kafka"):
         (home / name).mkdir(parents=True, exist_ok=True)
     for name in ("cassandra", "postgres"):

@@ -6,20 +6,26 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from drinkstream.errors import UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
+from stack import java
 
-_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", "TZ", "USER", "JAVA_HOME")
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", "TZ", "USER")
 _PASSED_ON_PREFIXES = ("SSL_", "REQUESTS_", "CURL_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_", "https_", "no_")
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """What every program runs with: these settings, this Python first, and little else of the calling shell."""
     given = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
-    scripts = str(Path(sys.executable).parent)
+    java_home = java.home()
+    if java_home is None:
+        raise UnavailableError(java.MISSING)
+    path = (str(Path(sys.executable).parent), str(java_home / "bin"), given.get("PATH", "/usr/local/bin:/usr/bin:/bin"))
     return {
         **given,
         **variables(settings),
-        "PATH": f"{scripts}:{given.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": ":".join(path),
+        "JAVA_HOME": str(java_home),
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "PYSPARK_PYTHON": sys.executable,

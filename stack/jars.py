@@ -16,6 +16,7 @@ from pathlib import Path
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
+from stack import java
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTOR = HERE / "ivy.xml"
@@ -51,6 +52,8 @@ def fetch(settings: Settings) -> Path:
     DrinkStreamError where a file is not the one that was committed to.
     """
     check_python_packages()
+    if java.home() is None:
+        raise UnavailableError(java.MISSING)
     folder = settings.jar_folder
     done = folder / f".done-{_fingerprint()}"
     if not done.is_file():
@@ -146,7 +149,16 @@ def _retrieve(settings: Settings, expected: int) -> None:
     ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
     mirror = ["-settings", str(settings.ivy_settings)] if settings.ivy_settings else []
     command = [
-        *("java", "-jar", str(ivy), *mirror, "-ivy", str(DESCRIPTOR), "-cache", str(folder / ".ivy")),
+        *(
+            f"{java.home()}/bin/java",
+            "-jar",
+            str(ivy),
+            *mirror,
+            "-ivy",
+            str(DESCRIPTOR),
+            "-cache",
+            str(folder / ".ivy"),
+        ),
         *("-confs", *FOLDERS, "-types", "jar", "bundle"),
         *("-retrieve", f"{folder}/[conf]/[artifact](-[classifier])-[revision].[ext]"),
     ]

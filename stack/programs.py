@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drinkstream.settings import ROOT, Settings
+from drinkstream.settings import Settings
 from stack import airflow, cassandra, kafka, postgres, ready
 from stack.ready import Question
 
@@ -67,7 +67,8 @@ PROGRAMS = {
         Program("archive", python("-m", "streaming.archive"), needs=(ready.topics,)),
         Program("speed", python("-m", "streaming.speed"), needs=(ready.topics, ready.tables)),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,)),
-        Program("web", gunicorn, needs=(ready.tables_to_read,), answers=ready.web),
+        # needs nothing: while Cassandra is away the page says so itself
+        Program("web", gunicorn, answers=ready.web),
         _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
         # the first tasks of a scheduler that is up before the API fail
         _airflow("scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api)),
@@ -95,6 +96,3 @@ def chosen(settings: Settings, only: str | None) -> list[str]:
 def path_of(settings: Settings, name: str) -> Path:
     """The log file of a program."""
     return settings.home / "log" / f"{name}.log"
-
-
-REPOSITORY = ROOT

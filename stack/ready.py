@@ -62,11 +62,6 @@ def tables(settings: Settings) -> None:
     _select(settings, settings.writer_login())
 
 
-def tables_to_read(settings: Settings) -> None:
-    """The web's role may read the newest table."""
-    _select(settings, settings.reader_login())
-
-
 def airflow_api(settings: Settings) -> None:
     """Airflow's API answers."""
     _get(f"http://{settings.host}:{settings.airflow_port}/api/v2/version", "Airflow's API")

@@ -10,7 +10,20 @@ from contextlib import contextmanager
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
-from stack import account, airflow, cassandra, config, jars, kafka, passwords, ports, postgres, ready, supervisor
+from stack import (
+    account,
+    airflow,
+    cassandra,
+    config,
+    jars,
+    kafka,
+    passwords,
+    ports,
+    postgres,
+    ready,
+    status,
+    supervisor,
+)
 from stack.programs import PROGRAMS, SERVERS, chosen, path_of
 
 DEADLINE = 240.0  # seconds until a program must answer
@@ -63,6 +76,8 @@ def up(
             supervisor.start_program(settings, name)
         for name in others:
             _await(settings, name, say)
+    if only is None:
+        say("\n" + status.addresses(settings))
 
 
 def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) -> None:

@@ -1,0 +1,51 @@
+# Everything that is done with DrinkStream, by one name each. Settings are DRINKSTREAM_* variables (docs/settings.md):
+#   make up DRINKSTREAM_WEB_PORT=8001
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status logs clean check test bench sums
+
+# settings given as `make up DRINKSTREAM_X=y` reach the programs
+export $(filter DRINKSTREAM_%,$(.VARIABLES))
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+install:  ## Python packages and jars, each checked by its hash (make up does it too)
+	@$(PYTHON) -m stack.install
+
+up: install  ## start everything and print the addresses; ONLY=kafka,web for some of it
+	@$(VENV) -m stack.up $(if $(ONLY),--only $(ONLY))
+
+down:  ## stop everything; nothing is left running
+	@test ! -x $(VENV) || $(VENV) -m stack.down
+
+status: $(VENV)  ## what runs, where, and what became of every record
+	@$(VENV) -m stack.status
+
+logs: $(VENV)  ## follow the logs; ONLY=speed,web for some of them
+	@$(VENV) -m stack.logs $(subst $(comma), ,$(ONLY))
+
+clean:  ## remove data, logs and passwords; ALL=1 downloads and packages too
+	@test ! -x $(VENV) || $(VENV) -m stack.clean $(if $(ALL),--all)
+	@$(if $(ALL),rm -rf .venv)
+
+check: $(VENV)  ## lint and types
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
+
+test: install  ## the whole suite; ARGS=tests/unit for a part of it
+	@$(VENV) -m pytest $(ARGS)
+
+bench: install  ## the throughput benchmark
+	@$(VENV) -m bench.drain $(ARGS)
+
+sums: $(VENV)  ## after a change of stack/ivy.xml: write stack/jars.sha256 anew
+	@$(VENV) -m stack.jars --write-sums
+
+$(VENV):
+	@echo "nothing is installed yet: make install" >&2; exit 3
+
+comma := ,

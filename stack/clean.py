@@ -1,0 +1,48 @@
+"""`make clean`: all data of this stack gone, its downloads kept unless they are to go too."""
+
+import argparse
+import shutil
+import sys
+
+from drinkstream.errors import ConflictError, DrinkStreamError
+from drinkstream.settings import Settings
+from stack import processes, supervisor
+from stack.config import MARK
+
+DOWNLOADS = ("jars", "boot")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Remove data, logs and passwords (with --all the downloads as well); refused while anything runs."""
+    parser = argparse.ArgumentParser(prog="python -m stack.clean", description=main.__doc__)
+    parser.add_argument("--all", action="store_true", help="remove the downloaded jars as well")
+    options = parser.parse_args(argv)
+    try:
+        clean(Settings.load(), everything=options.all)
+    except DrinkStreamError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def clean(settings: Settings, everything: bool) -> None:
+    """Empty `home`. Raises ConflictError while the stack runs, or where `home` is not a folder that the stack made."""
+    session = supervisor.session_id(settings)
+    if supervisor.pid(settings) or (
+        session and any(processes.is_ours(p, settings.home) for p in processes.session(session))
+    ):
+        raise ConflictError("the stack is running: `make down` first, then `make clean`")
+    home = settings.home
+    if not (home / MARK).is_file():
+        made = [path for path in home.glob("*") if path.name not in (*DOWNLOADS, "web")]
+        if made:
+            raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
+    for path in home.glob("*"):
+        if everything or path.name not in DOWNLOADS:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    (home / MARK).unlink(missing_ok=True)
+    print(f"clean: {home} holds {'nothing' if everything else 'downloads only'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
