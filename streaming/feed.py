@@ -20,6 +20,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from drinkstream.errors import UnavailableError
 from drinkstream.post import Envelope, envelopes
 from drinkstream.settings import Settings
 from streaming.lines import Oversize
@@ -81,6 +82,11 @@ class Feed:
         """How many records the lines became."""
         return self.received.total()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the source has said that it is connected, and not since that it is no longer."""
+        return self._connected_since is not None
+
     def line(self, line: bytes | Oversize) -> None:
         """Send what one line holds; a line without content is a keepalive."""
         for envelope in self.read(line):
@@ -108,6 +114,8 @@ class Feed:
             headers.append(("event_ms", b"%d" % envelope.event_ms))
         key = None if envelope.id is None else f"{self.source}:{envelope.id}".encode()
         with self._lock:
+            if self._closed:
+                raise UnavailableError("this feed has ended: what still comes is not sent")
             self.tick()
             self._producer.send(self._posts, envelope.value, key, headers)
             counted = counted_as(envelope.shape)

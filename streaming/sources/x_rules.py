@@ -1,0 +1,71 @@
+"""The rules on X's filtered stream: which words X is asked to look for. They never decide a count."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from tweepy import StreamRule
+
+from drinkstream.errors import BadInputError
+
+MOST_RULES = 1_000
+MOST_CHARACTERS = 1_024
+AT_ONCE = 100  # rules in one request
+TAG = "drinkstream"  # rules with another tag belong to somebody else and are left alone
+
+T = TypeVar("T")
+log = logging.getLogger("drinkstream.x")
+
+
+class RulesClient(Protocol):
+    """What is needed of tweepy's StreamingClient."""
+
+    def get_rules(self) -> Any: ...
+    def add_rules(self, add: list[StreamRule]) -> Any: ...
+    def delete_rules(self, ids: list[str]) -> Any: ...
+
+
+def rules(words: Iterable[str]) -> list[str]:
+    """Rules that together match each of the words: `"flat white" OR "espresso" OR ...`, each within X's limits.
+
+    Raises BadInputError where they do not fit into as many rules as X allows.
+    """
+    made: list[str] = []
+    for word in dict.fromkeys(words):
+        quoted = '"' + word.replace('"', " ").strip() + '"'
+        if made and len(made[-1]) + len(" OR ") + len(quoted) <= MOST_CHARACTERS:
+            made[-1] += " OR " + quoted
+        else:
+            made.append(quoted)
+    if len(made) > MOST_RULES or any(len(rule) > MOST_CHARACTERS for rule in made):
+        raise BadInputError(f"the taxonomy's words do not fit into {MOST_RULES} rules of {MOST_CHARACTERS} characters")
+    return made
+
+
+def sync(
+    client: RulesClient, patiently: Callable[[Callable[[], Any]], Any], wanted: Sequence[str] | None = None
+) -> None:
+    """Make our rules on the stream those wanted, first adding, then deleting, so that no word is ever left out.
+
+    Without `wanted` nothing is changed. `patiently` makes each call. Raises BadInputError where X refuses a rule, or
+    where the stream would have no rule at all.
+    """
+    there: list[StreamRule] = patiently(client.get_rules).data or []
+    if wanted is None:
+        log.info("event=rules there=%d changed=0 note=the rules on the stream are left as they are", len(there))
+        if not there:
+            raise BadInputError("there are no rules on X's filtered stream, so it would send nothing: add some first")
+        return
+    ours = {rule.value: rule for rule in there if rule.tag == TAG}
+    missing = [StreamRule(value=rule, tag=TAG) for rule in wanted if rule not in ours]
+    for start in range(0, len(missing), AT_ONCE):
+        batch = missing[start : start + AT_ONCE]
+        answer = patiently(lambda batch=batch: client.add_rules(batch))  # type: ignore[misc]
+        errors = [e for e in answer.errors or [] if e.get("title") != "DuplicateRule"]
+        if errors:
+            raise BadInputError(f"X refused a rule: {errors[0]}")
+    stale = [rule.id for value, rule in ours.items() if value not in set(wanted)]
+    for start in range(0, len(stale), AT_ONCE):
+        ids = stale[start : start + AT_ONCE]
+        patiently(lambda ids=ids: client.delete_rules(ids))  # type: ignore[misc]
+    log.info("event=rules there=%d added=%d deleted=%d", len(there), len(missing), len(stale))

@@ -1,0 +1,82 @@
+"""The words that X is asked for: packed within its limits, changed without a moment in which one is left out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tweepy import StreamRule
+
+from drinkstream.errors import BadInputError
+from streaming.sources.x_rules import rules, sync
+
+
+def test_words_are_quoted_and_joined_within_the_limit() -> None:
+    """Each word once, in order; a new rule where 1,024 characters are full."""
+    assert rules(["flat white", "té", 'say "tea"', "té"]) == ['"flat white" OR "té" OR "say  tea"']
+    words = [f"word{n:04}" for n in range(300)]
+    made = rules(words)
+    assert max(map(len, made)) <= 1024
+    assert " OR ".join(made) == " OR ".join(f'"{word}"' for word in words)
+    assert len(made) == 5
+
+
+def test_more_words_than_x_takes_are_refused() -> None:
+    """One thousand rules, and no rule above 1,024 characters."""
+    for words in (["x" * 1023], [f"{n:04}".rjust(1000, "x") for n in range(1001)]):
+        with pytest.raises(BadInputError, match="do not fit into 1000 rules of 1024 characters"):
+            rules(words)
+
+
+@dataclass
+class Client:
+    """X's rules in memory; `calls` in their order."""
+
+    there: list[StreamRule]
+    errors: list[dict[str, str]] = field(default_factory=list)
+    calls: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def get_rules(self) -> Any:
+        return SimpleNamespace(data=self.there)
+
+    def add_rules(self, add: list[StreamRule]) -> Any:
+        self.calls.append(("add", [rule.value for rule in add]))
+        return SimpleNamespace(data=add, errors=self.errors)
+
+    def delete_rules(self, ids: list[str]) -> Any:
+        self.calls.append(("delete", ids))
+        return SimpleNamespace()
+
+
+def at_once(call: Callable[[], Any]) -> Any:
+    """No patience needed."""
+    return call()
+
+
+OURS = StreamRule(value='"tea"', tag="drinkstream", id="7")
+STALE = StreamRule(value='"cocoa"', tag="drinkstream", id="8")
+FOREIGN = StreamRule(value="cats", tag="pets", id="9")
+
+
+def test_missing_rules_are_added_before_stale_ones_go() -> None:
+    """Rules of others stay; what is there already is not sent again."""
+    client = Client([OURS, STALE, FOREIGN])
+    sync(client, at_once, ['"tea"', '"coffee"'])
+    assert client.calls == [("add", ['"coffee"']), ("delete", ["8"])]
+
+
+def test_without_wanted_rules_nothing_changes() -> None:
+    """Only a stream without any rule is an error: it would be silent for ever."""
+    client = Client([FOREIGN])
+    sync(client, at_once)
+    assert client.calls == []
+    with pytest.raises(BadInputError, match="there are no rules on X's filtered stream"):
+        sync(Client([]), at_once)
+
+
+def test_a_refused_rule_is_an_error_and_a_duplicate_is_not() -> None:
+    """X's own words are passed on."""
+    sync(Client([], [{"title": "DuplicateRule"}]), at_once, ['"tea"'])
+    with pytest.raises(BadInputError, match=r"X refused a rule: .*RulesCapExceeded"):
+        sync(Client([], [{"title": "RulesCapExceeded"}]), at_once, ['"tea"'])
