@@ -29,6 +29,7 @@ from streaming.offsets import KafkaOffsets, look
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming.listener import StreamingQueryProgress
     from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("archive")
@@ -61,7 +62,8 @@ PROPERTIES = {
 JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
 
 KAFKA_WAIT = 120.0
-STOP_WAIT = 60.0
+ORPHAN_WAIT = 60.0
+STOP_WAIT = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +235,10 @@ def watch(query: "StreamingQuery", stop: Event, advance: Callable[[Positions], N
     deadline = None
     while deadline is None or monotonic() < deadline:
         query.awaitTermination(1)
-        progress = query.lastProgress
-        if progress is not None and progress.batchId > last and (end := progress.sources[0].endOffset):
-            advance(_positions(json.loads(end)))
-            last = progress.batchId
-            log.info("batch=%d rows=%d ms=%d", last, progress.numInputRows, progress.batchDuration)
+        for batch in _since(query, last):
+            advance(_positions(json.loads(batch.sources[0].endOffset)))
+            last = batch.batchId
+            log.info("batch=%d rows=%d ms=%d", last, batch.numInputRows, batch.batchDuration)
         if stop.is_set():
             if not query.status["isTriggerActive"]:
                 break
@@ -277,11 +278,19 @@ def _await_end(pid: int, created: float) -> None:
         process = psutil.Process(pid)
         if abs(process.create_time() - created) < 1:
             log.info("waiting for the earlier query's JVM, process %d, to end", pid)
-            process.wait(STOP_WAIT)
+            process.wait(ORPHAN_WAIT)
     except psutil.NoSuchProcess:
         return
     except psutil.TimeoutExpired:
         raise ConflictError(f"process {pid} still writes the archive for an earlier query: end it first") from None
+
+
+def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]":
+    """What the query says of each batch after `batch` that took any records, oldest first."""
+    newest = query.lastProgress
+    if newest is None or newest.batchId <= batch:
+        return []
+    return [progress for progress in query.recentProgress if progress.batchId > batch and progress.numInputRows > 0]
 
 
 def _newest(folder: Path) -> int | None:
@@ -311,6 +320,7 @@ def _session(settings: Settings) -> "SparkSession":
         **JVM,
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2",

@@ -1,6 +1,8 @@
 """The archive query on a real Kafka: every record exactly once, whatever it holds and whatever happens to the query."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,15 +16,13 @@ from deltalake import DeltaTable
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from drinkstream.archive import Archive, Class
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Ledger, Span
 from drinkstream.settings import ROOT, Settings
-from stack import kafka
 from streaming.accounting import await_archived, figures, main
 from streaming.offsets import look
+from tests.lib.servers import Servers
 
-DAY_MS = 1505347200000  # 2017-09-14T00:00:00Z
 LIMIT_S = 90.0
 
 
@@ -57,8 +57,8 @@ class Stand:
     def send_posts(self, count: int) -> None:
         """Send `count` small posts with ids that no earlier call used."""
         first = len(self.sent)
-        headers = [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", b"%d" % DAY_MS)]
-        self.send(*((b"x:%d" % n, b'{"data":{"id":"%d"}}' % n, headers) for n in range(first, first + count)))
+        given = headers(b"post.x.v2", b"1505347200000")
+        self.send(*((b"x:%d" % n, b'{"data":{"id":"%d"}}' % n, given) for n in range(first, first + count)))
 
     def environment(self) -> dict[str, str]:
         """The environment that makes a process use this stand."""
@@ -120,18 +120,16 @@ class Query:
         self.process.wait()
 
 
+def new_stand(servers: Servers, home: Path) -> Stand:
+    """An empty archive in `home` over two new topics of the real Kafka."""
+    changes = {"home": home, "jars": servers.settings.jar_folder, "archive_trigger": 1, "archive_heap": 512}
+    return Stand(servers.kafka().model_copy(update=changes), {})
+
+
 @pytest.fixture
-def stand(kafka_server: Settings, tmp_path: Path) -> Iterator[Stand]:
-    """An empty archive over two new topics of the real Kafka."""
-    name = tmp_path.name.replace("_", "-")
-    changes = {"home": tmp_path, "posts_topic": f"posts-{name}", "status_topic": f"status-{name}"}
-    more = {"jars": kafka_server.jar_folder, "posts_partitions": 2, "archive_trigger": 1, "archive_heap": 512}
-    settings = Settings.model_validate({**kafka_server.model_dump(exclude_unset=True), **changes, **more})
-    kafka.create_topics(settings)
-    yield Stand(settings, {})
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    admin.delete_topics([settings.posts_topic, settings.status_topic])
-    admin.close()
+def stand(servers: Servers, tmp_path: Path) -> Stand:
+    """An empty archive of this test's own."""
+    return new_stand(servers, tmp_path)
 
 
 @pytest.fixture
@@ -149,84 +147,95 @@ def start(stand: Stand) -> Iterator[Callable[..., Query]]:
             query.kill_all()
 
 
-def test_every_record_is_archived_once_as_it_came(stand: Stand, start: Callable[..., Query]) -> None:
-    """Odd values, keys and headers: the bytes are kept, the day is that of the header event_ms and nothing else."""
-    posts, status = stand.settings.posts_topic, stand.settings.status_topic
-    big = b"0123456789" * 1_000_000
-    x = ("source", b"x")
+BIG = b"0123456789" * 1_000_000
+X = ("source", b"x")
 
-    def of(shape: bytes, event_ms: bytes | None = None) -> list[tuple[str, bytes]]:
-        return [x, ("shape", shape), *([] if event_ms is None else [("event_ms", event_ms)])]
 
+def headers(shape: bytes, event_ms: bytes | None = None) -> list[tuple[str, bytes]]:
+    """The headers that a collector gives a record."""
+    return [X, ("shape", shape), *([] if event_ms is None else [("event_ms", event_ms)])]
+
+
+@pytest.fixture(scope="module")
+def odd(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """An archive that took eleven odd records of posts and one of the status topic, and was stopped."""
+    stand = new_stand(servers, tmp_path_factory.mktemp("odd"))
     stand.send(
-        (b"x:1", b'{"data":{"id":"1"}}', of(b"post.x.v2", b"1505347200000")),
-        (b"x:2", b'{"data":{"id":"2"}}', of(b"post.x.v2", b"1505347199999")),
-        (None, b"", of(b"notice.keepalive")),
+        (b"x:1", b'{"data":{"id":"1"}}', headers(b"post.x.v2", b"1505347200000")),
+        (b"x:2", b'{"data":{"id":"2"}}', headers(b"post.x.v2", b"1505347199999")),
+        (None, b"", headers(b"notice.keepalive")),
         (b"\xff:6", None, []),
-        (None, big, of(b"rejected.cut_off")),
-        (None, b"\xff\xfe\x00caf\xe9", of(b"rejected.encoding")),
-        (b"x:3", b"{}", of(b"tombstone.delete", b"not a number")),
-        (b"x:4", b"{}", of(b"tombstone.delete", b"99999999999999999")),
-        (b"x:5", b"{}", [x, x, ("shape", b"post.x.v1"), ("shape", b"post.x.v2"), ("event_ms", b"1505433600000")]),
+        (None, BIG, headers(b"rejected.cut_off")),
+        (None, b"\xff\xfe\x00caf\xe9", headers(b"rejected.encoding")),
+        (b"x:3", b"{}", headers(b"tombstone.delete", b"not a number")),
+        (b"x:4", b"{}", headers(b"tombstone.delete", b"99999999999999999")),
+        (b"x:5", b"{}", [X, X, ("shape", b"post.x.v1"), ("shape", b"post.x.v2"), ("event_ms", b"1505433600000")]),
         (None, b"not json", [("shape", b"\xff\xfe")]),
-        (None, b"", of(b"post.x.v2", b"-1")),
+        (None, b"{}", headers(b"post.x.v2", b"-1")),
     )
-    stand.send((None, b'{"kind":"connect"}', []), topic=status)
-    query = start()
-    query.drain()
+    stand.send((None, b'{"kind":"connect"}', []), topic=stand.settings.status_topic)
+    query = Query(stand)
+    try:
+        query.drain()
+        assert query.stop() == 0
+    finally:
+        if query.process.poll() is None:
+            query.kill_all()
+    yield stand
 
-    assert stand.archived() == stand.sent
-    assert query.stop() == 0
-    table = DeltaTable(stand.settings.archive)
-    columns = ["day", "topic", "key", "source", "shape", "event_ms", "value"]
-    rows = table.to_pyarrow_table(columns=columns).to_pylist()
-    shown = {(r["value"] or b"")[:20]: r for r in rows if r["key"] is None and r["value"]}
-    assert {key: tuple(row[c] for c in columns if c != "value") for key, row in shown.items()} == {
-        big[:20]: ("none", posts, None, "x", "rejected.cut_off", None),
-        b"\xff\xfe\x00caf\xe9": ("none", posts, None, "x", "rejected.encoding", None),
-        b"not json": ("none", posts, None, None, "\ufffd\ufffd", None),
-        b'{"kind":"connect"}': ("none", status, None, None, None, None),
-    }
-    assert {r["key"]: (r["day"], r["source"], r["shape"], r["event_ms"]) for r in rows if r["key"]} == {
-        "x:1": ("2017-09-14", "x", "post.x.v2", 1505347200000),
-        "x:2": ("2017-09-13", "x", "post.x.v2", 1505347199999),
-        "x:3": ("none", "x", "tombstone.delete", None),
-        "x:4": ("none", "x", "tombstone.delete", 99999999999999999),
-        "x:5": ("2017-09-15", "x", "post.x.v1", 1505433600000),
-        "\ufffd:6": ("none", None, None, None),
-    }
-    assert sorted(
-        (r["value"], r["day"], r["source"], r["shape"], r["event_ms"]) for r in rows if r["value"] == b""
-    ) == [(b"", "none", "x", "notice.keepalive", None), (b"", "none", "x", "post.x.v2", -1)]
-    assert [r["key"] for r in rows if r["value"] is None] == ["\ufffd:6"]
 
-    cluster = look(stand.settings.bootstrap, (posts,)).cluster
-    assert dict(Archive(stand.settings.archive).classes(posts, cluster)) == {
-        Class("x", "post"): 3,
-        Class("x", "tombstone"): 2,
-        Class("x", "notice"): 1,
-        Class("x", "rejected", "cut_off"): 1,
-        Class("x", "rejected", "encoding"): 1,
-        Class("x", "rejected", "key"): 1,
-        Class("\ufffd", "rejected", "shape"): 1,
-        Class("", "rejected", "not_json"): 1,
-    }
-    found = figures(stand.settings)
+def test_every_record_is_archived_once_as_it_came(odd: Stand) -> None:
+    """The bytes are kept, whatever they are: an empty value, none, 10 MB, another encoding, a key that is no text."""
+    assert odd.archived() == odd.sent
+
+
+def test_the_day_of_a_row_is_that_of_its_header_event_ms_and_nothing_else(odd: Stand) -> None:
+    """UTC days; without the header, or with one that names no day, the row lies under `none`."""
+    columns = ["value", "topic", "key", "day", "source", "shape", "event_ms"]
+    rows = DeltaTable(odd.settings.archive).to_pyarrow_table(columns=columns).to_pylist()
+    posts, status = odd.settings.posts_topic, odd.settings.status_topic
+    assert sorted((tuple(row.values()) for row in rows), key=repr) == sorted(
+        [
+            (b'{"data":{"id":"1"}}', posts, "x:1", "2017-09-14", "x", "post.x.v2", 1505347200000),
+            (b'{"data":{"id":"2"}}', posts, "x:2", "2017-09-13", "x", "post.x.v2", 1505347199999),
+            (b"", posts, None, "none", "x", "notice.keepalive", None),
+            (None, posts, "\ufffd:6", "none", None, None, None),
+            (BIG, posts, None, "none", "x", "rejected.cut_off", None),
+            (b"\xff\xfe\x00caf\xe9", posts, None, "none", "x", "rejected.encoding", None),
+            (b"{}", posts, "x:3", "none", "x", "tombstone.delete", None),
+            (b"{}", posts, "x:4", "none", "x", "tombstone.delete", 99999999999999999),
+            (b"{}", posts, "x:5", "2017-09-15", "x", "post.x.v1", 1505433600000),
+            (b"not json", posts, None, "none", None, "\ufffd\ufffd", None),
+            (b"{}", posts, None, "none", "x", "post.x.v2", -1),
+            (b'{"kind":"connect"}', status, None, "none", None, None, None),
+        ],
+        key=repr,
+    )
+
+
+def test_every_archived_record_is_in_one_class(odd: Stand) -> None:
+    """By its header `shape`, else as the parser reads it; a post without a key counts as rejected."""
+    found = figures(odd.settings)
+    posts = found["topics"][odd.settings.posts_topic]
     assert found["faults"] == []
-    assert found["topics"][posts]["into"] == found["topics"][posts]["archived"] == 11
+    assert (posts["into"], posts["archived"], posts["waiting"], posts["gaps"]) == (11, 11, 0, 0)
+    assert found["sources"] == {
+        "": {"post": 0, "tombstone": 0, "notice": 0, "rejected": {"not_json": 1}},
+        "x": {"post": 3, "tombstone": 2, "notice": 1, "rejected": {"cut_off": 1, "encoding": 1, "key": 1}},
+        "\ufffd": {"post": 0, "tombstone": 0, "notice": 0, "rejected": {"shape": 1}},
+    }
 
 
-def test_the_table_keeps_no_statistics_of_values(stand: Stand, start: Callable[..., Query]) -> None:
-    """The text of a post must not reach the table's log, which erasure does not rewrite; a key must, for look-ups."""
-    stand.send((b"x:1", b"a text to be erased", []))
-    query = start()
-    query.drain()
-    query.stop()
-
-    log = "".join(path.read_text() for path in Path(stand.settings.archive, "_delta_log").glob("*.json"))
-    assert "a text to be erased" not in log
-    assert "x:1" in log
-    assert DeltaTable(stand.settings.archive).metadata().configuration["delta.enableDeletionVectors"] == "false"
+def test_the_tables_log_names_keys_and_never_a_text(odd: Stand) -> None:
+    """Erasure does not rewrite the log, so no text may get there; look-ups by id need the keys' range."""
+    logs = [path.read_text() for path in sorted(Path(odd.settings.archive, "_delta_log").glob("*.json"))]
+    actions = [json.loads(line) for log in logs for line in log.splitlines()]
+    statistics = [json.loads(action["add"]["stats"]) for action in actions if "add" in action]
+    assert {name for stats in statistics for name in stats["minValues"]} == {
+        *("topic", "partition", "offset", "append_ts", "key", "event_ms")
+    }
+    assert not re.search(r"not json|caf|0123456789|connect", "".join(logs))
+    assert DeltaTable(odd.settings.archive).metadata().configuration["delta.enableDeletionVectors"] == "false"
 
 
 def test_a_killed_query_loses_and_doubles_nothing(stand: Stand, start: Callable[..., Query]) -> None:
