@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import drinkstream.post
 from drinkstream.post import Envelope, Notice, Post, Rejected, Tombstone, day_of, envelopes, parse
 
 ID = "908130000000000000"  # made at 2017-09-14T00:47:18.896Z, which the id itself says
@@ -452,6 +453,18 @@ def test_demo_posts_have_x_shapes_and_their_own_source() -> None:
     """The generator writes v2 lines; its ids are its own."""
     assert parse(v2(), "demo", NOW) == post(source="demo")
     assert envelopes(v2(), "demo", NOW) == [Envelope(v2(), ID, "post.x.v2", ID_MS)]
+
+
+def test_a_fault_of_ours_is_counted_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops neither the stream nor the count, and its reason is one that no line can have."""
+
+    def broken(value: bytes, source: str) -> Any:
+        raise KeyError(value, source)
+
+    monkeypatch.setitem(drinkstream.post._READERS, "x", broken)
+    assert parse(v2(), "x", NOW) == Rejected("internal")
+    assert envelopes(v2(), "x", NOW) == [Envelope(v2(), None, "rejected.internal", None)]
+    assert parse(v2(), "demo", NOW) == post(source="demo")
 
 
 def test_unknown_source_is_rejected() -> None:
