@@ -24,6 +24,7 @@ BASE = {
     # days and minutes are UTC whatever the machine's zone
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # the default of 200 shuffle partitions makes a small stateful micro-batch take seconds instead of tenths

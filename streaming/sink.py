@@ -32,6 +32,9 @@ class Sink:
     def write(self, frame: DataFrame, batch_id: int) -> None:
         """One micro-batch: its record first, then its rows, then that it ended. Called again after a crash."""
         offsets = self._offsets(batch_id)
+        if all(start == until for start, until in offsets.values()):
+            # Spark runs a batch without records to let go of old state; no cell changes by it
+            return
         started_at = datetime.now(UTC)
         # above any timestamp of this epoch, so that a writer that was orphaned can never lower a newer value
         self._last_us = max(now_us(), self._last_us + 1)

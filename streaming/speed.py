@@ -145,14 +145,8 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         # (key, value, append time)
         .select("key", "value", F.col("timestamp").alias("append"))
     )
-    # (one row for each post and level) + (tallies of each Arrow batch)
-    rows = records.coalesce(int(spark.conf.get("spark.sql.shuffle.partitions") or 2)).mapInArrow(
-        roll_up, _spark_schema()
-    )
-    # tallies are summed beside the data, by Spark's own observation, and end here
-    tallied = rows.observe("tally", *[_tally(name) for name in TALLIES]).where(F.col("tally").isNull())
     return (
-        cells(tallied, life.watermark_s)
+        cells(level_rows(records), life.watermark_s)
         .writeStream.outputMode("update")
         .queryName("speed")
         .option("checkpointLocation", str(life.checkpoint))
@@ -160,6 +154,15 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .foreachBatch(sink.write)
         .start()
     )
+
+
+def level_rows(records: DataFrame) -> DataFrame:
+    """(key, value, append) -> one row for each post and level. What else was in the records is observed as `tally`."""
+    # one task for each core: eight small ones would cost more in starting than in work
+    tasks = int(records.sparkSession.conf.get("spark.sql.shuffle.partitions") or 2)
+    rows = records.coalesce(tasks).mapInArrow(roll_up, _spark_schema())
+    # tallies are summed beside the data, by Spark's own observation, and end here
+    return rows.observe("tally", *[_tally(name) for name in TALLIES]).where(F.col("tally").isNull())
 
 
 def cells(rows: DataFrame, watermark_s: int) -> DataFrame:

@@ -1,0 +1,185 @@
+"""The speed query on real servers: every cell as the oracle has it, whatever happens to the query."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from drinkstream.taxonomy import load
+from streaming.offsets import look
+from tests.lib import oracle
+from tests.lib.programs import Program
+
+TEXTS = {
+    "I really need a cup of coffee right now": {("coffee", None)},
+    "having a cold beer after work": {("beer", None)},
+    "a glass of red wine and then a cup of green tea": {("wine", None), ("tea", None)},
+    "drinking a can of pepsi": {("soda", "pepsi")},
+    "nothing to see here, move along": set(),
+}
+MINUTES = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_995_140_000}
+SPEED_SETTINGS = {"speed_trigger": 0.2, "speed_max_offsets": 400, "speed_heap": 700}
+
+
+def post_id(day: str, n: int) -> str:
+    return str(((MINUTES[day] + n * 7_000 - 1_288_834_974_657) << 22) + n)
+
+
+def line(ident: str, text: str, history: list[str] | None = None) -> bytes:
+    return json.dumps(
+        {"data": {"id": ident, "text": text, "lang": "en", "edit_history_tweet_ids": history or [ident]}}
+    ).encode()
+
+
+def posts(first: int, count: int) -> Iterator[tuple[str, bytes]]:
+    """(key id, line) of posts from three days, out of order, every tenth of them twice, some edited, some broken."""
+    texts, days = list(TEXTS), list(MINUTES)
+    for n in range(first, first + count):
+        ident = post_id(days[n % 3], n * 37 % 5000)
+        value = line(ident, texts[n % 5])
+        yield ident, value
+        if n % 10 == 0:
+            yield ident, value
+        if n % 50 == 0:
+            yield ident, line(post_id(days[n % 3], n * 37 % 5000 + 9000), texts[(n + 1) % 5], [ident, "1"])
+        if n % 70 == 0:
+            yield ident, value[: len(value) // 2]
+        if n % 90 == 0:
+            # a wrong clock: rejected, and without effect on anything else
+            yield ident, b'{"data":{"id":"7","created_at":"2099-01-01T00:00:00.000Z","text":"beer beer","lang":"en"}}'
+
+
+class Stand:
+    """One speed layer of its own, and all records that Kafka acknowledged for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.session = connect(settings, settings.writer_login())
+        self.reader = Reader(self.session)
+        self.sent: list[oracle.Record] = []
+
+    def send(self, first: int, count: int) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.settings.bootstrap, acks="all", compression_type="zstd")
+        under_way = [
+            (value, producer.send(self.settings.posts_topic, value, b"x:" + ident.encode()))
+            for ident, value in posts(first, count)
+        ]
+        producer.flush()
+        for value, future in under_way:
+            place = future.get(10)
+            self.sent.append(oracle.Record(value, "x", place.timestamp, place.partition, place.offset))
+        producer.close()
+
+    def caught_up(self) -> bool:
+        """Whether the current epoch has processed all that Kafka holds."""
+        epoch = self.reader.current_epoch()
+        end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
+        return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items() if n)
+
+    def cells(self) -> dict[oracle.Cell, set[str]]:
+        """Every cell of the current epoch, in the oracle's form."""
+        epoch = self.reader.current_epoch()
+        assert epoch is not None
+        hours = sorted(self.reader.speed_hours(epoch.epoch))
+        found = {}
+        for category in ("*", *load().categories):
+            for cell in self.reader.speed_ids(epoch.epoch, hours, category, None):
+                minute = f"{cell.hour[11:]}:{cell.minute:02d}"
+                name = (cell.hour[:10], minute, cell.source, category, cell.brand, cell.kind, cell.lang)
+                found[name] = set(cell.ids)
+        counts = self.reader.speed_counts(epoch.epoch, hours, ["*", *load().categories])
+        numbers = {
+            (c.hour[:10], f"{c.hour[11:]}:{c.minute:02d}", c.source, c.category, c.brand, c.kind, c.lang): c.n
+            for c in counts
+        }
+        assert numbers == {name: len(ids) for name, ids in found.items()}
+        return found
+
+    def truth(self) -> dict[oracle.Cell, set[str]]:
+        return oracle.speed(self.sent, TEXTS.get)
+
+
+@pytest.fixture
+def stand(settings: Settings, tmp_path: Path) -> Iterator[Stand]:
+    """A speed layer with topics, keyspace and home of its own."""
+    changed = {"home": tmp_path, "jars": settings.jar_folder, **SPEED_SETTINGS}
+    made = Stand(settings.model_copy(update=changed))
+    yield made
+    made.session.cluster.shutdown()
+
+
+def test_every_cell_is_the_oracles_through_kills_in_the_middle_of_writing(stand: Stand):
+    """Three kill -9 of driver, JVM and workers while batches are written; nothing is lost and nothing counted twice."""
+    stand.send(0, 1500)
+    for round_ in range(1, 4):
+        program = Program("streaming.speed", stand.settings)
+
+        def writing() -> bool:
+            """A micro-batch has begun whose end is not yet stored."""
+            epochs = stand.reader.epochs()
+            today = datetime.now(UTC).date()
+            return bool(epochs) and any(b.ended_at is None for b in stand.reader.batches(epochs[0].epoch, today))
+
+        program.until(writing)
+        program.kill()
+        stand.send(round_ * 1500, 300)
+    program = Program("streaming.speed", stand.settings)
+    program.until(stand.caught_up)
+    assert program.stop() == 0
+    assert stand.cells() == stand.truth()
+    assert len(stand.reader.epochs()) == 1
+
+
+def test_a_lost_checkpoint_starts_a_new_epoch_and_no_number_falls(stand: Stand):
+    stand.send(0, 600)
+    program = Program("streaming.speed", stand.settings)
+    program.until(stand.caught_up)
+    assert program.stop() == 0
+    first = stand.reader.current_epoch()
+    before = stand.cells()
+    shutil.rmtree(stand.settings.checkpoints)
+    stand.send(5000, 200)
+    program = Program("streaming.speed", stand.settings)
+
+    def replaced() -> bool:
+        current = stand.reader.current_epoch()
+        assert current is not None
+        assert first is not None
+        if current.epoch == first.epoch:
+            # until the new epoch has caught up, the old one answers as it did
+            assert stand.cells() == before
+            return False
+        return stand.caught_up()
+
+    program.until(replaced)
+    assert program.stop() == 0
+    assert stand.cells() == stand.truth()
+    assert [epoch.status for epoch in stand.reader.epochs()] == ["current", "retired"]
+    assert "checkpoint" in stand.reader.epochs()[0].why
+
+
+def test_what_the_query_measured_stands_beside_each_micro_batch(stand: Stand):
+    stand.send(0, 300)
+    program = Program("streaming.speed", stand.settings)
+    program.until(stand.caught_up)
+
+    def measured() -> bool:
+        epoch = stand.reader.current_epoch()
+        batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date()) if epoch else []
+        return sum(b.rows_in for b in batches) == len(stand.sent) and all(b.append_to for b in batches)
+
+    program.until(measured)
+    assert program.stop() == 0
+    epoch = stand.reader.current_epoch()
+    assert epoch is not None
+    batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
+    read = [oracle.read(record) for record in stand.sent]
+    assert sum(b.hits for b in batches) == sum(r.what == "post" and bool(TEXTS.get(r.text)) for r in read)
+    assert {hour[:10] for b in batches for hour in b.hours} == {str(date.fromisoformat(d)) for d in MINUTES}

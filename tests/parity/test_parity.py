@@ -1,0 +1,99 @@
+"""One meaning: each literal case goes through plain Python, batch Spark and stream Spark, and gives the same cells."""
+
+import json
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from drinkstream.post import Post
+from drinkstream.spark import mentions, read
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "cases.toml").read_text())["case"]
+APPEND_MS = 1_505_400_000_000
+MINUTE_MS = 1_505_386_800_000  # 2017-09-14T11:00:00Z
+FIRST_ID = (MINUTE_MS - 1_288_834_974_657) << 22
+
+Cells = dict[tuple[str, str, str], frozenset[str]]
+"""(category, brand, lang) -> ids"""
+
+
+def line(number: int, case: dict[str, Any]) -> tuple[bytes, bytes]:
+    """A case as a record: its key and an X v2 line, half of them with non-ASCII characters escaped."""
+    post_id = str(FIRST_ID + number)
+    data = {"id": post_id, "text": case["text"], "edit_history_tweet_ids": [post_id]}
+    if case.get("lang"):
+        data["lang"] = case["lang"]
+    return f"x:{post_id}".encode(), json.dumps({"data": data}, ensure_ascii=number % 2 == 0).encode()
+
+
+def pairs(case: dict[str, Any]) -> set[tuple[str | None, str | None]]:
+    return {(category or None, brand or None) for category, brand in case["expect"]}
+
+
+def expected() -> Cells:
+    """The cells that the cases' own labels make, by the five levels, written out here once more."""
+    ids: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for number, case in enumerate(CASES):
+        for category, brand in pairs(case):
+            levels = {("*", ""), (category, "")} if category else set()
+            levels |= {("*", "*"), ("*", brand)} if brand else set()
+            levels |= {(category, brand)} if category and brand else set()
+            for level in levels:
+                ids[(*level, case.get("lang") or "und")].add(str(FIRST_ID + number))
+    return {cell: frozenset(found) for cell, found in ids.items()}
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{n}-{CASES[n]['text'][:30]}")
+def test_plain_python(number: int):
+    key, value = line(number, CASES[number])
+    post = read(value, key, APPEND_MS)
+    assert isinstance(post, Post)
+    assert set(mentions(post)) == pairs(CASES[number])
+
+
+def test_batch_spark(spark: "SparkSession"):
+    from jobs.readings import cells, posts, readings
+
+    rows = [(*line(n, case), "2017-09-14", APPEND_MS, 0, n) for n, case in enumerate(CASES)]
+    records = spark.createDataFrame(
+        [(key.decode(), bytearray(value), *rest) for key, value, *rest in rows],
+        "key string, value binary, stored string, append_ms long, partition int, offset long",
+    )
+    found = cells(posts(readings(records))).collect()
+    assert {(r["category"], r["brand"], r["lang"]): frozenset(r["ids"]) for r in found} == expected()
+
+
+def test_stream_spark(spark: "SparkSession", tmp_path: Path):
+    from streaming.sink import cell_rows
+    from streaming.speed import cells, level_rows
+
+    rows = [line(n, case) for n, case in enumerate(CASES)]
+    frame = spark.createDataFrame(
+        [(bytearray(key), bytearray(value)) for key, value in rows], "key binary, value binary"
+    ).selectExpr("key", "value", f"timestamp_millis({APPEND_MS}) AS append")
+    frame.write.parquet(str(tmp_path / "records"))
+    found: Cells = {}
+
+    def keep(batch: "DataFrame", _: int) -> None:
+        from drinkstream.cells import unpack
+
+        for row in cell_rows(batch.toArrow()):
+            found[row.category, row.brand, row.lang] = frozenset(unpack(row.ids))
+
+    records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
+    query = (
+        cells(level_rows(records), 600)
+        .writeStream.outputMode("update")
+        .option("checkpointLocation", str(tmp_path / "checkpoint"))
+        .trigger(availableNow=True)
+        .foreachBatch(keep)
+        .start()
+    )
+    assert query.awaitTermination(300)
+    assert found == expected()
