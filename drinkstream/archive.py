@@ -106,7 +106,7 @@ class Archive:
 
     def count(self, days: Iterable[str], topic: str) -> int:
         """Number of rows of `topic` that lie under `days` (`none` has to be named where it is meant)."""
-        rows = self._select("count(*) AS n", f"topic = {_quoted(topic)} AND day IN ({_listed(days)})")
+        rows = self._select("count(*) AS n", f"topic = {_quoted(topic)} AND {_among('day', days)}")
         return sum(row["n"] for row in rows)
 
     def rows_by_day(self, topic: str) -> dict[str, int]:
@@ -130,7 +130,7 @@ class Archive:
 
     def records(self, keys: Iterable[str], day: str | None = None) -> list[Row]:
         """The rows with one of `keys` (`source:id`) in the order of arrival; under `day` only, where it is given."""
-        where = f"key IN ({_listed(keys)})" + ("" if day is None else f" AND day = {_quoted(day)}")
+        where = _among("key", keys) + ("" if day is None else f" AND day = {_quoted(day)}")
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
         rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
         return [Row(**row) for row in rows]
@@ -141,7 +141,7 @@ class Archive:
         The header `shape` says it; a row without one that can be read is parsed here, by the one parser.
         """
         where = f"topic = {_quoted(topic)} AND cluster = {_quoted(cluster)}"
-        stated = f"coalesce(split_part(shape, '.', 1), '') IN ({_listed(CLASSES)})"
+        stated = _among("coalesce(split_part(shape, '.', 1), '')", CLASSES)
         counts: Counter[Class] = Counter()
         columns = "source, shape, key IS NULL AS keyless"
         end = "GROUP BY source, shape, keyless"
@@ -217,5 +217,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(_quoted(text) for text in texts) or "NULL"
+def _among(expression: str, texts: Iterable[str]) -> str:
+    listed = ", ".join(_quoted(text) for text in texts)
+    # of a partition column, IN (NULL) would let every row pass
+    return f"{expression} IN ({listed})" if listed else "FALSE"

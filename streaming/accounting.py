@@ -128,7 +128,7 @@ def render(found: Mapping[str, Any], posts_topic: str) -> str:
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in classes["rejected"].items())
     lag = f"the oldest came {found['lag_seconds']:,} s ago" if posts["waiting"] else ""
     lines = [
-        f"records in ({posts_topic}){posts['into']:>16,}",
+        f"{f'records in ({posts_topic})':<21}{posts['into']:>14,}",
         f"  = posts            {classes['post']:>14,}",
         f"  + tombstones       {classes['tombstone']:>14,}",
         f"  + notices          {classes['notice']:>14,}",

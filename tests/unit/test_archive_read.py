@@ -1,0 +1,226 @@
+"""What the archive's read side says of a table, without any server or JVM."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drinkstream.archive import Archive, Class, Held, Row, missing
+from drinkstream.errors import UnavailableError
+from drinkstream.positions import Span
+
+NOON_MS = 1505390400000  # 2017-09-14T12:00:00Z
+POST = b'{"data":{"id":"908300000000000000","text":"tea","created_at":"2017-09-14T10:00:00.000Z"}}'
+
+SCHEMA = pa.schema(
+    [
+        ("day", pa.string()),
+        ("cluster", pa.string()),
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("append_ts", pa.timestamp("us", "UTC")),
+        ("key", pa.string()),
+        ("source", pa.string()),
+        ("shape", pa.string()),
+        ("event_ms", pa.int64()),
+        ("value", pa.binary()),
+    ]
+)
+
+
+def row(offset: int, **changed: object) -> dict[str, object]:
+    """A row of the table as the archive query writes it."""
+    return {
+        "day": "2017-09-14",
+        "cluster": "c1",
+        "topic": "posts",
+        "partition": 0,
+        "offset": offset,
+        "append_ts": datetime(2017, 9, 14, 12, 0, 0, 250_000, UTC),
+        "key": f"x:{offset}",
+        "source": "x",
+        "shape": "post.x.v2",
+        "event_ms": NOON_MS,
+        "value": b"{}",
+        **changed,
+    }
+
+
+def archive(folder: Path, *commits: Iterable[dict[str, object]]) -> Archive:
+    """A table in `folder` with one version for each of `commits`."""
+    for rows in commits:
+        table = pa.Table.from_pylist(list(rows), SCHEMA)
+        write_deltalake(str(folder), table, mode="append", partition_by=["day"])
+    return Archive(str(folder))
+
+
+def test_positions_are_one_more_than_the_highest_offset(tmp_path: Path) -> None:
+    """By topic and partition, of the cluster asked for."""
+    found = archive(
+        tmp_path,
+        [row(0), row(1), row(7, partition=1), row(3, topic="feed.status"), row(99, cluster="it's another")],
+    )
+    assert found.positions("c1") == {("posts", 0): 2, ("posts", 1): 8, ("feed.status", 0): 4}
+    assert found.positions("it's another") == {("posts", 0): 100}
+    assert found.positions("unknown") == {}
+    assert found.clusters() == ("c1", "it's another")
+
+
+def test_a_pinned_version_stays_as_it_was(tmp_path: Path) -> None:
+    """Later commits do not show in it."""
+    found = archive(tmp_path, [row(0)], [row(1), row(2)])
+    assert (found.version(), found.at_version(0).version()) == (1, 0)
+    assert found.positions("c1") == {("posts", 0): 3}
+    assert found.at_version(0).positions("c1") == {("posts", 0): 1}
+    assert found.table_id() == found.at_version(0).table_id()
+
+
+def test_an_absent_table_or_version_is_unavailable(tmp_path: Path) -> None:
+    """It may be there later; a version that was cleaned away will not, and the message names it."""
+    absent = Archive(str(tmp_path / "absent"))
+    assert not absent.exists()
+    with pytest.raises(UnavailableError, match="makes it at its first start"):
+        absent.version()
+    found = archive(tmp_path / "there", [row(0)])
+    assert found.exists()
+    with pytest.raises(UnavailableError, match="has no version 5"):
+        found.at_version(5).days()
+
+
+def test_rows_are_counted_by_day_and_topic(tmp_path: Path) -> None:
+    """The partition `none` counts only where it is named."""
+    found = archive(
+        tmp_path,
+        [row(0), row(1), row(2, day="2017-09-15"), row(3, day="none"), row(0, topic="feed.status", day="none")],
+    )
+    assert found.days() == {"2017-09-14": 2, "2017-09-15": 1, "none": 2}
+    assert found.rows_by_day("posts") == {"2017-09-14": 2, "2017-09-15": 1, "none": 1}
+    assert found.count(["2017-09-14", "2017-09-15"], "posts") == 3
+    assert found.count(["2017-09-14", "none"], "posts") == 3
+    assert found.count([], "posts") == 0
+
+
+def test_the_newest_record_and_the_days_before_an_offset(tmp_path: Path) -> None:
+    """What health and a new epoch ask for; a topic without rows has no newest record."""
+    later = datetime(2017, 9, 14, 13, 30, tzinfo=UTC)
+    found = archive(
+        tmp_path, [row(0), row(1, day="none"), row(2, day="2017-09-15"), row(3, day="2017-09-16", append_ts=later)]
+    )
+    assert found.newest("posts") == later
+    assert found.newest("feed.status") is None
+    assert found.days_before("c1", {("posts", 0): 3}) == {date(2017, 9, 14), date(2017, 9, 15)}
+    assert found.days_before("c1", {}) == frozenset()
+
+
+def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> None:
+    """All versions of a post, whole; a quote in a key is only a character."""
+    early = datetime(2017, 9, 14, 11, 0, 0, 1_999, UTC)
+    odd = "mastodon:o'neil"
+    found = archive(
+        tmp_path,
+        [row(5, key="x:1", value=b"second"), row(6, key="x:2")],
+        [row(2, key="x:1", partition=1, append_ts=early, value=b"first"), row(3, key=odd, day="none", value=None)],
+    )
+    first = Row("2017-09-14", "c1", "posts", 1, 2, 1505386800001, "x:1", "x", "post.x.v2", NOON_MS, b"first")
+    second = Row("2017-09-14", "c1", "posts", 0, 5, 1505390400250, "x:1", "x", "post.x.v2", NOON_MS, b"second")
+    assert found.records(["x:1", "x:404"]) == [first, second]
+    assert found.records(["x:1"], "2017-09-14") == [first, second]
+    assert found.records(["x:1"], "none") == []
+    assert found.records([]) == []
+    assert [(r.key, r.value) for r in found.records([odd])] == [(odd, None)]
+
+
+def test_every_record_is_in_one_class(tmp_path: Path) -> None:
+    """By its shape; a post without a key is rejected, since its source stands in the key."""
+    found = archive(
+        tmp_path,
+        [
+            row(0),
+            row(1, source="demo", key="demo:1"),
+            row(2, shape="tombstone.delete"),
+            row(3, shape="notice.limit", key=None),
+            row(4, shape="rejected.not_json", key=None),
+            row(5, shape="rejected.not_json", key=None),
+            row(6, shape="rejected.time", key=None),
+            row(7, key=None),
+            row(8, cluster="c2"),
+            row(9, topic="feed.status"),
+        ],
+    )
+    assert found.classes("posts", "c1") == {
+        Class("x", "post"): 1,
+        Class("demo", "post"): 1,
+        Class("x", "tombstone"): 1,
+        Class("x", "notice"): 1,
+        Class("x", "rejected", "not_json"): 2,
+        Class("x", "rejected", "time"): 1,
+        Class("x", "rejected", "key"): 1,
+    }
+
+
+def test_a_record_without_a_shape_that_says_it_is_parsed(tmp_path: Path) -> None:
+    """Its source stands in its key; its header says it where there is no key."""
+    found = archive(
+        tmp_path,
+        [
+            row(0, shape=None, value=POST),
+            row(1, shape=None, value=POST, source=None, key="demo:1"),
+            row(2, shape=None, value=POST, key=None),
+            row(3, shape="unheard.of", value=b"not json", key=None),
+            row(4, shape=None, value=None, key=None, source=None),
+        ],
+    )
+    assert found.classes("posts", "c1") == {
+        Class("x", "post"): 1,
+        Class("demo", "post"): 1,
+        Class("x", "rejected", "key"): 1,
+        Class("x", "rejected", "not_json"): 1,
+        Class("", "notice"): 1,
+    }
+
+
+def test_what_is_held_is_told_by_islands_of_offsets(tmp_path: Path) -> None:
+    """Across files and in any order; a repeated offset neither splits an island nor joins two."""
+    found = archive(
+        tmp_path,
+        [row(0), row(1), row(5), row(3, partition=1)],
+        [row(2), row(5), row(5), row(6), row(4, partition=1), row(0, topic="feed.status")],
+    )
+    assert found.held() == {
+        ("c1", "feed.status", 0): Held(1, 0, (Span("c1", "feed.status", 0, 0, 1),)),
+        ("c1", "posts", 0): Held(7, 2, (Span("c1", "posts", 0, 0, 3), Span("c1", "posts", 0, 5, 7))),
+        ("c1", "posts", 1): Held(2, 0, (Span("c1", "posts", 1, 3, 5),)),
+    }
+
+
+def test_missing_offsets_are_those_neither_held_nor_excused() -> None:
+    """A gap of another partition excuses nothing; an empty partition misses everything."""
+    place = ("c1", "posts", 0)
+    held = Held(5, 0, (Span(*place, 2, 4), Span(*place, 7, 10)))
+    assert missing(held, place, 12, []) == (Span(*place, 0, 2), Span(*place, 4, 7), Span(*place, 10, 12))
+    assert missing(held, place, 12, [Span(*place, 0, 2), Span(*place, 3, 8)]) == (Span(*place, 10, 12),)
+    assert missing(held, place, 10, [Span(*place, 0, 7), Span("c1", "posts", 1, 0, 99)]) == ()
+    assert missing(None, place, 3, []) == (Span(*place, 0, 3),)
+    assert missing(None, place, 0, []) == ()
+
+
+spans = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1])))
+
+
+@given(spans, spans, st.integers(0, 40))
+def test_missing_is_the_difference_of_sets(held: list[tuple[int, int]], gaps: list[tuple[int, int]], end: int) -> None:
+    """However spans overlap: an offset is missing if it is below the end and in none of them."""
+    place = ("c", "t", 0)
+    islands = Held(0, 0, tuple(Span(*place, *span) for span in held))
+    found = [
+        n
+        for hole in missing(islands, place, end, [Span(*place, *g) for g in gaps])
+        for n in range(hole.start, hole.until)
+    ]
+    assert found == sorted(set(range(end)) - {n for span in held + gaps for n in range(*span)})

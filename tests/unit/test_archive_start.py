@@ -1,0 +1,167 @@
+"""Where the archive query goes on: with its checkpoint if that agrees with what is archived, else in a new one."""
+
+import fcntl
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from drinkstream.errors import ConflictError, IntegrityError
+from drinkstream.positions import Ledger, Positions, Span
+from streaming.archive import Start, main, only_one, resume
+from streaming.offsets import KafkaOffsets
+
+CLUSTER = "kafka-1"
+
+
+def kafka(begin: int, end: int) -> KafkaOffsets:
+    """A look at a Kafka with one partition."""
+    return KafkaOffsets(CLUSTER, {("posts", 0): begin}, {("posts", 0): end})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """An empty ledger."""
+    return Ledger.beside(str(tmp_path / "archive"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the cluster's checkpoints lie."""
+    return tmp_path / "checkpoints" / "archive" / CLUSTER
+
+
+def checkpoint(folder: Path, planned: list[int], committed: int) -> None:
+    """A checkpoint as Spark writes it: its batches end at `planned`, the first `committed` of them are done."""
+    for name in ("offsets", "commits"):
+        (folder / name).mkdir(parents=True)
+    (folder / "metadata").write_text('{"id":"d1f0c5e6-0000-0000-0000-000000000000"}')
+    for batch, end in enumerate(planned):
+        text = f'v1\n{{"batchWatermarkMs":0}}\n{json.dumps({"posts": {"0": end}})}'
+        (folder / "offsets" / str(batch)).write_text(text)
+        (folder / "offsets" / f".{batch}.crc").write_bytes(b"crc")
+    for batch in range(committed):
+        (folder / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
+
+
+def archived(ledger: Ledger, offset: int) -> Positions:
+    """Keep `offset` as the position of the one partition."""
+    ledger.advance(CLUSTER, "table", {("posts", 0): offset})
+    return ledger.positions(CLUSTER)
+
+
+def test_a_new_cluster_is_taken_from_its_first_record(ledger: Ledger, folder: Path) -> None:
+    """Nothing is archived of it, whatever is archived of others."""
+    ledger.advance("kafka-0", "table", {("posts", 0): 700})
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", {("posts", 0): 0})
+
+
+def test_a_checkpoint_that_agrees_is_used(ledger: Ledger, folder: Path) -> None:
+    """All of its batches are archived, so it goes on right behind them."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    archived(ledger, 20)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", None)
+
+
+@pytest.mark.parametrize("reached", [10, 20])
+def test_a_batch_that_was_planned_and_not_committed_is_left_to_spark(
+    ledger: Ledger, folder: Path, reached: int
+) -> None:
+    """Killed before or after the table's own commit: Spark does the batch again, and Delta skips it if it has it."""
+    checkpoint(folder / "1", [10, 20], committed=1)
+    archived(ledger, reached)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", None)
+
+
+def test_without_a_checkpoint_it_starts_behind_the_last_archived_record(ledger: Ledger, folder: Path) -> None:
+    """In a folder of its own."""
+    archived(ledger, 20)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", {("posts", 0): 20})
+
+
+@pytest.mark.parametrize(
+    ("planned", "committed", "reached"),
+    [
+        pytest.param([10], 1, 20, id="it lost its newest batches, which Delta would skip under the same numbers"),
+        pytest.param([10, 20], 2, 10, id="the table was put back to an older copy"),
+        pytest.param([10], 0, 10, id="it never finished a batch"),
+        pytest.param([], 0, 0, id="it is empty"),
+    ],
+)
+def test_a_checkpoint_that_disagrees_is_left_behind(
+    ledger: Ledger, folder: Path, planned: list[int], committed: int, reached: int
+) -> None:
+    """The next one starts behind the last archived record; the old one stays for a person to look at."""
+    checkpoint(folder / "9", planned, committed)
+    archived(ledger, reached)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "10", {("posts", 0): reached})
+    assert (folder / "9").is_dir()
+
+
+@pytest.mark.parametrize("lost", ["metadata", "offsets/1"])
+def test_a_checkpoint_that_lost_a_file_is_left_behind(ledger: Ledger, folder: Path, lost: str) -> None:
+    """Without its name, or without the offsets of a batch that it calls committed."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    (folder / "1" / lost).unlink()
+    archived(ledger, 20)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 20})
+
+
+def test_a_partition_that_is_new_is_taken_from_its_first_record(ledger: Ledger, folder: Path) -> None:
+    """A checkpoint knows nothing of it, and Spark takes it from its first record too."""
+    checkpoint(folder / "1", [10], committed=1)
+    archived(ledger, 10)
+    more = KafkaOffsets(CLUSTER, {("posts", 0): 0, ("posts", 1): 0}, {("posts", 0): 10, ("posts", 1): 5})
+    assert resume(more, ledger, folder) == Start(folder / "1", None)
+
+
+def test_what_kafka_has_trimmed_is_recorded_and_passed_over(
+    ledger: Ledger, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loudly, once, and in a new checkpoint, since Spark would stop at the old one for ever."""
+    checkpoint(folder / "1", [10], committed=1)
+    archived(ledger, 10)
+    with caplog.at_level(logging.ERROR, "archive"):
+        assert resume(kafka(30, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 30})
+    assert [gap.span for gap in ledger.gaps()] == [Span(CLUSTER, "posts", 0, 10, 30)]
+    assert caplog.messages == [
+        "GAP: Kafka no longer holds posts/0 offsets 10 to 29 (20 records): recorded, going on after it"
+    ]
+    assert resume(kafka(30, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 30})
+    assert len(ledger.gaps()) == 1
+
+
+def test_what_kafka_trimmed_before_the_archive_first_came_is_a_gap_too(ledger: Ledger, folder: Path) -> None:
+    """A record that came in and is not archived is never passed over in silence."""
+    assert resume(kafka(5, 50), ledger, folder) == Start(folder / "1", {("posts", 0): 5})
+    assert [gap.span for gap in ledger.gaps()] == [Span(CLUSTER, "posts", 0, 0, 5)]
+
+
+def test_a_topic_that_was_made_anew_stops_the_query(ledger: Ledger, folder: Path) -> None:
+    """Its new records would carry offsets that the archive already holds."""
+    archived(ledger, 20)
+    with pytest.raises(IntegrityError, match=r"posts/0 ends at offset 7 but 20 are archived"):
+        resume(kafka(0, 7), ledger, folder)
+
+
+def test_two_queries_at_once_are_refused(tmp_path: Path) -> None:
+    """Each would write every record."""
+    with (tmp_path / "archive.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ConflictError, match="another archive query holds"), only_one(tmp_path):
+            pass
+
+
+def test_the_mark_of_a_process_that_ended_does_not_block(tmp_path: Path) -> None:
+    """Process ids are used again: only one of the same start time is waited for."""
+    (tmp_path / "archive.lock").write_text("1 12345.0")
+    with only_one(tmp_path) as mark:
+        mark(1)
+    assert (tmp_path / "archive.lock").read_text().startswith("1 ")
+
+
+def test_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything is a setting."""
+    assert main(["--from", "2017-09-14"]) == 2
+    assert "takes no arguments, got --from 2017-09-14" in capsys.readouterr().err
