@@ -1,0 +1,117 @@
+"""The demo's past: on an empty stack, a month of posts through the real path, which Airflow then recomputes.
+
+Each step is done once, and noted in `<home>/history.json`; an `up` that was interrupted goes on with the next one. A
+step that is repeated changes no number, since its posts have the same ids.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from tenacity import Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
+
+from drinkstream.errors import UnavailableError
+from drinkstream.settings import ROOT, Settings
+from stack.environment import environment
+
+DAG = "recompute_range"
+USER = "ops"
+ARCHIVE_WAIT = 600
+RECOMPUTE_WAIT = 1800.0
+ANSWER_WAIT = 120.0
+TIMEOUT = 30
+
+
+def replay(settings: Settings, say: Callable[[str], None]) -> None:
+    """Sends the month, once; returns when Kafka has acknowledged all of it."""
+    if settings.source != "demo" or not settings.demo_history_days or "replayed" in _notes(settings):
+        return
+    days = settings.demo_history_days
+    say(f"replaying {days} days of the demo's history ...")
+    _run(settings, "streaming.replay", "--demo", str(days))
+    _note(settings, replayed=datetime.now(UTC).isoformat())
+
+
+def recompute(settings: Settings, say: Callable[[str], None]) -> None:
+    """Has Airflow recompute the month, once; returns when it is published. Raises UnavailableError where it is not."""
+    notes = _notes(settings)
+    if "replayed" not in notes or "recomputed" in notes:
+        return
+    run = notes.get("run")
+    if run is None:
+        say("waiting until the archive has the month ...")
+        _run(settings, "streaming.accounting", "--wait", str(ARCHIVE_WAIT))
+        ended = datetime.fromisoformat(notes["replayed"]).date() - timedelta(days=1)
+        first = ended - timedelta(days=settings.demo_history_days - 1)
+        form = {"from": str(first), "to": str(ended), "reason": "the demo's history", "dry_run": False}
+        run = _airflow(settings, "POST", f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": form})["dag_run_id"]
+        _note(settings, run=run)
+    say(f"Airflow recomputes it: http://{settings.host}:{settings.airflow_port}/dags/{DAG}/runs/{run}")
+    wait = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(RECOMPUTE_WAIT), wait=wait_fixed(2))
+    state = wait(_ended, settings, run)
+    if state != "success":
+        raise UnavailableError(
+            f"the recompute of the demo's history ended as {state}: see {DAG}'s run {run} in Airflow"
+        )
+    _note(settings, recomputed=datetime.now(UTC).isoformat())
+
+
+def _ended(settings: Settings, run: str) -> str | None:
+    state = str(_airflow(settings, "GET", f"dags/{DAG}/dagRuns/{run}", None)["state"])
+    return state if state in ("success", "failed") else None
+
+
+def _airflow(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    # just after a first start the API answers before it knows the DAG
+    retry = retry_if_exception_type((requests.ConnectionError, _NotYetError))
+    ask = Retrying(retry=retry, stop=stop_after_delay(ANSWER_WAIT), wait=wait_fixed(1), reraise=True)
+    return ask(_ask, settings, method, path, body)
+
+
+def _ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    base = f"http://{settings.host}:{settings.airflow_port}"
+    password = json.loads(settings.secret("airflow_passwords.json"))[USER]
+    login = requests.post(f"{base}/auth/token", json={"username": USER, "password": password}, timeout=TIMEOUT)
+    login.raise_for_status()
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    answer = requests.request(method, f"{base}/api/v2/{path}", json=body, headers=headers, timeout=TIMEOUT)
+    if answer.status_code == requests.codes.not_found:
+        raise _NotYetError(f"Airflow does not know {path}: see the log of airflow-dag-processor")
+    if not answer.ok:
+        raise UnavailableError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:500]}")
+    return answer.json()
+
+
+class _NotYetError(UnavailableError):
+    """Airflow answers, but has not read its DAGs yet."""
+
+
+def _run(settings: Settings, module: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(settings), stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise UnavailableError(
+            f"{module} {' '.join(arguments)} ended with {done.returncode}; `make up` goes on from there"
+        )
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "history.json"
+
+
+def _notes(settings: Settings) -> dict[str, Any]:
+    file = _file(settings)
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _note(settings: Settings, **facts: str) -> None:
+    # written aside and renamed, so that a crash leaves the old notes or the new ones
+    file = _file(settings)
+    aside = file.with_suffix(".new")
+    aside.write_text(json.dumps({**_notes(settings), **facts}))
+    aside.rename(file)
