@@ -52,7 +52,7 @@ def down(settings: Settings, say: Callable[[str], None] = lambda text: print(tex
             say(f"ended what was left: {', '.join(swept)}")
         if left := [p for p in processes.session(session) if processes.is_ours(p, settings.home)]:
             raise UnavailableError(f"still running: {', '.join(str(p.pid) for p in left)}")
-    for note in (settings.home / "run").glob("*.pgid"):
+    for note in (settings.home / "run").glob("*.start"):
         note.unlink()
     (settings.home / "run" / "session").unlink(missing_ok=True)
     say("down: nothing of this stack is running" if leader else "down: nothing was running")

@@ -61,7 +61,15 @@ def _own_uv(boot: Path) -> str | None:
     if not uv.is_file():
         print("packages: getting uv, which installs faster than pip", flush=True)
         _run(sys.executable, "-m", "venv", boot)
-        pip: list[str | Path] = [boot / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]
+        pip: list[str | Path] = [
+            boot / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "uv",
+        ]
         if subprocess.run(pip, check=False).returncode != 0:
             return None
     return str(uv)

@@ -1,13 +1,17 @@
 """The programs that supervisord keeps alive: what each runs, needs, and how it stops."""
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
-from stack import airflow, cassandra, kafka, postgres, ready
+from stack import airflow, cassandra, kafka, notes, postgres, ready
 from stack.ready import Question
+
+SETTLED = 5.0  # seconds that a program without an address must live before it counts as started
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +23,9 @@ class Program:
     needs: tuple[Question, ...] = ()
     prepare: Callable[[Settings], None] | None = None
     environment: Callable[[Settings], Mapping[str, str]] = field(default=lambda _: {})
-    answers: Question | None = None  # asked by `up` before it calls the program started
+    answers: Question = field(kw_only=True)  # asked by `up` and `status`
     stop_signal: str = "TERM"
-    stop_group: bool = True  # PostgreSQL tells its own children
+    stop_group: bool = True  # false: it tells its own children, and a JVM must outlive the query that it runs
     stop_wait: int = 40
 
 
@@ -38,7 +42,20 @@ def gunicorn(settings: Settings) -> list[str]:
     ]
 
 
-def _airflow(component: str, *arguments: str, needs: tuple[Question, ...], answers: Question | None = None) -> Program:
+def lives(name: str) -> Question:
+    """A question for a program that nobody can ask: has it got what it needs, and not died at once?"""
+
+    def question(settings: Settings) -> None:
+        note = notes.read(settings, name)
+        if note is None or note.started is None:
+            raise UnavailableError(f"{name} still waits for what it needs")
+        if time.time() - note.started < SETTLED:
+            raise UnavailableError(f"{name} has only just started")
+
+    return question
+
+
+def _airflow(component: str, *arguments: str, needs: tuple[Question, ...], answers: Question) -> Program:
     return Program(
         f"airflow-{component}",
         lambda _: [sys.executable, "-m", "airflow", component, *arguments],
@@ -64,16 +81,32 @@ PROGRAMS = {
         Program("kafka", kafka.command, prepare=kafka.format_storage, answers=ready.kafka),
         # 143 on SIGTERM is Cassandra's clean end
         Program("cassandra", cassandra.command, answers=ready.cassandra),
-        Program("archive", python("-m", "streaming.archive"), needs=(ready.topics,)),
-        Program("speed", python("-m", "streaming.speed"), needs=(ready.topics, ready.tables)),
-        Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,)),
+        Program(
+            "archive",
+            python("-m", "streaming.archive"),
+            needs=(ready.topics,),
+            answers=lives("archive"),
+            stop_group=False,
+        ),
+        Program(
+            "speed",
+            python("-m", "streaming.speed"),
+            needs=(ready.topics, ready.tables),
+            answers=lives("speed"),
+            stop_group=False,
+        ),
+        Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
         # needs nothing: while Cassandra is away the page says so itself
         Program("web", gunicorn, answers=ready.web),
         _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
         # the first tasks of a scheduler that is up before the API fail
-        _airflow("scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api)),
-        _airflow("dag-processor", needs=(ready.airflow_database,)),
-        _airflow("triggerer", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api)),
+        _airflow(
+            "scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.scheduler
+        ),
+        _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor),
+        _airflow(
+            "triggerer", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.triggerer
+        ),
     )
 }
 

@@ -1,5 +1,6 @@
 """Real questions to the servers: each returns when its server does what is needed, else raises UnavailableError."""
 
+import json
 import logging
 import socket
 import urllib.error
@@ -65,6 +66,21 @@ def tables(settings: Settings) -> None:
 def airflow_api(settings: Settings) -> None:
     """Airflow's API answers."""
     _get(f"http://{settings.host}:{settings.airflow_port}/api/v2/version", "Airflow's API")
+
+
+def scheduler(settings: Settings) -> None:
+    """The scheduler's heart beats."""
+    _healthy(settings, "scheduler")
+
+
+def dag_processor(settings: Settings) -> None:
+    """The DAG processor's heart beats."""
+    _healthy(settings, "dag_processor")
+
+
+def triggerer(settings: Settings) -> None:
+    """The triggerer's heart beats."""
+    _healthy(settings, "triggerer")
 
 
 def web(settings: Settings) -> None:
@@ -134,9 +150,16 @@ def _select(settings: Settings, login: tuple[str, str]) -> None:
         session.cluster.shutdown()
 
 
-def _get(url: str, what: str) -> None:
+def _healthy(settings: Settings, component: str) -> None:
+    url = f"http://{settings.host}:{settings.airflow_port}/api/v2/monitor/health"
+    said = json.loads(_get(url, "Airflow's API"))
+    if said.get(component, {}).get("status") != "healthy":
+        raise UnavailableError(f"Airflow says of its {component}: {said.get(component, {}).get('status')}")
+
+
+def _get(url: str, what: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - http on our own host
-            pass
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http on our own host
+            return bytes(answer.read())
     except (urllib.error.URLError, OSError) as error:
         raise UnavailableError(f"{what} does not answer at {url}: {error}") from error

@@ -3,10 +3,13 @@
 import os
 import resource
 import sys
+import time
+from dataclasses import replace
 
 from drinkstream.errors import DrinkStreamError
 from drinkstream.settings import Settings
-from stack import processes, ready
+from stack import notes, processes, ready
+from stack.notes import Note
 from stack.programs import PROGRAMS, Program
 
 PATIENCE = 600.0  # seconds; then the attempt ends, with the reason in the log, and supervisord makes a new one
@@ -18,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     program = PROGRAMS[name]
     try:
         settings = Settings.load()
-        _replace_predecessor(settings, program)
+        note = _replace_predecessor(settings, program)
         for question in program.needs:
             _say(program, f"waiting until: {(question.__doc__ or '').strip()}")
             ready.wait(settings, question, PATIENCE)
@@ -26,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
             program.prepare(settings)
         command = program.command(settings)
         variables = {**os.environ, **program.environment(settings)}
+        notes.write(settings, name, replace(note, started=time.time()))
     except DrinkStreamError as error:
         _say(program, str(error))
         return error.exit_code
@@ -34,14 +38,18 @@ def main(argv: list[str] | None = None) -> int:
     os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
 
 
-def _replace_predecessor(settings: Settings, program: Program) -> None:
+def _replace_predecessor(settings: Settings, program: Program) -> Note:
     """End the process group of the last start, then note ours: supervisord leads each program into a new one."""
-    note = settings.home / "run" / f"{program.name}.pgid"
-    if note.is_file():
-        last = int(note.read_text() or 0)
-        if last not in (0, os.getpgrp()) and (ended := processes.reap_group(last, settings.home, program.name)):
+    last = notes.read(settings, program.name)
+    if last is not None and last.pgid != os.getpgrp():
+        ended = processes.reap_group(last.pgid, settings.home, program.name)
+        if ended:
             _say(program, f"ended {ended} processes that the last start had left")
-    note.write_text(str(os.getpgrp()))
+    note = notes.begin(settings, program.name, os.getpgrp())
+    if note.pause:
+        _say(program, f"died {note.quick_deaths} times at once; next try in {note.pause:.0f} s")
+        time.sleep(note.pause)  # nothing to ask for: this is the pause itself
+    return note
 
 
 def _raise_file_limit() -> None:

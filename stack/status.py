@@ -7,8 +7,8 @@ import psutil
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
-from stack import supervisor
-from stack.programs import PROGRAMS
+from stack import notes, supervisor
+from stack.programs import PROGRAMS, Program
 
 
 def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form as every main
@@ -40,10 +40,12 @@ def table(settings: Settings, facts: dict[str, dict[str, object]]) -> str:
         running = fact["statename"] == "RUNNING"
         memory = resident(int(str(fact["pid"]))) if running else 0.0
         total += memory
-        answers = "-" if program.answers is None or not running else _answers(settings, name)
+        answers = _answers(settings, program) if running else "-"
         up = _span(int(time.time()) - int(str(fact["start"]))) if running else "-"
         pid = str(fact["pid"]) if running else "-"
-        lines.append(f"{name:<22}{str(fact['statename']).lower():<10}{answers:<9}{pid:>8}{up:>12}{memory:>8.0f}")
+        lines.append(
+            f"{name:<22}{_state(settings, name, str(fact['statename'])):<10}{answers:<9}{pid:>8}{up:>12}{memory:>8.0f}"
+        )
     lines.append(f"{'all':<61}{total:>8.0f}")
     return "\n".join(lines)
 
@@ -79,14 +81,22 @@ def resident(pid: int) -> float:
     return total / 2**20
 
 
-def _answers(settings: Settings, name: str) -> str:
-    question = PROGRAMS[name].answers
+def _answers(settings: Settings, program: Program) -> str:
     try:
-        if question is not None:
-            question(settings)
+        program.answers(settings)
     except UnavailableError:
         return "no"
     return "yes"
+
+
+def _state(settings: Settings, name: str, supervised: str) -> str:
+    """supervisord's word, or what it cannot see: that a program still waits, or dies again and again."""
+    note = notes.read(settings, name)
+    if supervised != "RUNNING" or note is None:
+        return supervised.lower()
+    if note.quick_deaths > 1:
+        return "failing"
+    return "running" if note.started else "waiting"
 
 
 def _span(seconds: int) -> str:

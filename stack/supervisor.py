@@ -16,7 +16,7 @@ from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes
 from stack.environment import environment
-from stack.programs import PROGRAMS, Program, path_of
+from stack.programs import PROGRAMS, SERVERS, Program, path_of
 
 SOCKET_PATH = 100  # a Unix socket's path may have 107 characters, and supervisord first binds one with a suffix
 
@@ -148,18 +148,18 @@ def _configuration(settings: Settings) -> str:
         },
         "supervisorctl": {"serverurl": f"unix://{_socket(settings)}"},
     }
-    sections = {**head, **{f"program:{p.name}": _section(settings, p, i) for i, p in enumerate(PROGRAMS.values())}}
+    sections = {**head, **{f"program:{p.name}": _section(settings, p) for p in PROGRAMS.values()}}
     return "\n".join(
         f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in section.items())
         for name, section in sections.items()
     )
 
 
-def _section(settings: Settings, program: Program, position: int) -> Mapping[str, object]:
+def _section(settings: Settings, program: Program) -> Mapping[str, object]:
     return {
         "command": f"{sys.executable} -m stack.run {program.name}",
         "directory": settings.home / "tmp",
-        "priority": position,
+        "priority": 1 if program.name in SERVERS else 2,  # those of one number stop together, the highest first
         "autostart": "false",
         "autorestart": "true",
         "startsecs": 3,

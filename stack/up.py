@@ -15,8 +15,10 @@ from stack import (
     airflow,
     cassandra,
     config,
+    history,
     jars,
     kafka,
+    notes,
     passwords,
     ports,
     postgres,
@@ -27,6 +29,7 @@ from stack import (
 from stack.programs import PROGRAMS, SERVERS, chosen, path_of
 
 DEADLINE = 240.0  # seconds until a program must answer
+HOPELESS = 3  # deaths at once after which nothing more is waited for
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,6 +69,8 @@ def up(
         config.write(settings)
         supervisor.start(settings)
         servers = [name for name in names if name in SERVERS]
+        for name in new:
+            notes.forgive(settings, name)
         for name in servers:
             supervisor.start_program(settings, name)
         with ThreadPoolExecutor(len(SERVERS)) as pool:
@@ -77,7 +82,9 @@ def up(
         for name in others:
             _await(settings, name, say)
     if only is None:
-        say("\n" + status.addresses(settings))
+        history.replay(settings, say)
+        say("\n" + status.addresses(settings) + "\n")
+        history.recompute(settings, say)
 
 
 def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) -> None:
@@ -95,13 +102,20 @@ def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) ->
 
 
 def _await(settings: Settings, name: str, say: Callable[[str], None]) -> None:
-    question = PROGRAMS[name].answers
-    if question is None:
-        return
     began = time.monotonic()
+
+    def question(settings: Settings) -> None:
+        try:
+            PROGRAMS[name].answers(settings)
+        except UnavailableError as error:
+            note = notes.read(settings, name)
+            if note is not None and note.quick_deaths >= HOPELESS:
+                raise DrinkStreamError(f"it died {note.quick_deaths} times at once ({error})") from error
+            raise
+
     try:
         ready.wait(settings, question, DEADLINE)
-    except UnavailableError as error:
+    except DrinkStreamError as error:
         log = path_of(settings, name)
         end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.is_file() else "(empty)"
         raise UnavailableError(f"{name} did not come up: {error}\nThe end of {log}:\n{end}") from error
