@@ -9,10 +9,8 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from threading import Event
@@ -22,10 +20,11 @@ from typing import TYPE_CHECKING
 import psutil
 
 from drinkstream.archive import Archive
-from drinkstream.errors import ConflictError, DrinkStreamError, IntegrityError
-from drinkstream.positions import Gap, Ledger, Positions, Span, furthest
+from drinkstream.errors import ConflictError, DrinkStreamError
+from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
-from streaming.offsets import KafkaOffsets, look
+from streaming.offsets import look, positions_of
+from streaming.resume import Start, resume
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -66,14 +65,6 @@ ORPHAN_WAIT = 60.0
 STOP_WAIT = 25.0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where the query goes on: `offsets` are needed (and given) only for a checkpoint folder that is new."""
-
-    checkpoint: Path
-    offsets: Positions | None
-
-
 def main(argv: list[str] | None = None) -> int:
     """Archive until SIGTERM or SIGINT, then end after the running batch; the exit code is the error's (errors.py)."""
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -81,19 +72,17 @@ def main(argv: list[str] | None = None) -> int:
     if argv:
         print(f"streaming.archive takes no arguments, got {' '.join(argv)}: everything is a setting", file=sys.stderr)
         return 2
-    stop = Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     try:
-        run(Settings.load(), stop)
+        run(Settings.load())
     except DrinkStreamError as error:
         log.error("%s: %s", type(error).__name__, error)
         return error.exit_code
     return 0
 
 
-def run(settings: Settings, stop: Event) -> None:
-    """Archive until `stop` is set. Raises what stops it: nothing is caught in order to go on."""
+def run(settings: Settings) -> None:
+    """Archive until a signal asks to stop. Raises what else stops it: nothing is caught in order to go on."""
+    stop = Event()
     topics = (settings.posts_topic, settings.status_topic)
     with only_one(settings.checkpoints) as mark:
         kafka = look(settings.bootstrap, topics, KAFKA_WAIT)
@@ -104,54 +93,12 @@ def run(settings: Settings, stop: Event) -> None:
             archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
             ledger.advance(kafka.cluster, archive.table_id(), archive.positions(kafka.cluster))
             start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
+            for name in (signal.SIGTERM, signal.SIGINT):  # until here they may end the process at once
+                signal.signal(name, lambda *_: stop.set())
             query = begin(records(source(spark, settings, start), kafka.cluster), settings, start)
             watch(query, stop, lambda reached: ledger.advance(kafka.cluster, archive.table_id(), reached))
         finally:
             spark.stop()
-
-
-def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
-    """Decide where to go on, and record a gap for each partition that Kafka has trimmed beyond the archive's position.
-
-    `folder` holds this cluster's checkpoints, one numbered folder for each life. The newest is used if it agrees with
-    the ledger: what it committed is archived, and nothing is archived that it did not plan. Otherwise the next one is
-    begun at the archive's positions. Raises IntegrityError where Kafka ends before the archive's position.
-    """
-    reached = furthest(dict.fromkeys(kafka.end, 0), ledger.positions(kafka.cluster))
-    gaps = []
-    for place, held in kafka.begin.items():
-        if reached[place] > kafka.end[place]:
-            raise IntegrityError(
-                f"{place[0]}/{place[1]} ends at offset {kafka.end[place]} but {reached[place]} are archived: the topic "
-                "was made anew or lost records. Give Kafka a new cluster id, or move the archive and its ledger away"
-            )
-        if held > reached[place]:
-            gaps.append(Span(kafka.cluster, *place, reached[place], held))
-    for span in gaps:
-        ledger.record(Gap(span, datetime.now(UTC).isoformat(timespec="milliseconds")))
-        log.error("GAP: Kafka no longer holds %s (%d records): recorded, going on after it", span, span.size)
-    reached = furthest(reached, kafka.begin)
-    numbers = sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
-    newest = numbers[-1] if numbers else 0
-    if newest and not gaps and agrees(folder / str(newest), reached):
-        return Start(folder / str(newest), None)
-    return Start(folder / str(newest + 1), {place: reached[place] for place in kafka.end})
-
-
-def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int]) -> bool:
-    """Whether a query on `checkpoint` would go on exactly at `reached`.
-
-    A batch that the table already holds under this checkpoint's name is skipped by Delta without an error, whatever it
-    reads; so a checkpoint that lost its last batches would lose the records planned into them again.
-    """
-    planned, committed = _newest(checkpoint / "offsets"), _newest(checkpoint / "commits")
-    if planned is None or committed is None or not (checkpoint / "metadata").is_file():
-        return False
-    ends, starts = (_offsets(checkpoint / "offsets" / str(batch)) for batch in (planned, committed))
-    if ends is None or starts is None:
-        return False
-    places = {*ends, *starts, *reached}
-    return all(starts.get(place, 0) <= reached.get(place, 0) <= ends.get(place, 0) for place in places)
 
 
 def source(spark: "SparkSession", settings: Settings, start: Start) -> "DataFrame":
@@ -236,7 +183,7 @@ def watch(query: "StreamingQuery", stop: Event, advance: Callable[[Positions], N
     while deadline is None or monotonic() < deadline:
         query.awaitTermination(1)
         for batch in _since(query, last):
-            advance(_positions(json.loads(batch.sources[0].endOffset)))
+            advance(positions_of(batch.sources[0].endOffset))
             last = batch.batchId
             log.info("batch=%d rows=%d ms=%d", last, batch.numInputRows, batch.batchDuration)
         if stop.is_set():
@@ -291,22 +238,6 @@ def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]
     if newest is None or newest.batchId <= batch:
         return []
     return [progress for progress in query.recentProgress if progress.batchId > batch and progress.numInputRows > 0]
-
-
-def _newest(folder: Path) -> int | None:
-    return max((int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()), default=None)
-
-
-def _offsets(path: Path) -> Positions | None:
-    """The Kafka offsets in a file of Spark's offset log (version line, batch metadata, one line for each source)."""
-    lines = path.read_text().splitlines() if path.is_file() else []
-    if len(lines) != 3 or lines[0] != "v1":
-        return None
-    return _positions(json.loads(lines[2]))
-
-
-def _positions(offsets: Mapping[str, Mapping[str, int]]) -> Positions:
-    return {(topic, int(p)): offset for topic, partitions in offsets.items() for p, offset in partitions.items()}
 
 
 def _session(settings: Settings) -> "SparkSession":

@@ -1,5 +1,6 @@
 """What Kafka holds: its cluster id, and for each partition the first offset it still has and the next it will give."""
 
+import json
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -57,6 +58,13 @@ def append_times(bootstrap: str, positions: Positions, timeout: float = 10.0) ->
     finally:
         consumer.close()
     return found
+
+
+def positions_of(text: str) -> Positions:
+    """The positions in Spark's JSON for a Kafka source, `{"topic": {"0": 12}}`."""
+    return {
+        (topic, int(p)): offset for topic, partitions in json.loads(text).items() for p, offset in partitions.items()
+    }
 
 
 def _look(bootstrap: str, topics: tuple[str, ...]) -> KafkaOffsets:

@@ -9,8 +9,9 @@ import pytest
 
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.positions import Ledger, Positions, Span
-from streaming.archive import Start, main, only_one, resume
+from streaming.archive import main, only_one
 from streaming.offsets import KafkaOffsets
+from streaming.resume import Start, resume
 
 CLUSTER = "kafka-1"
 
