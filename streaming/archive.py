@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from drinkstream.archive import Archive
-from drinkstream.errors import ConflictError, DrinkStreamError
+from drinkstream.errors import ConflictError, DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
 from streaming.offsets import look, positions_of
@@ -84,13 +84,13 @@ def run(settings: Settings) -> None:
     """Archive until a signal asks to stop. Raises what else stops it: nothing is caught in order to go on."""
     stop = Event()
     topics = (settings.posts_topic, settings.status_topic)
+    archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
     with only_one(settings.checkpoints) as mark:
         kafka = look(settings.bootstrap, topics, KAFKA_WAIT)
         spark = _session(settings)
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
-            create(spark, settings.archive)
-            archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
+            create(spark, archive, ledger)
             ledger.advance(kafka.cluster, archive.table_id(), archive.positions(kafka.cluster))
             start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
             for name in (signal.SIGTERM, signal.SIGINT):  # until here they may end the process at once
@@ -151,12 +151,19 @@ def records(kafka: "DataFrame", cluster: str) -> "DataFrame":
     )
 
 
-def create(spark: "SparkSession", uri: str) -> None:
-    """Create the table with its properties where there is none."""
+def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
+    """Create the table with its properties where there is none yet. Raises IntegrityError where there was one."""
+    if archive.exists():
+        return
+    if ledger.table() is not None:
+        raise IntegrityError(
+            f"the archive's table at {archive.uri} is gone, but {ledger.positions_file} knows it: restore it, or "
+            "move the file away to archive all that Kafka still holds again"
+        )
     columns = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())
     properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
     layout = f"USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})"
-    spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({columns}) {layout}")
+    spark.sql(f"CREATE TABLE delta.`{archive.uri}` ({columns}) {layout}")
 
 
 def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuery":

@@ -4,12 +4,14 @@ import fcntl
 import json
 import logging
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from drinkstream.archive import Archive
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.positions import Ledger, Positions, Span
-from streaming.archive import main, only_one
+from streaming.archive import create, main, only_one
 from streaming.offsets import KafkaOffsets
 from streaming.resume import Start, resume
 
@@ -144,6 +146,13 @@ def test_a_topic_that_was_made_anew_stops_the_query(ledger: Ledger, folder: Path
     archived(ledger, 20)
     with pytest.raises(IntegrityError, match=r"posts/0 ends at offset 7 but 20 are archived"):
         resume(kafka(0, 7), ledger, folder)
+
+
+def test_a_table_that_is_gone_is_not_silently_made_anew(ledger: Ledger, tmp_path: Path) -> None:
+    """A new table beside old positions would lack all that Kafka no longer holds, and nobody would be told."""
+    archived(ledger, 20)
+    with pytest.raises(IntegrityError, match=r"is gone, but .* knows it"):
+        create(Mock(spec=[]), Archive(str(tmp_path / "archive")), ledger)
 
 
 def test_two_queries_at_once_are_refused(tmp_path: Path) -> None:
