@@ -105,8 +105,11 @@ def answer(*question: str) -> str:
 
 def in_words(behind: Behind) -> str:
     """How far the archive is from where it must be."""
-    places = [f"partition {b['partition']} at offset {b['reached']} of {b['end']}" for b in behind]
-    return "the archive still lacks " + ", ".join(places) if behind else "the archive has come far enough"
+    if not behind:
+        return "the archive has come far enough"
+    lacks = sum(place["end"] - place["reached"] for place in behind)
+    places = ", ".join(f"{place['partition']} at offset {place['reached']} of {place['end']}" for place in behind)
+    return f"the archive still lacks {lacks} records, in partition {places}"
 
 
 def day_of_run(logical_date: datetime | None) -> date:

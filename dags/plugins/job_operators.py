@@ -3,6 +3,7 @@
 Nothing here computes: a task passes days and an attempt's id on the command line, and the program's log is the task's.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError,
 
 ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute') }}"
 """Template: the attempt that succeeded, as RecomputeOperator returned it."""
+
+THIS_TRY = "{{ ti.id }}.{{ ti.try_number }}"
+"""Template: the try itself. Airflow gives each a new id, except after one that it lost before it saw it run."""
 
 RUN = "{{ dag.dag_id }} {{ run_id }}"
 """Template: which run asks."""
@@ -89,7 +93,7 @@ class RecomputeOperator(SparkSubmitOperator):
         super().__init__(
             application=str(ROOT / "jobs" / "recompute.py"),
             name=f"recompute {first} to {last}",
-            application_args=["--from", first, "--to", last, "--attempt", "{{ ti.id }}", "--asked-by", asked_by],
+            application_args=["--from", first, "--to", last, "--attempt", THIS_TRY, "--asked-by", asked_by],
             conn_id="spark_local",
             # the JVM is up before the job's first line, so what it starts with is said here
             driver_memory=f"{settings.recompute_heap}m",
@@ -101,6 +105,13 @@ class RecomputeOperator(SparkSubmitOperator):
         )
 
     def execute(self, context: Any) -> str:  # type: ignore[override]
-        """Returns the id of this try, which its runs are stored under."""
-        super().execute(context)
-        return str(context["ti"].id)
+        """Returns the name of this try, which its runs are stored under. Raises like JobOperator."""
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            code = re.search(r"Error code is: (\d+)", str(error))
+            if code is None:
+                raise
+            failure = AirflowFailException if int(code[1]) in FINAL else AirflowException
+            raise failure(f"jobs.recompute ended with exit code {code[1]}: the lines above say why") from error
+        return f"{context['ti'].id}.{context['ti'].try_number}"

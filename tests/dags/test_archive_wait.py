@@ -108,7 +108,7 @@ def test_after_the_wait_the_day_is_handed_on_or_what_is_missing_is_said(wait: An
     with pytest.raises(AirflowFailException) as failed:
         wait.come(context(PAST), {"behind": [{"partition": 0, "reached": 0, "end": 10}, *LACKS_ONE]})
     assert str(failed.value) == (
-        "the archive still lacks partition 0 at offset 0 of 10, partition 1 at offset 12 of 20 after 1:00:00. "
+        "the archive still lacks 18 records, in partition 0 at offset 0 of 10, 1 at offset 12 of 20 after 1:00:00. "
         "`make status` shows whether the archive query runs; when it has caught up, clear this task"
     )
 

@@ -156,9 +156,18 @@ def test_what_each_program_is_called_with(bag: Any):
         ("stream_health", "look"): ("jobs.health", []),
     }
     assert {name: tasks(bag, name)["recompute"].application_args for name in NAMES[:2]} == {
-        "nightly_share": ["--from", day, "--to", day, "--attempt", "{{ ti.id }}", "--asked-by", run],
+        "nightly_share": [
+            "--from",
+            day,
+            "--to",
+            day,
+            "--attempt",
+            "{{ ti.id }}.{{ ti.try_number }}",
+            "--asked-by",
+            run,
+        ],
         "recompute_range": [
-            *("--from", first, "--to", last, "--attempt", "{{ ti.id }}"),
+            *("--from", first, "--to", last, "--attempt", "{{ ti.id }}.{{ ti.try_number }}"),
             *("--asked-by", f"{run}: {reason}"),
         ],
     }

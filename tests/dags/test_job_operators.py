@@ -67,7 +67,30 @@ def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_p
     assert (tmp_path / "given.json").exists()
 
 
-def test_a_recompute_hands_on_the_id_of_the_try_that_succeeded(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("code", "repeated"), [(1, True), (3, True), (2, False), (6, False)])
+def test_a_recompute_that_failed_says_its_exit_code_and_is_repeated_like_any_job(
+    monkeypatch: pytest.MonkeyPatch, code: int, repeated: bool
+):
+    """Airflow's own message is the whole command line, and it repeats whatever happened."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    from drinkstream.settings import Settings
+
+    def fail(*_: object) -> None:
+        raise AirflowException(f"Cannot execute: spark-submit --name x. Error code is: {code}.")
+
+    monkeypatch.setattr(job_operators.SparkSubmitOperator, "execute", fail)
+    task = job_operators.RecomputeOperator(
+        task_id="recompute", settings=Settings.load(), first="2017-09-14", last="2017-09-14", asked_by="a test"
+    )
+    with pytest.raises(AirflowException) as failed:
+        task.execute({})
+    assert str(failed.value) == f"jobs.recompute ended with exit code {code}: the lines above say why"
+    assert isinstance(failed.value, AirflowFailException) is not repeated
+
+
+def test_a_recompute_hands_on_the_name_of_the_try_that_succeeded(monkeypatch: pytest.MonkeyPatch):
     import job_operators
 
     from drinkstream.settings import Settings
@@ -77,6 +100,6 @@ def test_a_recompute_hands_on_the_id_of_the_try_that_succeeded(monkeypatch: pyte
     task = job_operators.RecomputeOperator(
         task_id="recompute", settings=Settings.load(), first="2017-09-14", last="2017-09-14", asked_by="a test"
     )
-    context = {"ti": SimpleNamespace(id="0199-try-2")}
-    assert task.execute(context) == "0199-try-2"
+    context = {"ti": SimpleNamespace(id="01a20b74", try_number=2)}
+    assert task.execute(context) == "01a20b74.2"
     assert done == [(task, context)]
