@@ -6,29 +6,26 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from drinkstream.merge import Choice, Publication, choose
 from drinkstream.share import Shares, shares
 from webapp import listing
-from webapp.counts import EMPTY, Counts, add, columns, matching, totals
+from webapp.counts import Counts, add, columns, matching, totals
 from webapp.live import hours_of
-from webapp.query import Asked, Grain
+from webapp.query import Asked
 from webapp.view import State, View
 
 QUIET_S = 60
 """A live layer whose last micro-batch ended longer ago than this is called quiet."""
 
-_STEP = {"day": 1440, "hour": 60, "minute": 1}
-
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of an answer: the layer that was chosen for it, and its counts (None: missing)."""
+    """One day of an answer: the layer that was chosen for it, its counts (None: missing) and their meaning version."""
 
     choice: Choice
     publication: Publication | None
     counts: Counts | None
+    meaning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def basis(view: View, asked: Asked, state: State, now: datetime) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
     choices = [choose(day, snapshot) for day in asked.days]
-    days = [Day(choice, snapshot.publications.get(choice.day), view.day(state, choice)) for choice in choices]
+    days = [Day(choice, snapshot.publications.get(choice.day), *view.day(state, choice)) for choice in choices]
     return Basis(view, state, now, token, tuple(days))
 
 
@@ -72,92 +69,35 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
     whole = columns(keys, asked.by, asked.narrowed, ()).whole
     parts = [None if day.counts is None else int(day.counts.n[whole[day.counts.key]].sum()) for day in base.days]
     return {
-        **_head(asked),
+        **head(asked),
         "by": asked.by,
         "total": found.total if base.answerable else None,
         "mix_total": _mix_total(found) if base.answerable else None,
         "at": base.token,
-        "days": _days(base, parts),
+        "days": day_rows(base, parts),
         "shares": [
             {"category": row.category, "brand": row.brand, "n": row.n, "share": row.share, "mix": row.mix}
             for row in found.rows
         ],
-        "freshness": _freshness(base),
-    }
-
-
-def trend(asked: Asked, base: Basis) -> dict[str, Any]:
-    """Counts and shares by period and category or brand. A period of a missing day is null throughout: a hole."""
-    keys = base.view.keys
-    values = [
-        str(row.category if asked.by == "category" else row.brand)
-        for row in shares(totals(keys, base.counts), asked.by, asked.narrowed).rows
-    ]
-    step = _STEP[asked.grain]
-    per_day = 1440 // step
-    minute_counts = [
-        day.counts if asked.grain == "day" else base.view.minutes(base.state, day.choice) for day in base.days
-    ]
-    table = columns(keys, asked.by, asked.narrowed, values)
-    height = per_day * len(base.days)
-    cells = np.zeros((height, len(values)), np.int64)
-    wholes = np.zeros(height, np.int64)
-    for place, counts in enumerate(minute_counts):
-        counts = counts if counts is not None else EMPTY
-        rows = (counts.minute.astype(np.int64) // step) * (asked.grain != "day")
-        part = slice(place * per_day, (place + 1) * per_day)
-        cells[part], wholes[part] = table.table(counts, rows, per_day)
-    window = _window(asked, base.now, height)
-    periods = [_period(asked.first, row * step, asked.grain) for row in window]
-    there = [base.days[row // per_day].counts is not None for row in window]
-    divisors = [int(wholes[row]) if is_there else None for row, is_there in zip(window, there, strict=True)]
-    parts = [None if day.counts is None else int(day.counts.n[table.whole[day.counts.key]].sum()) for day in base.days]
-    series = []
-    for column, value in enumerate(values):
-        n = [int(cells[row, column]) if is_there else None for row, is_there in zip(window, there, strict=True)]
-        series.append(
-            {
-                "category": value if asked.by == "category" else asked.narrowed.category,
-                "brand": value if asked.by == "brand" else asked.narrowed.brand,
-                "n": n,
-                "share": [
-                    count / whole if count is not None and whole else None
-                    for count, whole in zip(n, divisors, strict=True)
-                ],
-            }
-        )
-    return {
-        **_head(asked),
-        "by": asked.by,
-        "grain": asked.grain,
-        "at": base.token,
-        "days": _days(base, parts),
-        "periods": periods,
-        "totals": divisors,
-        "series": series,
-        "freshness": _freshness(base),
+        "freshness": freshness(base),
     }
 
 
 def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     """One page of the ids behind a number. `total` is that number; where a day is live, at least that many ids come."""
-    match = matching(base.view.keys, asked.narrowed)
     start, end = asked.minutes
-    narrow = (start, end) != (0, 1440)
-    parts: list[int | None] = []
+    counted = [day.counts for day in base.days]
+    if (start, end) != (0, 1440):
+        minutes = [base.view.minutes(base.state, day.choice) for day in base.days]
+        counted = [None if counts is None else counts.between(start, end) for counts in minutes]
+    match = matching(base.view.keys, asked.narrowed)
+    parts = [None if counts is None else int(counts.n[match[counts.key]].sum()) for counts in counted]
     looked: list[tuple[Choice, list[str]]] = []
-    for day in base.days:
-        counts = base.view.minutes(base.state, day.choice) if narrow else day.counts
-        if counts is None:
-            parts.append(None)
+    for day, n in zip(base.days, parts, strict=True):
+        if n is None:
             continue
-        n = counts.n[match[counts.key]]
-        if narrow:
-            minute = counts.minute[match[counts.key]]
-            n = n[(minute >= start) & (minute < end)]
-        parts.append(int(n.sum()))
         # a published day without a match is not looked into; a live one may have got some since
-        if parts[-1] or day.choice.layer == "speed":
+        if n or day.choice.layer == "speed":
             hours = hours_of(day.choice.day)[start // 60 : (end + 59) // 60]
             looked.append((day.choice, _hours_with_cells(base, day.choice, hours)))
     page = listing.page(
@@ -169,13 +109,13 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         asked.limit,
     )
     return {
-        **_head(asked),
+        **head(asked),
         "total": sum(n for n in parts if n is not None) if base.answerable else None,
         "at": base.token,
         "ids": list(page.ids),
         "next": listing.Place(base.token, page.last).text if page.last is not None else None,
-        "days": _days(base, parts),
-        "freshness": _freshness(base),
+        "days": day_rows(base, parts),
+        "freshness": freshness(base),
     }
 
 
@@ -183,18 +123,18 @@ def days(asked: Asked, base: Basis) -> dict[str, Any]:
     """Each day: the layer, the publication in force, and how many posts the question is about."""
     match = matching(base.view.keys, asked.narrowed)
     parts = [None if day.counts is None else int(day.counts.n[match[day.counts.key]].sum()) for day in base.days]
-    rows = _days(base, parts)
+    rows = day_rows(base, parts)
     for row, day in zip(rows, base.days, strict=True):
         row["seq"] = day.publication.seq if day.publication is not None else None
         row["by"] = day.publication.who if day.publication is not None else None
         row["why"] = day.publication.why if day.publication is not None else None
     known = [n for n in parts if n is not None]
     return {
-        **_head(asked),
+        **head(asked),
         "total": sum(known) if base.answerable else None,
         "at": base.token,
         "days": rows,
-        "freshness": _freshness(base),
+        "freshness": freshness(base),
     }
 
 
@@ -205,12 +145,12 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
     layers = [day.choice.layer for day in base.days]
     published = sorted(state.now.publications.values(), key=lambda publication: publication.at)
     return {
-        **_head(asked),
+        **head(asked),
         "total": answer["total"],
         "at": base.token,
         "now": instant(base.now),
         "read_at": instant(state.read_at),
-        "stale_since": _maybe(state.stale_since(base.now)),
+        "stale_since": maybe(state.stale_since(base.now)),
         "failing": state.failing,
         "days": {layer: layers.count(layer) for layer in ("batch", "speed", "missing")},
         "published": {
@@ -226,20 +166,20 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
             "epoch": live.epoch.epoch,
             "meaning": live.epoch.meaning,
             "started_at": instant(live.epoch.started_at),
-            "until": _maybe(live.until),
-            "quiet_since": _maybe(quiet_since(base)),
+            "until": maybe(live.until),
+            "quiet_since": maybe(quiet_since(base)),
             "hours_behind": live.behind,
             "last_batch": None
             if live.last_batch is None
             else {
                 "id": live.last_batch.batch_id,
                 "started_at": instant(live.last_batch.started_at),
-                "ended_at": _maybe(live.last_batch.ended_at),
+                "ended_at": maybe(live.last_batch.ended_at),
                 "rows_in": live.last_batch.rows_in,
                 "hits": live.last_batch.hits,
             },
         },
-        "freshness": _freshness(base),
+        "freshness": freshness(base),
     }
 
 
@@ -266,27 +206,21 @@ def quiet_since(base: Basis) -> datetime | None:
     return ended if base.now - ended > timedelta(seconds=QUIET_S) else None
 
 
-def _head(asked: Asked) -> dict[str, Any]:
+def head(asked: Asked) -> dict[str, Any]:
     return {"from": str(asked.first), "to": str(asked.last), "unit": "posts", "reposts": asked.reposts}
 
 
-def _days(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
-    return [_day(base, day, n) for day, n in zip(base.days, parts, strict=True)]
+def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
+    return [_day(day, n) for day, n in zip(base.days, parts, strict=True)]
 
 
-def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
-    choice, meaning = day.choice, None
-    if choice.run is not None:
-        known = base.state.runs.get(choice.run)
-        meaning = known.run.meaning if known is not None and known.run is not None else None
-    elif choice.epoch is not None and choice.epoch in base.state.epochs:
-        meaning = base.state.epochs[choice.epoch].meaning
+def _day(day: Day, n: int | None) -> dict[str, Any]:
     return {
-        "day": str(choice.day),
-        "layer": choice.layer,
-        "run": choice.run,
-        "epoch": choice.epoch,
-        "meaning": meaning,
+        "day": str(day.choice.day),
+        "layer": day.choice.layer,
+        "run": day.choice.run,
+        "epoch": day.choice.epoch,
+        "meaning": day.meaning,
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
         # how many records of a published day came after its run is not known here yet: unknown is null, never 0
@@ -294,13 +228,14 @@ def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     }
 
 
-def _freshness(base: Basis) -> dict[str, Any]:
+def freshness(base: Basis) -> dict[str, Any]:
     """`until`: live numbers hold all that was counted up to here; null where the answer has none."""
-    live = base.state.live
+    live = base.state.live if base.live else None
     return {
-        "until": _maybe(live.until) if live is not None and base.live else None,
-        "quiet_since": _maybe(quiet_since(base)) if base.live else None,
-        "stale_since": _maybe(base.state.stale_since(base.now)),
+        "until": maybe(live.until) if live is not None else None,
+        "hours_behind": live.behind if live is not None else None,
+        "quiet_since": maybe(quiet_since(base)) if live is not None else None,
+        "stale_since": maybe(base.state.stale_since(base.now)),
     }
 
 
@@ -309,21 +244,8 @@ def _mix_total(found: Shares) -> int:
     return next((round(row.n / row.mix) for row in found.rows if row.mix), 0)
 
 
-def _maybe(when: datetime | None) -> str | None:
+def maybe(when: datetime | None) -> str | None:
     return instant(when) if when is not None else None
-
-
-def _window(asked: Asked, now: datetime, height: int) -> range:
-    if asked.last_minutes is None:
-        return range(height)
-    start_of_range = datetime(asked.first.year, asked.first.month, asked.first.day, tzinfo=UTC)
-    end = int((now - start_of_range).total_seconds() // 60) + 1
-    return range(end - asked.last_minutes, end)
-
-
-def _period(first: date, minutes: int, grain: Grain) -> str:
-    start = datetime(first.year, first.month, first.day, tzinfo=UTC) + timedelta(minutes=minutes)
-    return str(start.date()) if grain == "day" else f"{start:%Y-%m-%dT%H:%M}Z"
 
 
 def _hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:

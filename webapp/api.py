@@ -6,7 +6,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from drinkstream.errors import BadInputError, UnavailableError
-from webapp import answers, query, tables
+from webapp import answers, query, tables, trends
 from webapp.serving import Serving, serving
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -23,7 +23,7 @@ def share() -> Response:
 @blueprint.get("/trend")
 def trend() -> Response:
     """Counts and shares by day, hour or minute."""
-    return _respond(query.TREND, answers.trend, tables.trend)
+    return _respond(query.TREND, trends.trend, tables.trend)
 
 
 @blueprint.get("/posts")

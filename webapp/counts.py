@@ -64,6 +64,13 @@ class Counts:
         """Bytes of memory that the columns take."""
         return self.minute.nbytes + self.key.nbytes + self.n.nbytes
 
+    def between(self, start: int, end: int) -> "Counts":
+        """The rows of the minutes from `start` to before `end`."""
+        if start <= 0 and end >= 1440:
+            return self
+        kept = (self.minute >= start) & (self.minute < end)
+        return Counts(self.minute[kept], self.key[kept], self.n[kept])
+
 
 def _counts(rows: list[tuple[int, int, int]]) -> Counts:
     table = np.array(rows, np.int64).reshape(-1, 3)
@@ -115,10 +122,10 @@ def add(parts: Sequence[Counts]) -> Counts:
 
 
 def _by_key(key: NDArray[np.int32], n: NDArray[np.int64]) -> Counts:
-    found, place = np.unique(key, return_inverse=True)
-    summed = np.zeros(len(found), np.int64)
-    np.add.at(summed, place, n)
-    return Counts(np.zeros(len(found), np.int16), found.astype(np.int32), summed)
+    # sums in float64 are exact up to 2**53
+    summed = np.bincount(key, weights=n).astype(np.int64)
+    found = np.flatnonzero(summed)
+    return Counts(np.zeros(len(found), np.int16), found.astype(np.int32), summed[found])
 
 
 def totals(keys: Keys, counts: Counts) -> list[Total]:
@@ -144,16 +151,15 @@ class Columns:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Counts by (row, value), shape (height, len(values)), and denominators by row, shape (height,).
 
-        `rows[i]` is the row that the i-th count belongs to; those outside 0..height-1 are left out.
+        `rows[i]`, in 0..height-1, is the row that the i-th count belongs to.
         """
-        within = (rows >= 0) & (rows < height)
         column = self.column[counts.key]
-        taken = within & (column != _NONE)
-        cells = np.zeros((height, len(self.values)), np.int64)
-        np.add.at(cells, (rows[taken], column[taken]), counts.n[taken])
-        wholes = np.zeros(height, np.int64)
-        taken = within & self.whole[counts.key]
-        np.add.at(wholes, rows[taken], counts.n[taken])
+        taken = column != _NONE
+        width = len(self.values)
+        place = rows[taken] * width + column[taken]
+        cells = np.bincount(place, counts.n[taken], height * width).astype(np.int64).reshape(height, width)
+        taken = self.whole[counts.key]
+        wholes = np.bincount(rows[taken], counts.n[taken], height).astype(np.int64)
         return cells, wholes
 
 

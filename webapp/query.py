@@ -101,7 +101,8 @@ def parse(
     else:
         first, last = _range(values, days, now.date(), DEFAULT_DAYS[grain])
     if (last - first).days >= GRAIN_DAYS[grain] and "grain" in values:
-        raise BadInputError(f"from, to: at most {GRAIN_DAYS[grain]} days with grain={grain}")
+        given_days = (last - first).days + 1
+        raise BadInputError(f"from, to: at most {GRAIN_DAYS[grain]} days with grain={grain}, not {given_days}")
     asked = Asked(
         first=first,
         last=last,

@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import Condition, Event, Lock, Thread
+from time import monotonic
+from typing import TypeVar
 
 from drinkstream.cells import ANY
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
-from webapp.counts import Counts, Keys, join, of_cells, of_totals
+from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.live import Live, Store, Tail, hours_of
 
 FIRST_LOOK_S = 20.0
 """How long a request waits for the first look at the store."""
 
 CACHE_BYTES = 128 * 1024 * 1024
-"""Memory for counts by minute of published days, and for superseded runs and retired epochs that are asked about."""
+"""Memory for counts by minute of published days and retired epochs, and as much for superseded runs, as asked about."""
 
 _STALE_AFTER = timedelta(seconds=15)
 _REST = 2.0
@@ -30,6 +32,11 @@ class RunCounts:
 
     run: Run | None
     day: Counts
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the counts take."""
+        return self.day.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,9 @@ class State:
         return self.read_at if self.failing is not None or now - self.read_at > _STALE_AFTER else None
 
 
+Kept = TypeVar("Kept", Counts, RunCounts)
+
+
 class View:
     """Keeps the state fresh. Make it before a fork, `start` it after."""
 
@@ -84,7 +94,8 @@ class View:
         self._ended = Event()
         self._thread: Thread | None = None
         self._pid = 0
-        self._cache: OrderedDict[str, Counts] = OrderedDict()
+        self._minutes: OrderedDict[str, Counts] = OrderedDict()
+        self._superseded: OrderedDict[str, RunCounts] = OrderedDict()
         self._cache_lock = Lock()
 
     # -- the thread --------------------------------------------------------------------------------------------------
@@ -107,14 +118,17 @@ class View:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            began = self._clock()
-            self.look()
-            took = (self._clock() - began).total_seconds()
+            began = monotonic()
             # a look that takes long, while a replay touches every hour, leaves most of the processor to the others
-            self._ended.wait(max(self._refresh, _REST * took))
+            answered = self.look()
+            rest = _REST * (monotonic() - began) if answered else 0.0
+            self._ended.wait(max(self._refresh, rest))
 
-    def look(self) -> None:
-        """Read what changed in the store, and make it the state; where it does not answer, say so in the state."""
+    def look(self) -> bool:
+        """Read what changed in the store, and make it the state; where it does not answer, say so in the state.
+
+        Returns whether it answered.
+        """
         with self._looking:
             try:
                 if self._store is None:
@@ -126,6 +140,7 @@ class View:
             with self._changed:
                 self._state = state
                 self._changed.notify_all()
+            return state is not None and state.failing is None
 
     def _read(self, store: Store) -> State:
         read_at = self._clock()
@@ -180,56 +195,55 @@ class View:
             raise UnavailableError(self._why)
         return self._store
 
-    def day(self, state: State, choice: Choice) -> Counts | None:
-        """The counts of a day from the one layer that answers for it; None where none does."""
+    def day(self, state: State, choice: Choice) -> tuple[Counts | None, str | None]:
+        """The counts of a day from the one layer that answers for it (None: none does), and their meaning version."""
         if choice.run is not None:
-            known = state.runs.get(choice.run)
             run_id = choice.run
-            return known.day if known else self._cached(f"day {run_id}", lambda: self._superseded(choice.day, run_id))
+            known = state.runs.get(run_id) or self._cached(
+                self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
+            )
+            return known.day, known.run.meaning if known.run is not None else None
         if choice.epoch is not None:
+            meaning = state.epochs[choice.epoch].meaning
             if state.live is not None and state.live.epoch.epoch == choice.epoch:
-                return state.live.days.get(choice.day, _NOTHING)
-            return self._cached(f"epoch {choice.epoch} {choice.day}", lambda: self._retired(choice))
-        return None
+                return state.live.days.get(choice.day, EMPTY), meaning
+            return self._retired(choice.epoch, choice.day), meaning
+        return None, None
 
     def minutes(self, state: State, choice: Choice) -> Counts | None:
         """The counts of a day's minutes from the one layer that answers for it; None where none does."""
         if choice.run is not None:
             run_id = choice.run
-            return self._cached(f"run {run_id}", lambda: self._run_minutes(state, choice, run_id))
+            return self._cached(self._minutes, run_id, lambda: self._run_minutes(state, choice, run_id))
         if choice.epoch is not None:
             if state.live is not None and state.live.epoch.epoch == choice.epoch:
                 hours = state.live.hours
                 return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
-            return self._cached(f"epoch {choice.epoch} {choice.day}", lambda: self._retired(choice))
+            return self._retired(choice.epoch, choice.day)
         return None
 
-    def _superseded(self, day: date, run_id: str) -> Counts:
-        return of_totals(self.keys, self.store().day_totals(day, run_id))
-
-    def _retired(self, choice: Choice) -> Counts:
-        return of_cells(
-            self.keys, self.store().speed_counts(choice.epoch or "", hours_of(choice.day), self._categories)
+    def _retired(self, epoch: str, day: date) -> Counts:
+        return self._cached(
+            self._minutes,
+            f"{epoch} {day}",
+            lambda: of_cells(self.keys, self.store().speed_counts(epoch, hours_of(day), self._categories)),
         )
 
     def _run_minutes(self, state: State, choice: Choice, run_id: str) -> Counts:
-        day = self.day(state, choice)
+        day, _ = self.day(state, choice)
         known = self.keys.all()
         categories = sorted({known[key].category for key in day.key.tolist()}) if day is not None else []
         return of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories))
 
-    def _cached(self, name: str, load: Callable[[], Counts]) -> Counts:
+    def _cached(self, kept: OrderedDict[str, Kept], name: str, load: Callable[[], Kept]) -> Kept:
         # only what can no longer change is kept, so an entry is right for as long as it is there
         with self._cache_lock:
-            if name in self._cache:
-                self._cache.move_to_end(name)
-                return self._cache[name]
+            if name in kept:
+                kept.move_to_end(name)
+                return kept[name]
         loaded = load()
         with self._cache_lock:
-            self._cache[name] = loaded
-            while len(self._cache) > 1 and sum(counts.nbytes for counts in self._cache.values()) > CACHE_BYTES:
-                self._cache.popitem(last=False)
+            kept[name] = loaded
+            while len(kept) > 1 and sum(entry.nbytes for entry in kept.values()) > CACHE_BYTES:
+                kept.popitem(last=False)
         return loaded
-
-
-_NOTHING = join([])

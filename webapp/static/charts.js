@@ -1,6 +1,5 @@
 // The charts: a pie of the mix and lines by period. A period without an answer is null, and is drawn as a gap.
 
-const OTHERS = ["#0b7285", "#c2255c", "#5f3dc4", "#2b8a3e", "#d9480f", "#1864ab", "#862e9c", "#5c940d", "#e67700", "#364fc7"];
 const drawn = new Map();
 
 function css(name) {
@@ -9,7 +8,7 @@ function css(name) {
 
 // Each category has a colour of its own wherever it is drawn; brands take theirs by their place in the list.
 export function colour(name, names) {
-  return css(`--${name}`) || OTHERS[Math.max(0, names.indexOf(name)) % OTHERS.length];
+  return (/^[a-z]+$/.test(name) && css(`--${name}`)) || css(`--o${Math.max(0, names.indexOf(name)) % 10}`);
 }
 
 function chart(place) {
@@ -36,21 +35,32 @@ export function redrawAll() {
   for (const [place, make] of drawn) if (place.isConnected) put(place, make);
 }
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const SLICES = 12;
 
-export function drawPie(place, slices) {
+// The largest slices, and the others as one: a name needs room to be read.
+function largest(slices) {
+  if (slices.length <= SLICES) return slices;
+  const rest = slices.slice(SLICES - 1);
+  const sum = rest.reduce((total, one) => total + one.value, 0);
+  return [...slices.slice(0, SLICES - 1), { name: `${rest.length} others`, value: sum, itemStyle: { color: css("--missing") } }];
+}
+
+export function drawPie(place, all) {
+  const slices = largest(all);
+  const narrow = place.clientWidth < 440; // no room for names beside the pie: they go below it
   put(place, () => ({
-    animation: !still.matches,
+    animation: false,
     textStyle: { fontFamily: css("--font"), color: css("--text") },
     tooltip: {
-      trigger: "item", renderMode: "richText",
+      trigger: "item", renderMode: "richText", confine: true,
       formatter: (hit) => `${hit.name}: ${hit.value.toLocaleString("en")} posts\n${hit.percent}% of the mix`,
     },
+    legend: { show: narrow, type: "scroll", bottom: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { color: css("--text") } },
     series: [{
-      type: "pie", radius: ["36%", "66%"], center: ["50%", "52%"], startAngle: 60, avoidLabelOverlap: true, data: slices,
+      type: "pie", radius: narrow ? ["34%", "72%"] : ["30%", "54%"], center: ["50%", narrow ? "46%" : "50%"], startAngle: 45, data: slices,
       itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 4 },
-      label: { color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 13 },
-      labelLine: { lineStyle: { color: css("--muted") } },
+      label: { show: !narrow, color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 12 },
+      labelLine: { show: !narrow, length: 10, length2: 8, lineStyle: { color: css("--muted") } },
     }],
   }));
 }
@@ -59,7 +69,7 @@ export function drawLines(place, answer, measure, zoom) {
   const names = answer.series.map((one) => one[answer.by]);
   const time = (period) => Date.parse(period);
   // a point between two gaps has no line to either side, so it needs a dot to be seen
-  const dots = answer.periods.length < 40 || answer.totals.some((total) => total === null);
+  const dots = answer.periods.length < 40 || answer.totals.some((total, at) => total === null && time(answer.periods[at]) < Date.now());
   put(place, () => ({
     animation: false,
     useUTC: true,
@@ -71,7 +81,7 @@ export function drawLines(place, answer, measure, zoom) {
       formatter: (hits) => {
         const at = hits[0].dataIndex;
         const whole = answer.totals[at];
-        if (whole === null) return `${answer.periods[at]} (UTC)\nmissing: no layer can answer`;
+        if (whole === null) return `${answer.periods[at]} (UTC)\n${time(answer.periods[at]) > Date.now() ? "not begun" : "missing: no layer can answer"}`;
         const lines = answer.series
           .map((one) => [one.n[at], one[answer.by]])
           .sort((a, b) => b[0] - a[0])
@@ -102,6 +112,7 @@ function holes(answer) {
     const began = Date.parse(answer.periods[at]);
     const start = began - step / 2;
     const last = bands[bands.length - 1];
+    if (total === null && began > Date.now()) return; // it has not begun
     if (total !== null) {
       // a day that is not over yet has fewer posts, which is no fall
       const running = answer.grain !== "minute" && began <= Date.now() && Date.now() < began + step;

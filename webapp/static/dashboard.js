@@ -137,7 +137,7 @@ function fillTable(place, answer, what) {
     for (const one of answer.series) {
       const made = cell(row, "", "td", "num");
       if (one.n[at] === null) {
-        made.textContent = "missing";
+        made.textContent = Date.parse(answer.periods[at]) > Date.now() ? "not begun" : "missing";
       } else {
         const link = document.createElement("a");
         const question = only(asked(), ["source", "lang", "kind", "reposts"]);
@@ -150,7 +150,7 @@ function fillTable(place, answer, what) {
         made.append(link);
       }
     }
-    cell(row, answer.totals[at] === null ? "missing" : answer.totals[at].toLocaleString("en"), "td", "num");
+    cell(row, answer.totals[at] === null ? "–" : answer.totals[at].toLocaleString("en"), "td", "num");
   }
   place.replaceChildren(table);
   if (shown) place.append("Only the last 400 periods are listed here; the CSV of the API has all.");

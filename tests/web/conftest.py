@@ -1,0 +1,204 @@
+"""The web application over a store in memory: the real one but for the database behind its reader."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import pytest
+from flask.testing import FlaskClient
+
+from drinkstream.cells import levels, pack
+from drinkstream.errors import UnavailableError
+from drinkstream.merge import Epoch, Publication, Snapshot
+from drinkstream.settings import Settings
+from drinkstream.share import Total
+from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
+from webapp import create_app
+from webapp.serving import serving
+from webapp.view import View
+
+DAY, LIVE, BLIND = date(2017, 9, 14), date(2017, 9, 15), date(2017, 9, 16)
+NOW = datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC)
+
+AT = Snapshot(
+    {DAY: Publication(DAY, 1, "run-1", datetime(2017, 9, 15, 2, 30, tzinfo=UTC))}, Epoch("e1", "m1", frozenset([BLIND]))
+).token
+"""The token of the state that the store begins with."""
+
+Posts = list[CellIds]
+
+
+def post(when: str, post_id: str, source: str, kind: str, lang: str, *mentions: tuple[str | None, str | None]) -> Posts:
+    """The cells of one post; `when` is '2017-09-14T08:01'."""
+    blobs = (pack([post_id]),)
+    return [
+        CellIds(when[:13], int(when[14:]), category, brand, source, kind, lang, blobs)
+        for category, brand in levels(mentions)
+    ]
+
+
+@dataclass
+class Store:
+    """What drinkstream.store.read.Reader answers, from lists; `away` makes every question fail, `away_for` some."""
+
+    log: list[Publication] = field(default_factory=list)
+    rows: list[EpochRow] = field(default_factory=list)
+    runs: dict[str, Posts] = field(default_factory=dict)
+    lives: dict[str, Posts] = field(default_factory=dict)
+    ended: list[Batch] = field(default_factory=list)
+    away: bool = False
+    away_for: str | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def _here(self, question: str) -> None:
+        self.asked.append(question)
+        if self.away or (self.away_for is not None and question.startswith(self.away_for)):
+            raise UnavailableError("the store is away")
+
+    def published_months(self) -> list[str]:
+        self._here("published_months")
+        return sorted({str(p.day)[:7] for p in self.log})
+
+    def publications(self, months: Iterable[str]) -> list[Publication]:
+        self._here("publications")
+        return [p for p in self.log if str(p.day)[:7] in set(months)]
+
+    def epochs(self) -> list[EpochRow]:
+        self._here("epochs")
+        return self.rows
+
+    def run(self, day: date, run_id: str) -> Run | None:
+        self._here(f"run {run_id}")
+        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW)
+
+    def last_batch(self, epoch: str, day: date) -> int | None:
+        self._here(f"last_batch {epoch}")
+        return max((b.batch_id for b in self.ended if b.started_at.date() == day), default=None)
+
+    def batches(self, epoch: str, day: date, after: int) -> list[Batch]:
+        self._here(f"batches {epoch} {day}")
+        return [b for b in self.ended if b.started_at.date() == day and b.batch_id > after]
+
+    def day_totals(self, day: date, run_id: str) -> list[Total]:
+        self._here(f"day_totals {run_id}")
+        counts: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
+        for cell in self.runs[run_id]:
+            counts[cell[2:7]] += 1
+        return [Total(str(day), *key, n) for key, n in counts.items()]
+
+    def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
+        self._here(f"batch_counts {run_id}")
+        return _counts(_within(self.runs[run_id], hours), categories)
+
+    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]:
+        self._here(f"batch_ids {run_id}")
+        yield from (c for c in _within(self.runs[run_id], hours) if (c.category, c.brand) == (category, brand))
+
+    def speed_hours(self, epoch: str) -> frozenset[str]:
+        self._here("speed_hours")
+        return frozenset(cell.hour for cell in self.lives[epoch])
+
+    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
+        self._here(f"speed_counts {epoch} {' '.join(hours)}")
+        return _counts(_within(self.lives[epoch], hours), categories)
+
+    def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
+        self._here(f"speed_ids {epoch}")
+        yield from (c for c in _within(self.lives[epoch], hours) if (c.category, c.brand) == (category, brand))
+
+
+def _within(cells: Posts, hours: Sequence[str]) -> Posts:
+    return [cell for cell in cells if cell.hour in hours]
+
+
+def _counts(cells: Posts, categories: Sequence[str]) -> list[CellCount]:
+    counts: dict[tuple[str, int, str, str, str, str, str], int] = defaultdict(int)
+    for cell in cells:
+        if cell.category in categories:
+            counts[cell[:7]] += 1
+    return [CellCount(*key, n) for key, n in counts.items()]
+
+
+def epoch(name: str, status: str, blind: frozenset[date] = frozenset()) -> EpochRow:
+    """A row of epochs that began at the start of the live day."""
+    began = datetime(2017, 9, 15, 0, 0, 0, tzinfo=UTC)
+    return EpochRow(name, status, "m1", "cluster", began, {}, {}, {}, 600, blind)
+
+
+def batch(number: int, ended: datetime | None, *hours: str) -> Batch:
+    """A micro-batch that began with the live day's last minute before now."""
+    return Batch(number, datetime(2017, 9, 15, 12, 34, 50, tzinfo=UTC), ended, ended, 10, 2, frozenset(hours))
+
+
+@pytest.fixture
+def store() -> Store:
+    """One published day, one live day, one that no layer can answer for.
+
+    Published: coffee twice (once at Starbucks, once beside tea), tea twice, a repost about beer, Starbucks as a place.
+    Live: a coffee just after midnight, a water of Perrier in this minute.
+    """
+    published = [
+        *post("2017-09-14T08:01", "101", "x", "original", "en", ("coffee", "starbucks")),
+        *post("2017-09-14T08:01", "102", "x", "reply", "en", ("coffee", None), ("tea", None)),
+        *post("2017-09-14T09:30", "103", "demo", "original", "id", ("tea", None)),
+        *post("2017-09-14T10:00", "104", "x", "repost", "en", ("beer", None)),
+        *post("2017-09-14T11:00", "105", "x", "original", "en", (None, "starbucks")),
+    ]
+    live = [
+        *post("2017-09-15T00:05", "201", "x", "original", "en", ("coffee", None)),
+        *post("2017-09-15T12:34", "202", "demo", "quote", "pt", ("water", "perrier")),
+    ]
+    return Store(
+        log=[Publication(DAY, 1, "run-1", datetime(2017, 9, 15, 2, 30, tzinfo=UTC), "nightly_share", "scheduled")],
+        rows=[epoch("e1", "current", frozenset([BLIND]))],
+        runs={"run-1": published},
+        lives={"e1": live},
+        ended=[batch(7, datetime(2017, 9, 15, 12, 34, 55, tzinfo=UTC), "2017-09-15T12")],
+    )
+
+
+@dataclass
+class Clock:
+    """The present instant, which a test may move."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands at NOW."""
+    return Clock()
+
+
+@dataclass(frozen=True)
+class Web:
+    """The application under test: a client, and its view, which looks at the store only when told to."""
+
+    client: FlaskClient
+    view: View
+
+    def get(self, path: str) -> dict[str, object]:
+        """The JSON of a path below /api/v1, which must be answered."""
+        response = self.client.get(f"/api/v1/{path}")
+        assert response.status_code == 200, response.text
+        return response.get_json()
+
+    def refused(self, path: str) -> str:
+        """The message with which a path below /api/v1 is refused."""
+        response = self.client.get(f"/api/v1/{path}")
+        assert (response.status_code, list(response.get_json())) == (400, ["error"])
+        return response.get_json()["error"]
+
+
+@pytest.fixture
+def web(store: Store, clock: Clock, tmp_path) -> Iterator[Web]:
+    """The application over the store; after its first look the view looks again only at `view.look()`."""
+    app = create_app(Settings(home=tmp_path, live_refresh=3600), lambda: store, clock)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    view = serving(app).view
+    yield Web(app.test_client(), view)
+    view.stop()

@@ -1,0 +1,123 @@
+"""/api/v1/posts: the ids behind a number, page by page; as many as the number says."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from drinkstream.merge import Publication
+from tests.web.conftest import AT, DAY, Store, Web, post
+
+PUBLISHED = {
+    "day": "2017-09-14",
+    "layer": "batch",
+    "run": "run-1",
+    "epoch": None,
+    "meaning": "m1",
+    "published_at": "2017-09-15T02:30:00Z",
+    "n": 3,
+    "pending": None,
+}
+
+
+def test_the_ids_behind_a_number(web: Web) -> None:
+    assert web.get("posts?from=2017-09-14&to=2017-09-14") == {
+        "from": "2017-09-14",
+        "to": "2017-09-14",
+        "unit": "posts",
+        "reposts": "excluded",
+        "total": 3,
+        "at": AT,
+        "ids": ["x:101", "x:102", "demo:103"],
+        "next": None,
+        "days": [PUBLISHED],
+        "freshness": {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "ids"),
+    [
+        ("category=coffee", ["x:101", "x:102", "x:201"]),
+        ("brand=starbucks", ["x:101", "x:105"]),
+        ("brand=*", ["x:101", "x:105", "demo:202"]),
+        ("category=coffee&brand=starbucks", ["x:101"]),
+        ("source=demo", ["demo:103", "demo:202"]),
+        ("lang=pt", ["demo:202"]),
+        ("kind=repost", ["x:104"]),
+        ("reposts=include&category=beer", ["x:104"]),
+        ("category=beer", []),
+        ("period=2017-09-14T08", ["x:101", "x:102"]),
+        ("period=2017-09-15T12:34", ["demo:202"]),
+        ("period=2017-09-15T12:35", []),
+    ],
+)
+def test_narrowed_alike_the_list_and_its_total(web: Web, narrowed: str, ids: list[str]) -> None:
+    answer = web.get(f"posts?from=2017-09-14&to=2017-09-15&{narrowed}")
+    assert (answer["ids"], answer["total"], answer["next"]) == (ids, len(ids), None)
+
+
+def test_pages_follow_each_other_without_loss_or_repeat(web: Web) -> None:
+    """However short the pages are, and by either name of the cursor."""
+    for name in ("after", "next"):
+        pages, cursor = [], ""
+        while cursor is not None:
+            answer = web.get(
+                f"posts?from=2017-09-14&to=2017-09-15&limit=2&reposts=include{cursor and f'&{name}={cursor}'}"
+            )
+            assert answer["total"] == 6
+            pages.append(answer["ids"])
+            cursor = answer["next"]
+        assert pages == [["x:101", "x:102"], ["demo:103", "x:104"], ["x:201", "demo:202"]]
+
+
+def test_integer_ids_come_by_their_value(web: Web, store: Store) -> None:
+    store.lives["e1"] = [
+        cell
+        for post_id in ("1000", "999", "at://b", "at://a")
+        for cell in post("2017-09-15T10:00", post_id, "x", "original", "en", ("tea", None))
+    ]
+    assert web.get("posts?from=2017-09-15&to=2017-09-15")["ids"] == ["x:999", "x:1000", "x:at://a", "x:at://b"]
+
+
+def test_a_list_goes_on_in_the_state_in_which_it_began(web: Web, store: Store) -> None:
+    """A publication between two pages does not mix two runs in one list."""
+    first = web.get("posts?from=2017-09-14&to=2017-09-14&limit=2")
+    store.log.append(Publication(DAY, 2, "run-2", datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC)))
+    store.runs["run-2"] = post("2017-09-14T23:00", "999", "x", "original", "en", ("tea", None))
+    web.view.look()
+    second = web.get(f"posts?from=2017-09-14&to=2017-09-14&limit=2&after={first['next']}")
+    assert (first["ids"] + second["ids"], second["total"]) == (["x:101", "x:102", "demo:103"], 3)
+    assert web.get("posts?from=2017-09-14&to=2017-09-14")["ids"] == ["x:999"]
+
+
+def test_a_missing_day_lists_nothing_and_has_no_total(web: Web) -> None:
+    answer = web.get("posts?from=2017-09-16&to=2017-09-16")
+    assert (answer["total"], answer["ids"], answer["days"][0]["layer"]) == (None, [], "missing")
+
+
+def test_a_long_range_comes_in_short_pages(web: Web, store: Store) -> None:
+    """A page looks into 62 days at most, and says where to go on."""
+    for number in range(70):
+        day = datetime(2016, 1, 1, tzinfo=UTC).date().replace(month=1 + number // 28, day=1 + number % 28)
+        store.log.append(Publication(day, 1, f"old-{number}", datetime(2016, 6, 1, tzinfo=UTC)))
+        store.runs[f"old-{number}"] = post(f"{day}T00:00", str(number), "x", "original", "en", ("tea", None))
+    web.view.look()
+    first = web.get("posts?from=2016-01-01&to=2016-03-31&limit=1000&category=tea")
+    second = web.get(f"posts?from=2016-01-01&to=2016-03-31&limit=1000&category=tea&after={first['next']}")
+    assert (first["total"], second["next"]) == (70, None)
+    assert first["ids"] + second["ids"] == [f"x:{number}" for number in range(70)]
+
+
+def test_ids_come_as_csv_with_the_next_page_in_a_header(web: Web) -> None:
+    response = web.client.get("/api/v1/posts?from=2017-09-14&to=2017-09-14&limit=2&format=csv")
+    assert response.text == "id\r\nx:101\r\nx:102\r\n"
+    on = web.client.get(f"/api/v1/posts?from=2017-09-14&to=2017-09-14&format=csv&after={response.headers['X-Next']}")
+    assert (on.text, "X-Next" in on.headers) == ("id\r\ndemo:103\r\n", False)
+
+
+def test_every_count_of_a_share_opens_as_many_ids(web: Web) -> None:
+    for by in ("category", "brand"):
+        for row in web.get(f"share?from=2017-09-14&to=2017-09-15&by={by}")["shares"]:
+            level = "&".join(f"{name}={row[name]}" for name in ("category", "brand") if row[name])
+            answer = web.get(f"posts?from=2017-09-14&to=2017-09-15&{level}")
+            assert len(answer["ids"]) == answer["total"] == row["n"]

@@ -1,0 +1,206 @@
+"""/api/v1/days and /status, health, and what happens while the store is away."""
+
+from datetime import UTC, datetime, timedelta
+
+from drinkstream.merge import Publication
+from tests.web.conftest import AT, DAY, NOW, Clock, Store, Web, batch, epoch, post
+
+FRESH = {"until": "2017-09-15T12:34:55Z", "hours_behind": 0, "quiet_since": None, "stale_since": None}
+
+
+def test_the_days_with_their_publications(web: Web) -> None:
+    assert web.get("days?from=2017-09-14&to=2017-09-16&category=coffee") == {
+        "from": "2017-09-14",
+        "to": "2017-09-16",
+        "unit": "posts",
+        "reposts": "excluded",
+        "total": 3,
+        "at": AT,
+        "days": [
+            {
+                "day": "2017-09-14",
+                "layer": "batch",
+                "run": "run-1",
+                "epoch": None,
+                "meaning": "m1",
+                "published_at": "2017-09-15T02:30:00Z",
+                "n": 2,
+                "pending": None,
+                "seq": 1,
+                "by": "nightly_share",
+                "why": "scheduled",
+            },
+            {
+                "day": "2017-09-15",
+                "layer": "speed",
+                "run": None,
+                "epoch": "e1",
+                "meaning": "m1",
+                "published_at": None,
+                "n": 1,
+                "pending": None,
+                "seq": None,
+                "by": None,
+                "why": None,
+            },
+            {
+                "day": "2017-09-16",
+                "layer": "missing",
+                "run": None,
+                "epoch": None,
+                "meaning": None,
+                "published_at": None,
+                "n": None,
+                "pending": None,
+                "seq": None,
+                "by": None,
+                "why": None,
+            },
+        ],
+        "freshness": FRESH,
+    }
+
+
+def test_text_that_looks_like_a_formula_stays_text_in_a_spreadsheet(web: Web, store: Store) -> None:
+    store.log.append(Publication(DAY, 2, "run-1", datetime(2017, 9, 15, 9, tzinfo=UTC), "@ops", '=HYPERLINK("x","y")'))
+    response = web.client.get("/api/v1/days?from=2017-09-14&to=2017-09-14&format=csv")
+    assert response.text == (
+        "day,layer,n,pending,run,epoch,meaning,seq,published_at,by,why\r\n"
+        '2017-09-14,batch,3,,run-1,,m1,2,2017-09-15T09:00:00Z,\'@ops,"\'=HYPERLINK(""x"",""y"")"\r\n'
+    )
+
+
+def test_the_status(web: Web) -> None:
+    assert web.get("status?from=2017-09-14&to=2017-09-16") == {
+        "from": "2017-09-14",
+        "to": "2017-09-16",
+        "unit": "posts",
+        "reposts": "excluded",
+        "total": 5,
+        "at": AT,
+        "now": "2017-09-15T12:34:56Z",
+        "read_at": "2017-09-15T12:34:56Z",
+        "stale_since": None,
+        "failing": None,
+        "days": {"batch": 1, "speed": 1, "missing": 1},
+        "published": {
+            "days": 1,
+            "first": "2017-09-14",
+            "last": "2017-09-14",
+            "last_published_at": "2017-09-15T02:30:00Z",
+        },
+        "data": [{"from": "2017-09-14", "to": "2017-09-15"}],
+        "live": {
+            "epoch": "e1",
+            "meaning": "m1",
+            "started_at": "2017-09-15T00:00:00Z",
+            "until": "2017-09-15T12:34:55Z",
+            "quiet_since": None,
+            "hours_behind": 0,
+            "last_batch": {
+                "id": 7,
+                "started_at": "2017-09-15T12:34:50Z",
+                "ended_at": "2017-09-15T12:34:55Z",
+                "rows_in": 10,
+                "hits": 2,
+            },
+        },
+        "freshness": FRESH,
+    }
+
+
+def test_the_status_of_a_new_installation(web: Web, store: Store) -> None:
+    """Nothing published, no epoch: the present day is missing, and that is all."""
+    store.log, store.rows = [], []
+    answer = web.get("status?format=json")
+    assert (answer["total"], answer["live"], answer["data"], answer["published"]) == (
+        None,
+        None,
+        [],
+        {"days": 0, "first": None, "last": None, "last_published_at": None},
+    )
+    assert web.client.get("/").status_code == 200
+
+
+def test_the_status_comes_as_csv(web: Web) -> None:
+    lines = web.client.get("/api/v1/status?from=2017-09-14&to=2017-09-14&format=csv").text.splitlines()
+    assert lines[:6] == ["name,value", "from,2017-09-14", "to,2017-09-14", "unit,posts", "reposts,excluded", "total,3"]
+    assert "live.last_batch.rows_in,10" in lines
+
+
+def test_healthy_and_ready(web: Web) -> None:
+    for prefix in ("", "/api/v1"):
+        assert web.client.get(f"{prefix}/healthz").get_json() == {"status": "ok"}
+        web.get("share")
+        ready = web.client.get(f"{prefix}/readyz")
+        assert (ready.status_code, ready.get_json()) == (200, {"status": "ready", "stale_since": None, "reason": None})
+
+
+def test_while_the_store_is_away_the_answers_stay_and_say_since_when(web: Web, store: Store, clock: Clock) -> None:
+    before = web.get("share?from=2017-09-14&to=2017-09-15")
+    store.away = True
+    clock.now = NOW + timedelta(seconds=3)
+    web.view.look()
+    stale = web.get("share?from=2017-09-14&to=2017-09-15")
+    assert stale["freshness"] == {**FRESH, "stale_since": "2017-09-15T12:34:56Z"}
+    assert {**stale, "freshness": None} == {**before, "freshness": None}
+    ready = web.client.get("/readyz")
+    assert (ready.status_code, ready.get_json()) == (
+        503,
+        {"status": "stale", "stale_since": "2017-09-15T12:34:56Z", "reason": "the store is away"},
+    )
+    assert "The store does not answer. These numbers are as of 2017-09-15 12:34:56 UTC" in web.client.get("/").text
+    unread = web.client.get("/api/v1/posts?from=2017-09-14&to=2017-09-14")
+    assert (unread.status_code, unread.get_json()) == (503, {"error": "the store is away"})
+
+
+def test_it_recovers_by_itself_once_the_store_is_back(web: Web, store: Store, clock: Clock) -> None:
+    """What happened meanwhile is there after the next look."""
+    web.get("share")
+    store.away = True
+    web.view.look()
+    store.away = False
+    store.lives["e1"] += post("2017-09-15T12:35", "203", "x", "original", "en", ("beer", None))
+    store.ended.append(batch(8, datetime(2017, 9, 15, 12, 35, 1, tzinfo=UTC), "2017-09-15T12"))
+    clock.now = datetime(2017, 9, 15, 12, 35, 2, tzinfo=UTC)
+    web.view.look()
+    answer = web.get("share?from=2017-09-15&to=2017-09-15")
+    assert (answer["total"], answer["freshness"]) == (3, {**FRESH, "until": "2017-09-15T12:35:01Z"})
+    assert web.client.get("/readyz").status_code == 200
+
+
+def test_a_look_that_fails_half_way_is_made_up_for(web: Web, store: Store) -> None:
+    """The hours that a micro-batch touched stay on the list until they were read."""
+    web.get("share")
+    store.lives["e1"] += post("2017-09-15T12:34", "203", "x", "original", "en", ("beer", None))
+    store.ended.append(batch(8, datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC), "2017-09-15T12"))
+    store.away_for = "speed_counts"
+    assert web.view.look() is False
+    store.away_for = None
+    assert web.view.look() is True
+    assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 3
+
+
+def test_a_second_epoch_takes_over_whole(web: Web, store: Store) -> None:
+    """The answer turns from the old epoch's numbers to the new one's; the old ones stay readable by their token."""
+    before = web.get("share?from=2017-09-15&to=2017-09-15")
+    store.lives["e2"] = post("2017-09-15T10:00", "301", "x", "original", "en", ("milk", None))
+    store.rows = [epoch("e2", "current"), epoch("e1", "retired")]
+    web.view.look()
+    after = web.get("share?from=2017-09-15&to=2017-09-15")
+    assert (after["days"][0]["epoch"], after["total"], after["shares"][0]["category"]) == ("e2", 1, "milk")
+    again = web.get(f"share?from=2017-09-15&to=2017-09-15&at={before['at']}")
+    assert {**again, "freshness": None} == {**before, "freshness": None}
+
+
+def test_every_answer_carries_its_security_headers(web: Web) -> None:
+    for path in ("/", "/api/v1/share", "/static/style.css", "/nothing"):
+        with web.client.get(path) as response:
+            assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_nothing_is_asked_before_the_first_request(store: Store, web: Web) -> None:
+    """Neither import nor create_app reaches for the store, so the process may fork first."""
+    assert web.view.peek() is None
+    assert store.asked == []

@@ -1,0 +1,112 @@
+"""The trend: counts and shares by period, with holes where nothing can be said."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drinkstream.share import shares
+from webapp.answers import Basis, day_rows, freshness, head, quiet_since
+from webapp.counts import Columns, Counts, columns, totals
+from webapp.query import Asked
+
+_STEP = {"day": 1440, "hour": 60, "minute": 1}
+
+
+def trend(asked: Asked, base: Basis) -> dict[str, Any]:
+    """Counts and shares by period and category or brand. A period of which nothing is known is null: a hole."""
+    step = _STEP[asked.grain]
+    window = _window(asked, base)
+    minutes = [_minutes(asked, base, place, window) for place in range(len(base.days))]
+    table = columns(base.view.keys, asked.by, asked.narrowed, _values(asked, base))
+    cells, wholes = _grid(table, minutes, step)
+    known = _known(asked, base, wholes, step)
+    rows = range(window.start // step, -(-window.stop // step))
+    divisors = [int(wholes[row]) if known[row] else None for row in rows]
+    parts = [None if day.counts is None else int(day.counts.n[table.whole[day.counts.key]].sum()) for day in base.days]
+    return {
+        **head(asked),
+        "by": asked.by,
+        "grain": asked.grain,
+        "at": base.token,
+        "days": day_rows(base, parts),
+        "periods": [_period(asked, row * step) for row in rows],
+        "totals": divisors,
+        "series": [
+            _series(asked, value, [int(cells[row, place]) if known[row] else None for row in rows], divisors)
+            for place, value in enumerate(table.values)
+        ],
+        "freshness": freshness(base),
+    }
+
+
+def _window(asked: Asked, base: Basis) -> range:
+    # the minutes asked for, from the start of the first day
+    if asked.last_minutes is None:
+        return range(1440 * len(base.days))
+    end = _minutes_since(asked.first, base.now) + 1
+    return range(end - asked.last_minutes, end)
+
+
+def _values(asked: Asked, base: Basis) -> list[str]:
+    rows = shares(totals(base.view.keys, base.counts), asked.by, asked.narrowed).rows
+    return [str(row.category if asked.by == "category" else row.brand) for row in rows]
+
+
+def _minutes(asked: Asked, base: Basis, place: int, window: range) -> Counts | None:
+    day = base.days[place]
+    if asked.grain == "day" or day.counts is None:
+        # the minutes of a retired epoch come as they are: a period of a day sums them anyway
+        return day.counts
+    counts = base.view.minutes(base.state, day.choice)
+    return None if counts is None else counts.between(window.start - place * 1440, window.stop - place * 1440)
+
+
+def _grid(table: Columns, days: list[Counts | None], step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # counts by (period, value) and denominators by period, zero where a day is missing
+    per_day = 1440 // step
+    cells = np.zeros((per_day * len(days), len(table.values)), np.int64)
+    wholes = np.zeros(per_day * len(days), np.int64)
+    for place, counts in enumerate(days):
+        if counts is not None:
+            part = slice(place * per_day, (place + 1) * per_day)
+            cells[part], wholes[part] = table.table(counts, counts.minute.astype(np.int64) // step, per_day)
+    return cells, wholes
+
+
+def _known(asked: Asked, base: Basis, wholes: NDArray[np.int64], step: int) -> list[bool]:
+    # Up to the horizon "no post" means that there was none; after it, that nobody has looked yet, or that the store or
+    # the live layer fell silent. A post whose clock is ahead stays in sight.
+    horizon = min(base.now, base.state.stale_since(base.now) or base.now, quiet_since(base) or base.now)
+    seen = _minutes_since(asked.first, horizon)
+    per_day = 1440 // step
+    return [
+        day.choice.layer == "batch" or (day.counts is not None and (row * step <= seen or bool(wholes[row])))
+        for place, day in enumerate(base.days)
+        for row in range(place * per_day, (place + 1) * per_day)
+    ]
+
+
+def _series(asked: Asked, value: str, n: list[int | None], divisors: list[int | None]) -> dict[str, Any]:
+    return {
+        "category": value if asked.by == "category" else asked.narrowed.category,
+        "brand": value if asked.by == "brand" else asked.narrowed.brand,
+        "n": n,
+        "share": [
+            count / whole if count is not None and whole else None for count, whole in zip(n, divisors, strict=True)
+        ],
+    }
+
+
+def _period(asked: Asked, minutes: int) -> str:
+    start = _start(asked.first) + timedelta(minutes=minutes)
+    return str(start.date()) if asked.grain == "day" else f"{start:%Y-%m-%dT%H:%M}Z"
+
+
+def _minutes_since(first: date, when: datetime) -> int:
+    return int((when - _start(first)).total_seconds() // 60)
+
+
+def _start(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
