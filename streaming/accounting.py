@@ -117,8 +117,15 @@ def figures(settings: Settings) -> dict[str, Any]:
 
 
 def report(settings: Settings) -> str:
-    """The accounting as a text for a person. Raises UnavailableError where Kafka does not answer."""
-    return render(figures(settings), settings.posts_topic)
+    """The accounting as a text for a person. Raises IntegrityError, whose message is that text, if it does not add up.
+
+    Raises UnavailableError where Kafka does not answer.
+    """
+    found = figures(settings)
+    text = render(found, settings.posts_topic)
+    if found["faults"]:
+        raise IntegrityError(text)
+    return text
 
 
 def render(found: Mapping[str, Any], posts_topic: str) -> str:
