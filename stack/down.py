@@ -55,7 +55,7 @@ def down(settings: Settings, say: Callable[[str], None] = lambda text: print(tex
     for note in (settings.home / "run").glob("*.start"):
         note.unlink()
     (settings.home / "run" / "session").unlink(missing_ok=True)
-    say("down: nothing of this stack is running" if leader else "down: nothing was running")
+    say("down: nothing of this stack is running")
 
 
 if __name__ == "__main__":

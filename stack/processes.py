@@ -10,33 +10,34 @@ import psutil
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 
 
-def is_ours(process: psutil.Process, home: Path, name: str | None = None) -> bool:
-    """Whether supervisord started it for this home (and as program `name`): pids are used again, environments not."""
+def is_ours(process: psutil.Process, home: Path) -> bool:
+    """Whether it works in this home's folders, or was started by this home's supervisord.
+
+    Neither alone would do: a program may change its folder, and one that sets its own title (Airflow's workers,
+    PostgreSQL, gunicorn) overwrites its environment.
+    """
     try:
+        if Path(process.cwd()).is_relative_to(home):
+            return True
         environ = process.environ()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
-    started_as = environ.get("SUPERVISOR_PROCESS_NAME")
-    return environ.get("DRINKSTREAM_HOME") == str(home) and (started_as == name if name else started_as is not None)
-
-
-def group(pgid: int) -> list[psutil.Process]:
-    """The living members of a process group."""
-    return [p for p in psutil.process_iter() if _of(os.getpgid, p.pid) == pgid and p.status() != psutil.STATUS_ZOMBIE]
+    return environ.get("DRINKSTREAM_HOME") == str(home) and "SUPERVISOR_PROCESS_NAME" in environ
 
 
 def session(sid: int) -> list[psutil.Process]:
     """The living members of a session."""
-    return [p for p in psutil.process_iter() if _of(os.getsid, p.pid) == sid and p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in psutil.process_iter() if _of(os.getsid, p.pid) == sid and _lives(p)]
 
 
-def reap_group(pgid: int, home: Path, name: str) -> int:
-    """Kill what a predecessor of program `name` left in its process group; the number of processes ended.
+def reap_group(pgid: int) -> int:
+    """Kill what a dead program of our own session has left in its process group; the number of processes ended.
 
-    Nothing is done where no member is provably ours, since the number may long be somebody else's.
+    Numbers are used again, but never while a group of that number lives. So a group in our session whose leader is dead
+    is the one that the number was noted for; one with a living leader is somebody else's and is left alone.
     """
-    members = group(pgid)
-    if not any(is_ours(p, home, name) for p in members):
+    members = [p for p in session(os.getsid(0)) if _of(os.getpgid, p.pid) == pgid]
+    if any(p.pid == pgid for p in members):
         return 0
     for process in members:
         process.kill()
@@ -60,6 +61,13 @@ def sweep_session(sid: int, home: Path) -> list[str]:
         process.kill()
     psutil.wait_procs(left, timeout=GRACE)
     return named
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _of(question: Callable[[int], int], pid: int) -> int | None:

@@ -37,8 +37,9 @@ def python(*arguments: str) -> Callable[[Settings], list[str]]:
 def gunicorn(settings: Settings) -> list[str]:
     """The web under gunicorn: one process, since it keeps published days in memory, and threads."""
     return [
-        *(sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", str(settings.web_threads)),
-        *("--bind", f"{settings.host}:{settings.web_port}", "--access-logfile", "-", "webapp:create_app()"),
+        *(sys.executable, "-m", "gunicorn", "--bind", f"{settings.host}:{settings.web_port}"),
+        *("--workers", "1", "--threads", str(settings.web_threads)),
+        *("--no-control-socket", "--access-logfile", "-", "webapp:create_app()"),
     ]
 
 

@@ -64,8 +64,11 @@ def tables(settings: Settings) -> None:
 
 
 def airflow_api(settings: Settings) -> None:
-    """Airflow's API answers."""
-    _get(f"http://{settings.host}:{settings.airflow_port}/api/v2/version", "Airflow's API")
+    """Airflow's API answers, to people and to its own tasks."""
+    address = f"http://{settings.host}:{settings.airflow_port}"
+    _get(f"{address}/api/v2/version", "Airflow's API")
+    # built with its first request, which takes longer than a task waits
+    _get(f"{address}/execution/health", "Airflow's API for tasks", patience=60)
 
 
 def scheduler(settings: Settings) -> None:
@@ -157,9 +160,9 @@ def _healthy(settings: Settings, component: str) -> None:
         raise UnavailableError(f"Airflow says of its {component}: {said.get(component, {}).get('status')}")
 
 
-def _get(url: str, what: str) -> bytes:
+def _get(url: str, what: str, patience: float = 5) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http on our own host
+        with urllib.request.urlopen(url, timeout=patience) as answer:  # noqa: S310 - http on our own host
             return bytes(answer.read())
     except (urllib.error.URLError, OSError) as error:
         raise UnavailableError(f"{what} does not answer at {url}: {error}") from error

@@ -42,7 +42,7 @@ def _replace_predecessor(settings: Settings, program: Program) -> Note:
     """End the process group of the last start, then note ours: supervisord leads each program into a new one."""
     last = notes.read(settings, program.name)
     if last is not None and last.pgid != os.getpgrp():
-        ended = processes.reap_group(last.pgid, settings.home, program.name)
+        ended = processes.reap_group(last.pgid)
         if ended:
             _say(program, f"ended {ended} processes that the last start had left")
     note = notes.begin(settings, program.name, os.getpgrp())
