@@ -63,23 +63,24 @@ def account(
 ) -> TopicAccount:
     """The account of `topic`. `reached` must have been read before `held`, and that before `kafka`: each only grows."""
     places = [place for place in kafka.end if place[0] == topic]
-    rows = [held[kafka.cluster, *place] for place in places if (kafka.cluster, *place) in held]
-    waiting = 0
-    lost: list[Span] = []
-    for place in places:
-        full = (kafka.cluster, *place)
-        here = held.get(full)
-        until = max(reached.get(place, 0), here.islands[-1].until if here else 0)
-        waiting += kafka.end[place] - until
-        lost += missing(here, full, until, gaps)
+    here = {place: held[kafka.cluster, *place] for place in places if (kafka.cluster, *place) in held}
+    until = {
+        place: max(reached.get(place, 0), here[place].islands[-1].until if place in here else 0) for place in places
+    }
+    # one that was recorded after `reached` was read lies beyond it, and waits as far as this account goes
+    met = [
+        gap for gap in gaps if gap.cluster == kafka.cluster and gap.until <= until.get((gap.topic, gap.partition), 0)
+    ]
     return TopicAccount(
         topic=topic,
         into=sum(kafka.end[place] for place in places),
-        archived=sum(here.rows for here in rows),
-        waiting=waiting,
-        gaps=sum(gap.size for gap in gaps if (gap.cluster, gap.topic) == (kafka.cluster, topic)),
-        duplicates=sum(here.duplicates for here in rows),
-        missing=tuple(lost),
+        archived=sum(rows.rows for rows in here.values()),
+        waiting=sum(kafka.end[place] - until[place] for place in places),
+        gaps=sum(gap.size for gap in met),
+        duplicates=sum(rows.duplicates for rows in here.values()),
+        missing=tuple(
+            hole for place in places for hole in missing(here.get(place), (kafka.cluster, *place), until[place], met)
+        ),
         classes=classes,
     )
 

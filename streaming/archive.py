@@ -58,7 +58,7 @@ PROPERTIES = {
 }
 
 # One small commit in half a minute: the client compiler and the serial collector do it with half the CPU
-JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError"}
 
 KAFKA_WAIT = 120.0
 ORPHAN_WAIT = 60.0

@@ -10,6 +10,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Positions
 
+ANSWER_MS = 5_000
+"""How long a broker that is not there is asked before it counts as away."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaOffsets:
@@ -39,7 +42,10 @@ def append_times(bootstrap: str, positions: Positions, timeout: float = 10.0) ->
         return found
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, enable_auto_commit=False, consumer_timeout_ms=int(timeout * 1000)
+            bootstrap_servers=bootstrap,
+            bootstrap_timeout_ms=ANSWER_MS,
+            enable_auto_commit=False,
+            consumer_timeout_ms=int(timeout * 1000),
         )
     except KafkaError as error:
         raise _away(bootstrap, error) from error
@@ -69,12 +75,12 @@ def positions_of(text: str) -> Positions:
 
 def _look(bootstrap: str, topics: tuple[str, ...]) -> KafkaOffsets:
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=ANSWER_MS)
         try:
             cluster = str(admin.describe_cluster()["cluster_id"])
         finally:
             admin.close()
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False)
         try:
             places = [TopicPartition(topic, p) for topic in topics for p in consumer.partitions_for_topic(topic) or ()]
             begin = consumer.beginning_offsets(places)

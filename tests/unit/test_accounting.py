@@ -151,3 +151,13 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     """With the exit code of a bad request."""
     assert main(["--for-ever"]) == 2
     assert "--for-ever" in capsys.readouterr().err
+
+
+def test_without_kafka_it_says_so_and_may_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is that of something that may be there later."""
+    monkeypatch.setattr("streaming.offsets.ANSWER_MS", 100)
+    monkeypatch.setenv("DRINKSTREAM_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    assert main(["--wait", "0"]) == 3
+    assert "Kafka does not answer on 127.0.0.1:1" in capsys.readouterr().err
