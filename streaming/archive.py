@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from drinkstream.archive import Archive
 from drinkstream.errors import ConflictError, DrinkStreamError, IntegrityError
@@ -228,15 +229,20 @@ def only_one(folder: Path) -> Iterator[Callable[[int], None]]:
 
 
 def _await_end(pid: int, created: float) -> None:
+    waiting = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(ORPHAN_WAIT), wait=wait_fixed(0.2))
+    try:
+        waiting(_runs, pid, created)
+    except RetryError:
+        raise ConflictError(f"process {pid} still writes the archive for an earlier query: end it first") from None
+
+
+def _runs(pid: int, created: float) -> bool:
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - created) < 1:
-            log.info("waiting for the earlier query's JVM, process %d, to end", pid)
-            process.wait(ORPHAN_WAIT)
+        # the number may be another process's by now; a dead one that nobody has reaped writes nothing
+        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        raise ConflictError(f"process {pid} still writes the archive for an earlier query: end it first") from None
+        return False
 
 
 def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]":

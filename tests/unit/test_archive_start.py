@@ -3,6 +3,8 @@
 import fcntl
 import json
 import logging
+import os
+import subprocess
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -169,6 +171,21 @@ def test_the_mark_of_a_process_that_ended_does_not_block(tmp_path: Path) -> None
     with only_one(tmp_path) as mark:
         mark(1)
     assert (tmp_path / "archive.lock").read_text().startswith("1 ")
+
+
+def test_a_jvm_that_outlives_its_driver_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may still write; once it is dead, reaped or not, the next query may start."""
+    monkeypatch.setattr("streaming.archive.ORPHAN_WAIT", 0.1)
+    orphan = subprocess.Popen(["sleep", "60"])
+    with only_one(tmp_path) as mark:
+        mark(orphan.pid)
+    with pytest.raises(ConflictError, match=f"process {orphan.pid} still writes the archive"), only_one(tmp_path):
+        pass
+    orphan.kill()
+    os.waitid(os.P_PID, orphan.pid, os.WEXITED | os.WNOWAIT)
+    with only_one(tmp_path):
+        pass
+    orphan.wait()
 
 
 def test_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
