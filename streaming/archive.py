@@ -9,22 +9,17 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_NB, flock
-from pathlib import Path
+from collections.abc import Callable
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import psutil
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from drinkstream.archive import Archive
-from drinkstream.errors import ConflictError, DrinkStreamError, IntegrityError
+from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
 from streaming.offsets import look, positions_of
+from streaming.only_one import only_one
 from streaming.resume import Start, resume
 
 if TYPE_CHECKING:
@@ -62,7 +57,6 @@ PROPERTIES = {
 JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError"}
 
 KAFKA_WAIT = 120.0
-ORPHAN_WAIT = 60.0
 STOP_WAIT = 25.0
 
 
@@ -200,49 +194,6 @@ def watch(query: "StreamingQuery", stop: Event, advance: Callable[[Positions], N
             deadline = deadline or monotonic() + STOP_WAIT
     # a batch that is cut off here is done again at the next start
     query.stop()
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[Callable[[int], None]]:
-    """Hold the right to write the archive; the value given marks the process id of the JVM that does the writing.
-
-    A JVM outlives a killed Python driver by a moment: its end is waited for. Raises ConflictError if another archive
-    query runs, or that JVM does not end.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "archive.lock"
-    with path.open("a+") as lock:
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError(f"another archive query holds {path}: stop that one first") from None
-        lock.seek(0)
-        if previous := lock.read().split():
-            _await_end(int(previous[0]), float(previous[1]))
-
-        def mark(pid: int) -> None:
-            lock.truncate(0)
-            lock.write(f"{pid} {psutil.Process(pid).create_time()}")
-            lock.flush()
-
-        yield mark
-
-
-def _await_end(pid: int, created: float) -> None:
-    waiting = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(ORPHAN_WAIT), wait=wait_fixed(0.2))
-    try:
-        waiting(_runs, pid, created)
-    except RetryError:
-        raise ConflictError(f"process {pid} still writes the archive for an earlier query: end it first") from None
-
-
-def _runs(pid: int, created: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        # the number may be another process's by now; a dead one that nobody has reaped writes nothing
-        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]":

@@ -13,8 +13,9 @@ import pytest
 from drinkstream.archive import Archive
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.positions import Ledger, Positions, Span
-from streaming.archive import create, main, only_one
+from streaming.archive import create, main
 from streaming.offsets import KafkaOffsets
+from streaming.only_one import only_one
 from streaming.resume import Start, resume
 
 CLUSTER = "kafka-1"
@@ -175,7 +176,7 @@ def test_the_mark_of_a_process_that_ended_does_not_block(tmp_path: Path) -> None
 
 def test_a_jvm_that_outlives_its_driver_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may still write; once it is dead, reaped or not, the next query may start."""
-    monkeypatch.setattr("streaming.archive.ORPHAN_WAIT", 0.1)
+    monkeypatch.setattr("streaming.only_one.ORPHAN_WAIT", 0.1)
     orphan = subprocess.Popen(["sleep", "60"])
     with only_one(tmp_path) as mark:
         mark(orphan.pid)
