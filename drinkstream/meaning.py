@@ -17,7 +17,7 @@ OUTSIDE = frozenset(
         "positions",
         "prefilter",
         "reconcile",
-        "requests",
+        "range_request",
     }
     | {"settings", "share", "spark"}
 )
