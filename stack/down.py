@@ -9,7 +9,7 @@ import psutil
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes, supervisor
-from stack.programs import PROGRAMS, chosen
+from stack.programs import PROGRAMS, SERVERS, chosen
 
 DEADLINE = 240.0
 
@@ -22,8 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = Settings.load()
         if options.only:
-            for name in reversed(chosen(settings, options.only)):
-                supervisor.stop_program(settings, name)
+            if supervisor.pid(settings) is not None:
+                supervisor.stop_programs(settings, chosen(settings, options.only))
         else:
             down(settings)
     except DrinkStreamError as error:
@@ -41,6 +41,7 @@ def down(settings: Settings, say: Callable[[str], None] = lambda text: print(tex
     leader = supervisor.pid(settings)
     if leader is not None:
         process = psutil.Process(leader)
+        supervisor.stop_programs(settings, [name for name in PROGRAMS if name not in SERVERS])
         supervisor.shutdown(settings)
         try:
             process.wait(DEADLINE)

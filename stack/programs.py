@@ -11,7 +11,7 @@ from drinkstream.settings import Settings
 from stack import airflow, cassandra, kafka, notes, postgres, ready
 from stack.ready import Question
 
-SETTLED = 5.0  # seconds that a program without an address must live before it counts as started
+SETTLED = 15.0  # seconds that a program without an address must live before it counts as started
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes
 from stack.environment import environment
-from stack.programs import PROGRAMS, SERVERS, Program, path_of
+from stack.programs import PROGRAMS, Program, path_of
 
 SOCKET_PATH = 100  # a Unix socket's path may have 107 characters, and supervisord first binds one with a suffix
 
@@ -94,14 +94,22 @@ def start_program(settings: Settings, name: str) -> None:
             ) from fault
 
 
-def stop_program(settings: Settings, name: str) -> None:
-    """Stop a program and wait for its end; one that does not run is left alone."""
-    try:
-        with _asked(settings) as supervisord:
-            supervisord.stopProcess(name, True)
-    except Fault as fault:
-        if "NOT_RUNNING" not in fault.faultString:
-            raise
+def stop_programs(settings: Settings, names: list[str]) -> None:
+    """Stop programs at the same time (supervisord alone would stop them in turn) and wait for the end of all.
+
+    Those that do not run are left alone; supervisord kills one that does not end in its time.
+    """
+    for name in names:
+        try:
+            with _asked(settings) as supervisord:
+                supervisord.stopProcess(name, False)
+        except Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise
+    still = retry_if_result(lambda left: bool(left))
+    Retrying(stop=stop_after_delay(120), wait=wait_fixed(0.2), retry=still)(
+        lambda: [n for n, facts in states(settings).items() if n in names and facts["statename"] == "STOPPING"]
+    )
 
 
 def shutdown(settings: Settings) -> None:
@@ -159,7 +167,6 @@ def _section(settings: Settings, program: Program) -> Mapping[str, object]:
     return {
         "command": f"{sys.executable} -m stack.run {program.name}",
         "directory": settings.home / "tmp",
-        "priority": 1 if program.name in SERVERS else 2,  # those of one number stop together, the highest first
         "autostart": "false",
         "autorestart": "true",
         "startsecs": 3,
