@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from drinkstream.taxonomy import load
 from webapp.counts import Keys
 from webapp.query import SOURCES, Vocabulary
 
@@ -15,11 +16,9 @@ class Names:
 
     @classmethod
     def load(cls) -> "Names":
-        """Those of the taxonomy that is installed."""
-        return cls(
-            ("coffee", "tea", "beer", "wine", "spirits", "soda", "juice", "water", "energy", "milk"),
-            (),
-        )
+        """Those of the taxonomy that is installed. Raises BadInputError where it is not as it must be."""
+        taxonomy = load()
+        return cls(taxonomy.categories, taxonomy.brands)
 
     def known(self, keys: Keys) -> Vocabulary:
         """Every name that the taxonomy or a number has."""
