@@ -51,7 +51,7 @@ class Snapshot:
     @property
     def token(self) -> str:
         """The `at` of an answer: asks any route about this same state again. URL-safe text."""
-        # seqs of neighbouring days are mostly alike, so the list of them packs into a few bytes and fits into an address
+        # seqs of neighbouring days are mostly alike, so their list packs into a few bytes and fits into an address
         days = days_between(min(self.publications), max(self.publications)) if self.publications else ()
         seqs = [self.publications[day].seq if day in self.publications else 0 for day in days]
         first = days[0].toordinal() if days else 1
