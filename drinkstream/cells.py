@@ -116,6 +116,13 @@ def pack(ids: Iterable[str]) -> bytes:
     return head + _leb128(np.diff(np.array(numbers, np.int64)).astype(np.uint64))
 
 
+def size(blob: bytes) -> int:
+    """How many ids a blob of `pack` holds. Raises ValueError where it is cut off before it says so."""
+    if len(blob) < 5:
+        raise ValueError("not a blob of ids: it is shorter than its head")
+    return int.from_bytes(blob[1:5], "little")
+
+
 def unpack(blob: bytes) -> tuple[str, ...]:
     """The ids in a blob of `pack`, integers in the order of their values, else in the order of their text.
 

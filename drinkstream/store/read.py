@@ -12,12 +12,13 @@ from cassandra import ConsistencyLevel, DriverException
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.concurrent import execute_concurrent_with_args
 
-from drinkstream.cells import union, unpack
+from drinkstream.cells import size, union, unpack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication
 from drinkstream.share import Total
 
 _CONCURRENCY = 64
+_FEW_MINUTES = 12
 
 CellKey = tuple[str, int, str, str, str, str, str]
 
@@ -253,11 +254,14 @@ class Reader:
         for row in self._many(query, [(epoch, hour, category) for hour in hours for category in categories]):
             counts[_cell(row)][row.shard].append(row.n)
         # ids are needed only where a cell has more than one slot: there n alone cannot tell what the slots share
-        torn = {cell[:3:2] for cell, shards in counts.items() if any(len(ns) > 1 for ns in shards.values())}
+        torn: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for cell, shards in counts.items():
+            if any(len(ns) > 1 for ns in shards.values()):
+                torn[cell[0], cell[2]].add(cell[1])
         united = {
-            ids[:7]: sum(len(unpack(blob)) for blob in ids.blobs)
-            for hour, category in sorted(torn)
-            for ids in self.speed_ids(epoch, [hour], category, None)
+            ids[:7]: sum(size(blob) for blob in ids.blobs)
+            for (hour, category), minutes in torn.items()
+            for ids in self._torn(epoch, hour, category, minutes)
         }
         return [
             CellCount(*cell, united.get(cell, sum(ns[0] for ns in shards.values()))) for cell, shards in counts.items()
@@ -271,9 +275,19 @@ class Reader:
         )
         yield from self._ids(query, [(epoch, hour, category) for hour in hours], brand)
 
+    def _torn(self, epoch: str, hour: str, category: str, minutes: set[int]) -> Iterator[CellIds]:
+        if len(minutes) > _FEW_MINUTES:
+            return self.speed_ids(epoch, [hour], category, None)
+        # a live hour is read every second, and has a cell in two slots only where its slots meet
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
+            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute = ?"
+        )
+        return self._ids(query, [(epoch, hour, category, minute) for minute in sorted(minutes)], None)
+
     # -- how -----------------------------------------------------------------------------------------------------------
 
-    def _ids(self, query: str, keys: list[tuple[str, str, str]], brand: str | None) -> Iterator[CellIds]:
+    def _ids(self, query: str, keys: Sequence[tuple[Any, ...]], brand: str | None) -> Iterator[CellIds]:
         blobs: dict[CellKey, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
         for row in self._many(query, keys):
             if brand is None or row.brand == brand:
@@ -290,7 +304,7 @@ class Reader:
         bound.consistency_level = ConsistencyLevel.SERIAL
         return self._session.execute(bound)
 
-    def _many(self, query: str, keys: list[tuple[Any, ...]]) -> Iterator[Any]:
+    def _many(self, query: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         if not keys:
             return
         with _reachable():

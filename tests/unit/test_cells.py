@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drinkstream.cells import Level, hour_of, levels, minute_of, pack, shard_of, slot_of, union, unpack, unpack_integers
+from drinkstream.cells import (
+    Level,
+    hour_of,
+    levels,
+    minute_of,
+    pack,
+    shard_of,
+    size,
+    slot_of,
+    union,
+    unpack,
+    unpack_integers,
+)
 
 ids_of_integers = st.sets(st.integers(0, 2**63 - 1).map(str))
 ids_of_text = st.sets(st.text(max_size=12))
@@ -88,3 +100,13 @@ def test_a_million_ids_take_little_space():
     blob = pack(ids)
     assert len(blob) <= 2 * len(ids) + 16
     assert len(unpack_integers(blob)) == 1_000_000
+
+
+@given(st.one_of(ids_of_integers, ids_of_text))
+def test_a_blob_s_size_is_known_without_unpacking_it(ids: set[str]):
+    assert size(pack(ids)) == len(ids)
+
+
+def test_the_size_of_a_blob_cut_off_in_its_head_is_not_guessed():
+    with pytest.raises(ValueError, match="shorter than its head"):
+        size(b"\x01\x02")
