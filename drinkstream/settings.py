@@ -37,7 +37,6 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="address that every local server listens on")
     web_port: int = Field(8000, description="dashboard and API")
     airflow_port: int = Field(8080, description="Airflow UI and API")
-    airflow_log_port: int = Field(8793, description="Airflow task logs; the triggerer's use the next port")
     postgres_port: int = Field(15432, description="Airflow's PostgreSQL")
     kafka_port: int = Field(19092, description="Kafka clients; the controller listens on the next port")
     cassandra_port: int = Field(19042, description="Cassandra clients (CQL)")

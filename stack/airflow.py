@@ -44,8 +44,9 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api_secret"),
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.home / "log" / "airflow"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(settings.airflow_log_port),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(settings.airflow_log_port + 1),
+        # no log servers: they listen on every address; logs are read from the folder above, as all is on one machine
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "9",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": "9",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW_CONN_SPARK_LOCAL": json.dumps({"conn_type": "spark", "host": settings.spark_master}),
     }

@@ -33,7 +33,9 @@ def check(settings: Settings, programs: list[str]) -> None:
     seen: dict[int, str] = {}
     for what, (port, setting) in wanted(settings, programs).items():
         variable = PREFIX + setting.upper().replace(" (PLUS ONE)", " (plus one)")
-        if port in seen:
+        if not 0 < port < 65_536:
+            faults.append(f"{what}: {port} ({variable}) is not a port, which is 1 to 65535")
+        elif port in seen:
             faults.append(f"{what} and {seen[port]} both have port {port} ({variable})")
         elif not _free(settings.host, port):
             faults.append(f"{what}: port {port} ({variable}) is in use by {_holder(port)}")

@@ -102,7 +102,7 @@ def free_ports(number: int) -> list[int]:
 
 def _ports() -> dict[str, int]:
     names = ("kafka_port", "", "cassandra_port", "cassandra_storage_port", "cassandra_jmx_port")
-    names = (*names, "postgres_port", "airflow_port", "airflow_log_port", "", "web_port")
+    names = (*names, "postgres_port", "airflow_port", "web_port")
     return {name: port for name, port in zip(names, free_ports(len(names)), strict=True) if name}
 
 
