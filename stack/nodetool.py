@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         *("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
         "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
         "--add-opens=java.base/jdk.internal.ref=ALL-UNNAMED",
-        f"-Duser.home={settings.home}/tmp",  # where it keeps its history
+        f"-Duser.home={settings.home / 'tmp'}",  # where it keeps its history
         f"-Dlogback.configurationFile={settings.home}/conf/logback-tools.xml",
         *("-cp", f"{settings.jar_folder}/cassandra/*", "org.apache.cassandra.tools.NodeTool"),
         *("-h", "127.0.0.1", "-p", str(settings.cassandra_jmx_port)),

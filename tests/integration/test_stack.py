@@ -1,14 +1,23 @@
 """The stack's own promises, on real servers: who may do what, what survives a kill, what is refused before a start."""
 
+import os
+import signal
+import socket
+import tempfile
+from pathlib import Path
+
+import psutil
 import pytest
 from cassandra import Unauthorized
 from cassandra.cluster import Session
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
+from stack import down, processes, ready, supervisor, up
+from tests.lib.servers import Servers, free_ports
 
 
 def refused(session: Session, statement: str) -> bool:
@@ -64,3 +73,63 @@ def test_topics_have_the_settings_that_the_layers_count_on(kafka_settings: Setti
         "compression.type": "producer",
     }.items():
         assert f"'{key}'" in text and f"'{value}'" in text
+
+
+def pid_of(settings: Settings, name: str) -> int:
+    """The process of a running program."""
+    return int(supervisor.states(settings)[name]["pid"])
+
+
+def test_a_second_up_leaves_what_runs_alone(servers: Servers) -> None:
+    """The same processes, no new topics, and it returns when they answer."""
+    settings = servers.start("kafka")
+    before, said = pid_of(settings, "kafka"), []
+    up.up(settings, "kafka", say=said.append)
+    assert pid_of(settings, "kafka") == before
+    assert [line for line in said if "made the topics" in line] == []
+
+
+def test_a_killed_program_comes_back_by_itself(servers: Servers) -> None:
+    """kill -9 of the broker: a new process answers, with the topics of the old one."""
+    settings = servers.start("kafka")
+    killed = pid_of(settings, "kafka")
+    os.kill(killed, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(killed)] if psutil.pid_exists(killed) else [], timeout=20)
+    ready.wait(settings, ready.topics, 90)
+    assert pid_of(settings, "kafka") not in (0, killed)
+
+
+def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Servers) -> None:
+    """No process of the session outlives `down`, though nobody supervises it any more; the lost one is not needed."""
+    ports = free_ports(2)
+    with tempfile.TemporaryDirectory(prefix="ds-lone-") as folder:
+        Path(folder).chmod(0o755)
+        settings = servers.settings.model_copy(update={"home": Path(folder), "kafka_port": ports[0]})
+        up.up(settings, "kafka", say=lambda _: None)
+        first = supervisor.session_id(settings)
+        assert first is not None
+        orphan = pid_of(settings, "kafka")
+        os.kill(first, signal.SIGKILL)
+        os.waitpid(first, 0)
+        assert psutil.pid_exists(orphan) and supervisor.pid(settings) is None
+
+        said: list[str] = []
+        down.down(settings, say=said.append)
+        assert said == [f"ended what was left: {orphan} java", "down: nothing of this stack is running"]
+        assert not psutil.pid_exists(orphan) and processes.session(first) == []
+
+
+def test_a_port_in_use_is_told_of_before_anything_starts(servers: Servers) -> None:
+    """The message names the port, its setting, and the process that holds it; no supervisord is left behind."""
+    with socket.socket() as holder, tempfile.TemporaryDirectory(prefix="ds-port-") as folder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        settings = servers.settings.model_copy(update={"home": Path(folder), "kafka_port": port})
+        with pytest.raises(BadInputError) as raised:
+            up.up(settings, "kafka", say=lambda _: None)
+        first, *_, last = str(raised.value).splitlines()
+        start = f"Kafka: port {port} (DRINKSTREAM_KAFKA_PORT) is in use by process {os.getpid()} ("
+        assert first.startswith(start)
+        assert last == "nothing was started: stop the other program, or set another port"
+        assert supervisor.session_id(settings) is None

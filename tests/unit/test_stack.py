@@ -1,0 +1,148 @@
+"""What the stack decides without starting anything."""
+
+import socket
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from drinkstream.errors import BadInputError, ConflictError, DrinkStreamError, UnavailableError
+from drinkstream.settings import Settings
+from stack import cassandra, clean, config, environment, jars, notes, passwords, ports, programs
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a home that nothing has touched."""
+    return Settings(home=tmp_path / "home", jars=tmp_path / "jars")
+
+
+def test_programs_get_the_settings_that_the_stack_has(settings: Settings) -> None:
+    """Read back from the variables that a program is started with, secrets included, they are the same."""
+    given = settings.model_copy(
+        update={"web_port": 8100, "speed_trigger": 2.5, "source": "x", "x_bearer_token": SecretStr("to ken")}
+    )
+    assert Settings.load(environment.variables(given)) == given
+
+
+def test_a_program_that_dies_at_once_is_started_more_and_more_slowly(settings: Settings) -> None:
+    """No pause before the first start, then 1, 2, 4 ... 30 s; a life of 20 s or a person's `up` is a new beginning."""
+    (settings.home / "run").mkdir(parents=True)
+    pauses = [notes.begin(settings, "web", 100 + start).pause for start in range(8)]
+    assert pauses == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+    notes.write(settings, "web", notes.Note(108, time.time() - 60, time.time() - 21, quick_deaths=8))
+    assert notes.begin(settings, "web", 109).pause == 0.0
+
+    notes.write(settings, "web", notes.Note(110, time.time(), time.time(), quick_deaths=8))
+    notes.forgive(settings, "web")
+    assert notes.begin(settings, "web", 111).pause == 0.0
+
+
+def test_a_note_that_a_crash_cut_off_is_no_note(settings: Settings) -> None:
+    """The next start begins as if there were none."""
+    (settings.home / "run").mkdir(parents=True)
+    (settings.home / "run" / "web.start").write_text('{"pgid": 1')
+    assert notes.read(settings, "web") is None
+
+
+def test_two_programs_on_one_port_and_an_impossible_port_are_refused(settings: Settings) -> None:
+    """Each is named with its setting."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    bad = settings.model_copy(update={"web_port": free, "airflow_port": free, "postgres_port": 70_000})
+    with pytest.raises(BadInputError) as raised:
+        ports.check(bad, ["postgres", "airflow-api-server", "web"])
+    assert str(raised.value).splitlines() == [
+        "PostgreSQL: 70000 (DRINKSTREAM_POSTGRES_PORT) is not a port, which is 1 to 65535",
+        f"the web and Airflow both have port {free} (DRINKSTREAM_WEB_PORT)",
+        "nothing was started: stop the other program, or set another port",
+    ]
+
+
+def test_servers_that_are_elsewhere_are_not_started(settings: Settings) -> None:
+    """A Kafka or Cassandra named in the settings is somebody else's to run."""
+    away = settings.model_copy(update={"kafka_bootstrap": "k1:9092", "cassandra_hosts": "c1"})
+    assert programs.chosen(settings, "web,kafka") == ["kafka", "web"]
+    assert {"kafka", "cassandra"} & set(programs.chosen(away, None)) == set()
+
+
+def test_passwords_are_private_and_written_once(settings: Settings) -> None:
+    """Folder 0700, files 0600, all different, and a second start keeps them."""
+    folder = passwords.write(settings)
+    first = {path.name: path.read_text() for path in folder.iterdir()}
+    passwords.write(settings)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == first
+    assert len(set(first.values())) == 8
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_home_that_a_configuration_file_would_misread_is_refused(settings: Settings) -> None:
+    """Blanks, and paths that depend on where one stands."""
+    for home in (Path("/tmp/my data"), Path("var"), Path("/tmp/50%")):
+        with pytest.raises(BadInputError, match="give an absolute path"):
+            config.write(settings.model_copy(update={"home": home}))
+
+
+def test_clean_empties_only_a_folder_that_the_stack_made(settings: Settings) -> None:
+    """A home with somebody's files and without the stack's mark is left alone; downloads stay."""
+    settings.home.mkdir()
+    (settings.home / "letters").mkdir()
+    with pytest.raises(ConflictError, match="nothing is removed"):
+        clean.clean(settings, everything=True)
+    assert [path.name for path in settings.home.iterdir()] == ["letters"]
+
+    (settings.home / config.MARK).touch()
+    (settings.home / "jars").mkdir()
+    clean.clean(settings, everything=False)
+    assert [path.name for path in settings.home.iterdir()] == ["jars"]
+
+
+def test_jars_are_those_committed_to(tmp_path: Path) -> None:
+    """A missing one is told of; a changed one is removed and told of; one of an older list goes."""
+    for folder in jars.FOLDERS:
+        (tmp_path / folder).mkdir()
+    (tmp_path / "kafka" / "a.jar").write_bytes(b"a")
+    (tmp_path / "kafka" / "old.jar").write_bytes(b"old")
+    sums = {"kafka/a.jar": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}
+    jars.verify(tmp_path, sums)
+    assert [path.name for path in (tmp_path / "kafka").iterdir()] == ["a.jar"]
+
+    with pytest.raises(UnavailableError, match=r"^not downloaded: spark/b\.jar\."):
+        jars.verify(tmp_path, {**sums, "spark/b.jar": "00"})
+
+    (tmp_path / "kafka" / "a.jar").write_bytes(b"b")
+    with pytest.raises(DrinkStreamError, match=r"has the sum of: kafka/a\.jar\."):
+        jars.verify(tmp_path, sums)
+    assert list((tmp_path / "kafka").iterdir()) == []
+
+
+def test_the_committed_jars_are_what_the_descriptor_is_for() -> None:
+    """Four folders that share nothing, and in Spark's only what pyspark lacks."""
+    names = sorted(jars.read_sums())
+    assert {name.split("/")[0] for name in names} == {"kafka", "cassandra", "spark", "web"}
+    assert [name for name in names if name.startswith("spark/")] == [
+        "spark/commons-pool2-2.13.1.jar",
+        "spark/delta-kernel-api-4.4.0.jar",
+        "spark/delta-kernel-defaults-4.4.0.jar",
+        "spark/delta-kernel-unitycatalog-4.4.0.jar",
+        "spark/delta-spark_4.2_2.13-4.4.0.jar",
+        "spark/delta-storage-4.4.0.jar",
+        "spark/kafka-clients-3.9.2.jar",
+        "spark/spark-sql-kafka-0-10_2.13-4.2.0.jar",
+        "spark/spark-token-provider-kafka-0-10_2.13-4.2.0.jar",
+    ]
+    assert [name for name in names if name.startswith("web/")] == ["web/echarts-5.5.0.jar", "web/echarts.min.js"]
+
+
+def test_the_schema_is_read_as_single_statements(tmp_path: Path, settings: Settings) -> None:
+    """Comments go, even with a semicolon in them; placeholders are filled in."""
+    file = tmp_path / "schema.cql"
+    file.write_text("-- a; b\nCREATE TABLE {keyspace}.t (a int) -- c;\nWITH x = {speed_ttl} AND y = {{'k': 'v'}};\n\n")
+    assert cassandra.statements(file, settings) == [
+        "CREATE TABLE drinkstream.t (a int) \nWITH x = 3024000 AND y = {'k': 'v'}"
+    ]
