@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Positions, Span
-from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, parse
+from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, parse_keyed
 
 NO_DAY = "none"
 """Partition of the records that carry no event time."""
@@ -149,8 +149,8 @@ class Archive:
             kind, _, detail = row["shape"].partition(".")
             counts[_class(row["source"] or "", kind, detail, row["keyless"])] += row["n"]
         for row in self._select(f"source, key, {_APPEND_MS}, value", f"{where} AND NOT {stated}"):
+            record = parse_keyed(row["value"] or b"", row["key"], row["append_ms"])
             source = (row["key"] or "").partition(":")[0] or row["source"] or ""
-            record = parse(row["value"] or b"", source or "x", row["append_ms"])
             reason = record.reason if isinstance(record, Rejected) else ""
             counts[_class(source, _KINDS[type(record)], reason, row["key"] is None)] += 1
         return counts

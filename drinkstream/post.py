@@ -34,6 +34,7 @@ __all__ = [
     "day_of",
     "envelopes",
     "parse",
+    "parse_keyed",
 ]
 
 EARLIEST_MS = 1_136_073_600_000  # 2006-01-01: Twitter's first post is of March 2006
@@ -50,6 +51,16 @@ def parse(value: bytes, source: str, append_ms: int) -> Record:
     line's.
     """
     return _judged(_read(value, source), append_ms).record
+
+
+def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
+    """The record that a Kafka record is; its source is the prefix of its key, `source:id`.
+
+    A post whose key does not say its source cannot be counted: it is `Rejected("key")`.
+    """
+    source = key.partition(":")[0] if key is not None and ":" in key else ""
+    record = parse(value, source or "x", append_ms)
+    return Rejected("key") if isinstance(record, Post) and not source else record
 
 
 def envelopes(line: bytes, source: str, received_ms: int) -> list[Envelope]:

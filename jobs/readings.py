@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, day_of
-from drinkstream.spark import candidates, hits, read
+from drinkstream.hits import candidates, hits
+from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, day_of, parse_keyed
 
 NO_DAY = "none"
 """The archive's partition of records without an event time of their own."""
@@ -105,7 +105,7 @@ def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     keys, values, appends, partitions, offsets = (batch.column(n) for n in (0, 1, 3, 4, 5))
     may_hit = candidates(values)
     rows = [
-        _row(read(value, key, append_ms), append_ms, hit)
+        _row(parse_keyed(value, key, append_ms), append_ms, hit)
         for key, value, append_ms, hit in zip(
             keys.to_pylist(), values.to_pylist(), appends.to_pylist(), may_hit.tolist(), strict=True
         )

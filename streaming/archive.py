@@ -18,6 +18,7 @@ from drinkstream.archive import Archive
 from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
+from drinkstream.spark import session
 from streaming.offsets import look, positions_of
 from streaming.only_one import only_one
 from streaming.resume import Start, resume
@@ -54,7 +55,10 @@ PROPERTIES = {
 }
 
 # One small commit in half a minute: the client compiler and the serial collector do it with half the CPU
-JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError"}
+CONF = {
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
+    "spark.ui.showConsoleProgress": "false",
+}
 
 KAFKA_WAIT = 120.0
 STOP_WAIT = 25.0
@@ -82,7 +86,7 @@ def run(settings: Settings) -> None:
     archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
     with only_one(settings.checkpoints) as mark:
         kafka = look(settings.bootstrap, topics, KAFKA_WAIT)
-        spark = _session(settings)
+        spark = session(settings, "archive", settings.archive_heap, CONF)
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
             create(spark, archive, ledger)
@@ -202,37 +206,6 @@ def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]
     if newest is None or newest.batchId <= batch:
         return []
     return [progress for progress in query.recentProgress if progress.batchId > batch and progress.numInputRows > 0]
-
-
-def _session(settings: Settings) -> "SparkSession":
-    import os
-
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.appName("archive").master("local[2]")
-    conf = {
-        **JVM,
-        "spark.sql.session.timeZone": "UTC",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.sql.parquet.compression.codec": "zstd",
-        "spark.jars": ",".join(sorted(str(p) for p in (settings.jar_folder / "spark").glob("*.jar"))),
-        "spark.driver.memory": f"{settings.archive_heap}m",
-    }
-    for name, value in conf.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("WARN")
-    return spark
 
 
 if __name__ == "__main__":

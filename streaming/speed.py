@@ -27,9 +27,10 @@ from pyspark.sql.streaming.query import StreamingQuery
 from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.errors import DrinkStreamError, IntegrityError
-from drinkstream.post import REASONS, Post, Rejected
+from drinkstream.hits import candidates, hits
+from drinkstream.post import REASONS, Post, Rejected, parse_keyed
 from drinkstream.settings import Settings
-from drinkstream.spark import candidates, hits, read, session
+from drinkstream.spark import session
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
@@ -143,7 +144,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .option("fetchOffset.numRetries", "10")
         .load()
         # (key, value, append time)
-        .select("key", "value", F.col("timestamp").alias("append"))
+        .select(F.col("key").cast("string"), "value", F.col("timestamp").alias("append"))
     )
     return (
         cells(level_rows(records), life.watermark_s)
@@ -192,7 +193,7 @@ def roll_up_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     tally: dict[str, int] = {}
     for index in candidates(values).nonzero()[0].tolist():
         append_us = appends[index].value
-        record = read(values[index].as_py(), keys[index].as_py(), append_us // 1000)
+        record = parse_keyed(values[index].as_py(), keys[index].as_py(), append_us // 1000)
         if isinstance(record, Rejected):
             name = f"rejected.{record.reason}"
             tally[name] = tally.get(name, 0) + 1

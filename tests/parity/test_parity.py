@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drinkstream.post import Post
-from drinkstream.spark import mentions, read
+from drinkstream.hits import mentions
+from drinkstream.post import Post, parse_keyed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -52,7 +52,7 @@ def expected() -> Cells:
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{n}-{CASES[n]['text'][:30]}")
 def test_plain_python(number: int):
     key, value = line(number, CASES[number])
-    post = read(value, key, APPEND_MS)
+    post = parse_keyed(value, key.decode(), APPEND_MS)
     assert isinstance(post, Post)
     assert set(mentions(post)) == pairs(CASES[number])
 
@@ -75,7 +75,7 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
 
     rows = [line(n, case) for n, case in enumerate(CASES)]
     frame = spark.createDataFrame(
-        [(bytearray(key), bytearray(value)) for key, value in rows], "key binary, value binary"
+        [(key.decode(), bytearray(value)) for key, value in rows], "key string, value binary"
     ).selectExpr("key", "value", f"timestamp_millis({APPEND_MS}) AS append")
     frame.write.parquet(str(tmp_path / "records"))
     found: Cells = {}

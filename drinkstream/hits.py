@@ -1,0 +1,86 @@
+"""A post in each of its levels, and which lines may name a drink at all: what every layer's workers do to a record."""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from drinkstream.cells import levels, minute_of, shard_of
+from drinkstream.classify import Classifier
+from drinkstream.post import Post
+from drinkstream.prefilter import Prefilter
+from drinkstream.taxonomy import load
+
+
+class Hit(NamedTuple):
+    """One post in one level. Exactly one of `number` and `text` is its id: the first where it is a 64-bit integer."""
+
+    append_us: int
+    minute_ms: int
+    source: str
+    category: str
+    brand: str
+    kind: str
+    lang: str
+    shard: int
+    number: int | None
+    text: str | None
+
+
+@cache
+def _prefilter() -> Prefilter:
+    # one compilation for each Python worker, which Spark reuses over micro-batches
+    return Prefilter(load())
+
+
+@cache
+def _classifier() -> Classifier:
+    return Classifier(load())
+
+
+def mentions(post: Post) -> tuple[tuple[str | None, str | None], ...]:
+    """The (category, brand) pairs that a post's text names."""
+    decision = _classifier().decide(post.text, post.lang)
+    return tuple((mention.category, mention.brand) for mention in decision.mentions)
+
+
+def hits(post: Post, append_us: int) -> list[Hit]:
+    """A post in each of its levels; an empty list where it names no drink and no brand."""
+    found = levels(mentions(post))
+    if not found:
+        return []
+    number = _number(post.id)
+    shards = load().shards
+    return [
+        Hit(
+            append_us,
+            minute_of(post.event_ms),
+            post.source,
+            level.category,
+            level.brand,
+            post.kind,
+            post.lang,
+            shard_of(post.source, post.id, shards.get(level.category, 1)),
+            number,
+            post.id if number is None else None,
+        )
+        for level in found
+    ]
+
+
+def candidates(values: pa.Array) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Which of these lines (binary, shape (n,)) may name a drink; False is certain."""
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
+    data = values.buffers()[2]
+    if data is None:
+        return np.zeros(len(values), np.bool_)
+    base = int(offsets[0])
+    return _prefilter().candidates(memoryview(data)[base : int(offsets[-1])], offsets - base)
+
+
+def _number(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        return None
+    number = int(text)
+    return number if number < 2**63 and str(number) == text else None
