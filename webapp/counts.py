@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drinkstream.cells import Level
 from drinkstream.share import By, Filter, Total, denominator, level, numerator
 from drinkstream.store.read import CellCount
 
@@ -165,21 +167,30 @@ class Columns:
 
 def columns(keys: Keys, by: By, question: Filter, values: Sequence[str]) -> Columns:
     """Where each key counts when a question is answered by the values of a dimension."""
-    known = list(keys.all())
-    wanted = {numerator(by, question, value): place for place, value in enumerate(values)}
-    below = denominator(by, question)
-    column = np.full(len(known), _NONE, np.int32)
-    whole = np.zeros(len(known), np.bool_)
-    for number, key in enumerate(known):
-        if question.admits(_total(key, 0)):
-            column[number] = wanted.get(level(Filter(key.category, key.brand)), _NONE)
-            whole[number] = (key.category, key.brand) == below
-    return Columns(tuple(values), column, whole)
+    return _columns(keys, len(keys.all()), by, question, tuple(values))
 
 
 def matching(keys: Keys, question: Filter) -> NDArray[np.bool_]:
     """Which keys count the posts that the question is about, by key number."""
+    return _matching(keys, len(keys.all()), question)
+
+
+# The page asks the same every other second, and the keys seldom change.
+@lru_cache(maxsize=32)
+def _columns(keys: Keys, known: int, by: By, question: Filter, values: tuple[str, ...]) -> Columns:
+    wanted = {numerator(by, question, value): place for place, value in enumerate(values)}
+    below = denominator(by, question)
+    column = np.full(known, _NONE, np.int32)
+    whole = np.zeros(known, np.bool_)
+    for number, key in enumerate(keys.all()[:known]):
+        if question.admits(_total(key, 0)):
+            column[number] = wanted.get(Level(key.category, key.brand), _NONE)
+            whole[number] = (key.category, key.brand) == below
+    return Columns(values, column, whole)
+
+
+@lru_cache(maxsize=32)
+def _matching(keys: Keys, known: int, question: Filter) -> NDArray[np.bool_]:
     asked = level(question)
-    return np.array(
-        [(k.category, k.brand) == asked and question.admits(Total("", *k, 0)) for k in keys.all()], np.bool_
-    )
+    hits = [(k.category, k.brand) == asked and question.admits(_total(k, 0)) for k in keys.all()[:known]]
+    return np.array(hits, np.bool_)

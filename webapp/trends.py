@@ -101,7 +101,7 @@ def _series(asked: Asked, value: str, n: list[int | None], divisors: list[int | 
 
 def _period(asked: Asked, minutes: int) -> str:
     start = _start(asked.first) + timedelta(minutes=minutes)
-    return str(start.date()) if asked.grain == "day" else f"{start:%Y-%m-%dT%H:%M}Z"
+    return str(start.date()) if asked.grain == "day" else f"{start.isoformat()[:16]}Z"
 
 
 def _minutes_since(first: date, when: datetime) -> int:

@@ -25,12 +25,13 @@ function only(params, names) {
 
 // What a fetch brought, or null where it is what the last one brought.
 async function changed(url) {
+  const asking = round;
   const response = await fetch(url, { cache: "no-cache", headers: { Accept: "application/json, text/html" } });
   if (!response.ok && response.status !== 400) throw new Error(`${response.status} ${response.statusText}`);
   const text = await response.text();
   if (!response.ok) throw new Refused(text);
   if (seen[url] === text) return null;
-  seen[url] = text;
+  if (asking === round) seen[url] = text; // else nobody draws it, and the next one must
   return text;
 }
 
@@ -81,13 +82,13 @@ function days(params) {
   return (to - from) / 86400000 + 1;
 }
 
-async function showTrend(params) {
+async function showTrend(params, mine) {
   const question = only(params, [...FILTERS, "at", "as_of"]);
   question.set("from", params.get("from") || form.elements.from.value);
   question.set("to", params.get("to") || form.elements.to.value);
   question.set("grain", params.get("grain") || (days(params) > 7 ? "day" : "hour"));
   const text = await changed(`/api/v1/trend?${question}`);
-  if (text === null) return;
+  if (text === null || mine !== round) return;
   lastTrend = JSON.parse(text);
   drawTrend();
 }
@@ -98,12 +99,12 @@ function drawTrend() {
   fillTable(byId("trend-table"), lastTrend, measure);
 }
 
-async function showNow(params) {
+async function showNow(params, mine) {
   const question = only(params, FILTERS);
   question.set("grain", "minute");
   question.set("last", "60");
   const text = await changed(`/api/v1/trend?${question}`);
-  if (text === null) return;
+  if (text === null || mine !== round) return;
   const answer = JSON.parse(text);
   drawLines(byId("now"), answer, "n", false);
   const holes = answer.totals.filter((total) => total === null).length;
@@ -167,9 +168,10 @@ async function refresh() {
     const numbers = await changed(`/numbers?${params}`);
     if (mine !== round) return;
     if (numbers !== null) showNumbers(numbers);
-    await Promise.all([showNow(params), showTrend(params)]);
-    say(null);
+    await Promise.all([showNow(params, mine), showTrend(params, mine)]);
+    if (mine === round) say(null);
   } catch (error) {
+    if (mine !== round) return; // another question was asked meanwhile
     if (error instanceof Refused) {
       const told = new DOMParser().parseFromString(error.message, "text/html").querySelector("main p");
       say(told ? told.textContent : JSON.parse(error.message).error);
@@ -212,7 +214,7 @@ function submit() {
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
-form.addEventListener("change", submit);
+form.addEventListener("change", () => { if (form.checkValidity()) submit(); });
 window.addEventListener("popstate", () => { if (location.pathname === "/") { fillForm(); seen = {}; refresh(); } });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 document.addEventListener("click", (event) => {

@@ -1,0 +1,31 @@
+"""The API's description names every route and parameter that exists, and no other."""
+
+import re
+from pathlib import Path
+
+from drinkstream.settings import Settings
+from webapp import create_app, query
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
+
+
+def test_every_route_is_described(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path), lambda: NotImplemented)
+    routes = {rule.rule.split("<")[0] for rule in app.url_map.iter_rules()}
+    described = set(re.findall(r"`(/[^`?]*)`", TEXT)) - {"/api/v1/"}
+    assert {"/assets/" if route.startswith("/assets/") else route for route in described} == routes
+
+
+def test_every_parameter_is_described() -> None:
+    table = TEXT.split("## One filter for all")[1].split("**A filter")[0]
+    own = table.split("Of their own have ")[1].split(".")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == query.COMMON
+    described = {
+        route: set(re.findall(r"`(\w+)`", names)) - {route} for route, names in re.findall(r"`(\w+)`: ([^;]+)", own)
+    }
+    assert described == {
+        "share": query.SHARE - query.COMMON,
+        "trend": query.TREND - query.COMMON,
+        "posts": query.POSTS - query.COMMON,
+    }

@@ -1,0 +1,99 @@
+"""The pages without scripts: complete numbers, each beside its denominator, each leading to its posts."""
+
+import html
+import re
+
+from tests.web.conftest import AT, Store, Web
+
+
+def text(page: str) -> str:
+    """The words of a page, in order."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def rows(page: str, by: str) -> list[str]:
+    """The rows of a table of drinks, as words."""
+    table = page.split(f'data-by="{by}"')[1].split("</table>")[0]
+    return [text(row) for row in re.findall(r"<tr data-value.*?</tr>", table, re.DOTALL)]
+
+
+def test_the_numbers_stand_on_the_page_with_their_denominators(web: Web) -> None:
+    page = web.client.get("/?from=2017-09-14&to=2017-09-16").text
+    assert rows(page, "category") == [
+        "coffee 3 60.0% of 5 50.0% of 6",
+        "tea 2 40.0% of 5 33.3% of 6",
+        "water 1 20.0% of 5 16.7% of 6",
+    ]
+    assert rows(page, "brand") == ["starbucks 2 66.7% of 3 66.7% of 3", "perrier 1 33.3% of 3 33.3% of 3"]
+    said = text(page)
+    assert "5 posts that name any drink, reposts excluded" in said
+    assert "1 batch · 1 live · 1 missing days, 2017-09-14 to 2017-09-16 (UTC)" in said
+    assert "1 of 3 days are missing: no layer can answer for them, and nothing is counted in their place." in said
+
+
+def test_each_day_says_where_its_numbers_come_from(web: Web) -> None:
+    page = web.client.get("/?from=2017-09-14&to=2017-09-16").text
+    table = page.split('<table class="days">')[1].split("</tbody>")[0]
+    assert [text(row) for row in re.findall(r"<tr class.*?</tr>", table, re.DOTALL)] == [
+        "2017-09-14 batch 3 – 2017-09-15 02:30:00 UTC nightly_share: scheduled run-1",
+        "2017-09-15 live 2 – – – e1",
+        "2017-09-16 missing – – – – –",
+    ]
+
+
+def test_every_count_links_to_as_many_posts(web: Web) -> None:
+    """The links carry the state of the page, so that a publication in between changes nothing."""
+    for question in (
+        "from=2017-09-14&to=2017-09-15",
+        "from=2017-09-14&to=2017-09-15&by=brand&reposts=include&source=x",
+    ):
+        page = web.client.get(f"/?{question}").text
+        links = re.findall(r'<a[^>]*href="(/posts\?[^"]+)"[^>]*>([\d,]+)</a>', page)
+        assert len(links) >= 7
+        for link, shown in links:
+            assert f"at={AT}" in link
+            listed = web.client.get(html.unescape(link)).text
+            assert (f'<strong id="total">{shown}</strong>' in listed, len(re.findall("<li>", listed))) == (
+                True,
+                int(shown),
+            )
+
+
+def test_a_list_of_posts_is_paged(web: Web) -> None:
+    first = web.client.get("/posts?from=2017-09-14&to=2017-09-14&limit=2").text
+    assert re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", first) == ["x:101", "x:102"]
+    on = html.unescape(re.search(r'rel="next" href="([^"]+)"', first)[1])
+    second = web.client.get(on).text
+    assert re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", second) == ["demo:103"]
+    assert 'rel="next"' not in second
+
+
+def test_a_page_of_nothing_says_that_it_is_missing(web: Web) -> None:
+    assert "None of these days can be answered for: they are missing, not empty." in text(
+        web.client.get("/posts?from=2017-09-16&to=2017-09-16").text
+    )
+    assert "No day of this range can be answered for." in text(web.client.get("/?from=2017-09-16&to=2017-09-16").text)
+
+
+def test_an_earlier_state_is_called_one(web: Web) -> None:
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14&as_of=2017-09-15T03:00:00Z").text
+    assert "You see an earlier state, as published at 2017-09-15T03:00:00Z. Show the present" in text(page)
+    assert rows(page, "category") == ["coffee 2 66.7% of 3 50.0% of 4", "tea 2 66.7% of 3 50.0% of 4"]
+
+
+def test_what_came_from_outside_is_text_on_the_page(web: Web, store: Store) -> None:
+    """Names in the rows are whatever was written there; none of it becomes markup."""
+    cells = store.runs["run-1"]
+    store.runs["run-1"] = [cell._replace(brand="<b>x</b>") if cell.brand == "starbucks" else cell for cell in cells]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    assert "<b>x</b>" not in page
+    assert rows(page, "brand") == ["<b>x</b> 2 100.0% of 2 100.0% of 2"]
+
+
+def test_before_the_store_was_reached_the_page_asks_again(web: Web, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr("webapp.view.FIRST_LOOK_S", 0.1)
+    store.away = True
+    response = web.client.get("/")
+    assert response.status_code == 503
+    assert "no numbers yet: the store is away" in text(response.text)
+    assert '<meta http-equiv="refresh" content="3">' in response.text
