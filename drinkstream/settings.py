@@ -99,6 +99,7 @@ class Settings(BaseModel):
     x_consumer_secret: SecretStr | None = Field(None, description="X API key secret")
     x_access_token: SecretStr | None = Field(None, description="X user's access token: no use for the filtered stream")
     x_access_token_secret: SecretStr | None = Field(None, description="its secret: no use either")
+    x_sync_rules: bool = Field(True, description="keep our rules on X's stream equal to the taxonomy's words")
     x_api_url: str = Field("", description="base address of the X API; empty: X itself")
 
     @classmethod
