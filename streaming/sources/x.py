@@ -15,6 +15,7 @@ import requests
 import tweepy
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
+from drinkstream import taxonomy
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from streaming.feed import Feed, rfc3339, wall_clock_ms
@@ -50,7 +51,8 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
     base = (settings.x_api_url or X_API).rstrip("/")
     token = patiently(lambda: bearer_token(settings, base), stop)
     stream = FilteredStream(token, base, feed)
-    x_rules.sync(stream, lambda call: patiently(call, stop))
+    wanted = x_rules.rules(x_rules.clauses(taxonomy.load())) if settings.x_sync_rules else None
+    x_rules.sync(stream, lambda call: patiently(call, stop), wanted)
     stream.filter(threaded=True, tweet_fields=FIELDS)
     while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
         feed.tick()

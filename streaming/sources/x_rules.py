@@ -1,19 +1,22 @@
 """The rules on X's filtered stream: which words X is asked to look for. They never decide a count."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Protocol
 
 from tweepy import StreamRule
 
 from drinkstream.errors import BadInputError
+from drinkstream.lexicon import spelled_out
+from drinkstream.taxonomy import Taxonomy
 
 MOST_RULES = 1_000
 MOST_CHARACTERS = 1_024
 AT_ONCE = 100  # rules in one request
+GAP = "*"  # the classifier's sign for any word
 TAG = "drinkstream"  # rules with another tag belong to somebody else and are left alone
 
-T = TypeVar("T")
 log = logging.getLogger("drinkstream.x")
 
 
@@ -25,18 +28,30 @@ class RulesClient(Protocol):
     def delete_rules(self, ids: list[str]) -> Any: ...
 
 
-def rules(words: Iterable[str]) -> list[str]:
-    """Rules that together match each of the words: `"flat white" OR "espresso" OR ...`, each within X's limits.
+def clauses(taxonomy: Taxonomy) -> Iterator[str]:
+    """One clause of a rule for every form of every alias, as the classifier spells them out: `"flat white"`.
+
+    A form with any word in between asks for both parts, wherever they stand: `("rum" "coke")`. X compares words as they
+    are spelt, apart from upper and lower case, so each form stands here with and without its accents.
+    """
+    for term in taxonomy.terms:
+        for form in spelled_out(term):
+            parts = [" ".join(words) for gap, words in groupby(form, GAP.__eq__) if not gap]
+            quoted = " ".join(f'"{part}"' for part in parts)
+            yield quoted if len(parts) == 1 else f"({quoted})"
+
+
+def rules(clauses: Iterable[str]) -> list[str]:
+    """Rules that together ask for each of the clauses: `"flat white" OR "espresso" OR ...`, each within X's limits.
 
     Raises BadInputError where they do not fit into as many rules as X allows.
     """
     made: list[str] = []
-    for word in dict.fromkeys(words):
-        quoted = '"' + word.replace('"', " ").strip() + '"'
-        if made and len(made[-1]) + len(" OR ") + len(quoted) <= MOST_CHARACTERS:
-            made[-1] += " OR " + quoted
+    for clause in dict.fromkeys(clauses):
+        if made and len(made[-1]) + len(" OR ") + len(clause) <= MOST_CHARACTERS:
+            made[-1] += " OR " + clause
         else:
-            made.append(quoted)
+            made.append(clause)
     if len(made) > MOST_RULES or any(len(rule) > MOST_CHARACTERS for rule in made):
         raise BadInputError(f"the taxonomy's words do not fit into {MOST_RULES} rules of {MOST_CHARACTERS} characters")
     return made

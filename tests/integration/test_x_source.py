@@ -14,8 +14,10 @@ from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
+from drinkstream.taxonomy import load
 from streaming.feed import Feed
 from streaming.sources import x as source
+from streaming.sources.x_rules import clauses, rules
 from tests.lib.fake_x import TOKEN, FakeX, Refusal, Stream
 from tests.lib.recording import RecordingProducer
 
@@ -39,7 +41,11 @@ class Running:
 
     def __init__(self, x: FakeX, **settings: object) -> None:
         self.kafka = RecordingProducer()
-        keys = {"x_bearer_token": SecretStr("bearer")} if not any(name.startswith("x_") for name in settings) else {}
+        keys = (
+            {"x_bearer_token": SecretStr("bearer")}
+            if "x_bearer_token" not in settings and "x_consumer_key" not in settings
+            else {}
+        )
         made = Settings(source="x", x_api_url=x.url, **{**keys, **settings})
         self.feed = Feed(self.kafka, made, "x", "x")
         self.stop = threading.Event()
@@ -237,10 +243,22 @@ def test_keys_that_do_not_serve_are_named(x: FakeX, keys: dict[str, str], messag
         running.ended.result(10)
 
 
+def test_the_stream_is_asked_for_the_taxonomys_words(x: FakeX) -> None:
+    """Before it is connected to; rules of others stay."""
+    x.then(Stream([POST % 1 + b"\r\n"], "hold"))
+    with Running(x) as running:
+        until(running.values)
+    ours = [rule["value"] for rule in x.rules.values() if rule["tag"] == "drinkstream"]
+    assert ours == rules(clauses(load()))
+    assert x.rules["1"] == {"id": "1", "value": "coffee", "tag": "somebody's"}
+    assert [path for _, path, _, _ in x.requests][-1] == "/2/tweets/search/stream"
+
+
 def test_a_stream_without_rules_is_not_waited_for(x: FakeX) -> None:
-    """It would be silent for ever."""
+    """Where its rules are left alone and there are none: it would be silent for ever."""
     x.rules.clear()
-    with Running(x) as running, pytest.raises(BadInputError, match="there are no rules on X's filtered stream"):
+    message = "there are no rules on X's filtered stream"
+    with Running(x, x_sync_rules=False) as running, pytest.raises(BadInputError, match=message):
         running.ended.result(10)
 
 

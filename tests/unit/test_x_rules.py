@@ -9,24 +9,34 @@ import pytest
 from tweepy import StreamRule
 
 from drinkstream.errors import BadInputError
-from streaming.sources.x_rules import rules, sync
+from drinkstream.taxonomy import load
+from streaming.sources.x_rules import clauses, rules, sync
 
 
 def test_words_are_quoted_and_joined_within_the_limit() -> None:
     """Each word once, in order; a new rule where 1,024 characters are full."""
-    assert rules(["flat white", "té", 'say "tea"', "té"]) == ['"flat white" OR "té" OR "say  tea"']
-    words = [f"word{n:04}" for n in range(300)]
+    assert rules(['"flat white"', '"té"', '("rum" "coke")', '"té"']) == ['"flat white" OR "té" OR ("rum" "coke")']
+    words = [f'"word{n:04}"' for n in range(300)]
     made = rules(words)
     assert max(map(len, made)) <= 1024
-    assert " OR ".join(made) == " OR ".join(f'"{word}"' for word in words)
+    assert " OR ".join(made) == " OR ".join(words)
     assert len(made) == 5
 
 
 def test_more_words_than_x_takes_are_refused() -> None:
     """One thousand rules, and no rule above 1,024 characters."""
-    for words in (["x" * 1023], [f"{n:04}".rjust(1000, "x") for n in range(1001)]):
+    for words in (["x" * 1025], [f"{n:04}".rjust(1000, "x") for n in range(1001)]):
         with pytest.raises(BadInputError, match="do not fit into 1000 rules of 1024 characters"):
             rules(words)
+
+
+def test_the_taxonomys_aliases_are_all_asked_for() -> None:
+    """Well within the limits; with and without accents, and each of X's words as the classifier spells it."""
+    asked = set(clauses(load()))
+    assert {'"coffee"', '"flat white"', '"iced latte"'} <= asked
+    assert '"*"' not in asked
+    assert not any('""' in clause for clause in asked)
+    assert len(rules(asked)) < 1000
 
 
 @dataclass
