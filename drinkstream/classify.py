@@ -1,0 +1,153 @@
+"""What a text says about drinks: each alias that counts, and each that was held back, with the rule that decided.
+
+A text is folded and cut into tokens, aliases and traps are looked up, and each alias is judged by the post's language
+and the words around it. The time is linear in the length of the text.
+"""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
+
+from drinkstream.decision import NOTHING, Decision, Held, Mention
+from drinkstream.fold import fold
+from drinkstream.judge import Judge
+from drinkstream.lexicon import Lexicon
+from drinkstream.matching import Match, Matcher, Text, terms_of, traps_of
+from drinkstream.taxonomy import Taxonomy, Term, Trap
+
+__all__ = ["Classifier", "Decision", "Held", "Mention"]
+
+MOST = 128
+"""Matches judged in one text at most, so that a text of repeats costs no more than a long one."""
+
+MENU_REACH = 6
+"""Tokens between a chain and a drink of its menu that is then the chain's."""
+
+NAMED_REACH = 2
+"""Tokens between a product and the word for its drink."""
+
+LONGEST_TRAP = 80
+"""Characters before an alias within which a trap that covers it starts."""
+
+_NO_LANGUAGE = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "qct", "qst", "art"))
+_SAME_AS = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
+_TRY_SHORTER = ("language", "needs-", "not-", "name")
+
+
+@dataclass(slots=True)
+class _Spot:
+    mention: Mention
+    term: Term
+    first: int
+    last: int
+
+
+class Classifier:
+    """Decides texts by one taxonomy. Safe to share: it keeps nothing between texts."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        lexicon = Lexicon.of(taxonomy)
+        self._matcher = Matcher(taxonomy, lexicon)
+        self._judge = Judge(lexicon.contexts)
+
+    def decide(self, text: str, lang: str | None) -> Decision:
+        """What `text` mentions; `lang` is the post's BCP 47 tag, None or "und" where unknown. Takes any str."""
+        read = self._matcher.read(text, fold(text), _primary(lang))
+        matches = self._matcher.matches(read)
+        if not matches:
+            return NOTHING
+        spots, held = self._judged(matches, read)
+        mentions = _joined(spots)
+        mentions.sort(key=lambda mention: (mention.start, mention.end))
+        return Decision(tuple(mentions), tuple(dict.fromkeys(held)))
+
+    def _judged(self, matches: list[Match], read: Text) -> tuple[list[_Spot], list[Held]]:
+        """Each alias judged, longest first, so that `root beer` settles what its `beer` may mean."""
+        traps = _Traps([(match, trap) for match in matches for trap in traps_of(match) if _speaks(trap, read.lang)])
+        candidates = [match for match in matches if any(isinstance(sense, Term) for sense in match.senses)]
+        candidates.sort(key=lambda match: (match.last == match.first, match.start - match.end, match.start))
+        spots: list[_Spot] = []
+        held: list[Held] = []
+        settled: set[int] = set()  # characters of longer aliases, each at most once however many overlap
+        for match in candidates[:MOST]:
+            if match.start in settled or match.end - 1 in settled:
+                continue
+            judged, more = self._verdicts(match, traps, read, spots)
+            spots.extend(judged)
+            held.extend(more)
+            if judged or not all(one.rule.partition(":")[2].startswith(_TRY_SHORTER) for one in more):
+                settled.update(range(match.start, match.end))
+        return spots, held
+
+    def _verdicts(
+        self, match: Match, traps: "_Traps", read: Text, spots: list[_Spot]
+    ) -> tuple[list[_Spot], list[Held]]:
+        judged: list[_Spot] = []
+        held: list[Held] = []
+        for term in terms_of(match):
+            if term.emoji and any(spot.mention.category == term.category for spot in (*spots, *judged)):
+                continue
+            if judged and term.category == judged[0].term.category and term.brand == judged[0].term.brand:
+                continue
+            if trap := traps.around(match, term):
+                held.append(Held(read.written(match.start, match.end), trap.rule))
+                continue
+            verdict = self._judge.verdict(term, match, read)
+            if isinstance(verdict, Held):
+                held.append(verdict)
+            elif not judged or term.brand or judged[0].term.brand:
+                judged.append(_Spot(verdict, term, match.first, match.last))
+        return judged, ([] if judged else held)
+
+
+def _primary(lang: str | None) -> str | None:
+    if not lang:
+        return None
+    tag = lang.replace("_", "-").split("-", 1)[0].lower()
+    return None if tag in _NO_LANGUAGE else _SAME_AS.get(tag, tag)
+
+
+def _speaks(trap: Trap, lang: str | None) -> bool:
+    return not trap.langs or lang is None or lang in trap.langs
+
+
+class _Traps:
+    """The traps of a text, by where they start."""
+
+    def __init__(self, found: list[tuple[Match, Trap]]) -> None:
+        self._found = sorted(found, key=lambda item: item[0].start)
+        self._starts = [where.start for where, _ in self._found]
+
+    def around(self, match: Match, term: Term) -> Trap | None:
+        """The first trap that covers `match` and holds what `term` stands for."""
+        first = bisect_left(self._starts, match.start - LONGEST_TRAP)
+        for where, trap in self._found[first : bisect_right(self._starts, match.start)]:
+            if match.end <= where.end and (not trap.holds or term.category in trap.holds):
+                return trap
+        return None
+
+
+def _joined(spots: list[_Spot]) -> list[Mention]:
+    """The mentions, a drink and the brand it is of made one: the brand's span with the drink's category."""
+    brands = [spot for spot in spots if spot.term.brand]
+    if not brands:
+        return [spot.mention for spot in spots]
+    drinks = [spot for spot in spots if not spot.term.brand]
+    taken: set[int] = set()
+    mentions = []
+    for spot in brands:
+        mention = spot.mention
+        sells = {spot.term.category, *spot.term.menu}
+        reach = MENU_REACH if spot.term.menu else NAMED_REACH
+        own = [d for d in drinks if d.mention.category in sells and _apart(d, spot) <= reach]
+        if own:
+            nearest = min(own, key=lambda drink: _apart(drink, spot))
+            category = nearest.mention.category
+            taken.update(id(drink) for drink in own if drink.mention.category == category)
+            if category != mention.category:
+                mention = replace(mention, category=category, rule=f"{spot.term.rule}+{nearest.mention.rule}")
+        mentions.append(mention)
+    return mentions + [drink.mention for drink in drinks if id(drink) not in taken]
+
+
+def _apart(one: _Spot, other: _Spot) -> int:
+    return max(one.first - other.last, other.first - one.last, 0)

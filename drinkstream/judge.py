@@ -1,0 +1,77 @@
+"""Whether an alias counts where it stands: its language, the words around it, how it is written."""
+
+from collections.abc import Mapping
+
+from drinkstream.decision import Held, Mention
+from drinkstream.lexicon import Found
+from drinkstream.matching import Match, Text
+from drinkstream.taxonomy import Term
+
+_CUT = ("…", "..")
+_WHOLE_WHEN_CUT = 6
+"""An alias right before the mark of a cut-off repost counts from this length on: `tea…` may have been `team`."""
+
+
+class Judge:
+    """Judges single aliases by the contexts of one taxonomy."""
+
+    def __init__(self, contexts: Mapping[str, Found]) -> None:
+        self._contexts = contexts
+
+    def verdict(self, term: Term, match: Match, text: Text) -> Mention | Held:
+        """The mention that `match` is when read as `term`, or why it is none."""
+        alias = text.written(match.start, match.end)
+        if reason := self._objection(term, match, text, alias):
+            return Held(alias, f"{term.rule}:{reason}")
+        rule, category = term.rule, term.category
+        if term.drink_when:
+            context = self._first(term.drink_when, match, text)
+            if context is None or self._first(term.only_brand, match, text) is not None:
+                category = None
+            else:
+                rule = f"{rule}+{context}"
+        elif (context := self._first(term.only_brand, match, text)) is not None:
+            rule, category = f"{rule}+{context}", None
+        start, end = text.folded.span(match.start, match.end)
+        return Mention(category, term.brand, alias, start, end, rule)
+
+    def _objection(self, term: Term, match: Match, text: Text, alias: str) -> str | None:
+        if term.case != "any" and not (alias.isupper() if term.case == "upper" else alias.islower()):
+            return f"not-{term.case}-case"
+        if term.names and _is_name(match, text, alias):
+            return "name"
+        if _is_cut(match, text, alias):
+            return "cut-off"
+        if term.langs and text.lang not in term.langs and not self._first(term.abroad, match, text):
+            return "language"
+        if term.need and not self._first(term.need, match, text):
+            return f"needs-{'-or-'.join(term.need)}"
+        return self._first(term.unless, match, text)
+
+    def _first(self, names: tuple[str, ...], match: Match, text: Text) -> str | None:
+        for name in names:
+            found = self._contexts[name]
+            if found.holds(text.tokens, match.first, match.last, text.folded.text, text.parted):
+                return name
+        return None
+
+
+def _is_name(match: Match, text: Text, alias: str) -> bool:
+    """Whether a capitalised alias stands beside another capitalised word in a text that is not all capitals."""
+    if not alias[:1].isupper() or text.original.isupper():
+        return False
+    at, raw = text.positions(), text.raw
+    beside = []
+    for index, edge in ((match.first - 1, match.start - 1), (match.last, match.end + 1)):
+        if 0 <= index < len(raw):
+            first, last = at[index], at[index] + len(raw[index])
+            if edge in (last, first):
+                beside.append(text.written(first, last))
+    return any(word[:1].isupper() and word[1:].islower() for word in beside)
+
+
+def _is_cut(match: Match, text: Text, alias: str) -> bool:
+    folded = text.folded.text
+    if len(alias) >= _WHOLE_WHEN_CUT or not folded.startswith(_CUT, match.end) or not folded.startswith("rt @"):
+        return False
+    return len(folded) - match.end <= 30 and alias[-1:].isalpha()

@@ -1,0 +1,186 @@
+"""The taxonomy's phrases spelled out and indexed for look-up: what both the classifier and the prefilter search for."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from drinkstream.fold import fold, without_accents
+from drinkstream.taxonomy import Context, Taxonomy, Term, Trap
+from drinkstream.tokens import NO_SPACES, phrases
+
+Sense = Term | Trap
+JOINED_FROM = 7
+"""A phrase is also found written as one word from this length on: redbull, icedcoffee."""
+
+
+def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
+    """Every form of a term or trap, folded, as tokens; may repeat itself."""
+    suffixes = sense.suffixes if isinstance(sense, Term) else ("",)
+    plain = not isinstance(sense, Term) or sense.accents == "optional"
+    for spec in sense.words:
+        for phrase in phrases(spec):
+            for suffix in suffixes:
+                form = tuple(fold(token).text for token in (*phrase[:-1], phrase[-1] + suffix))
+                yield from _variants(form, plain)
+
+
+def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
+    yield form
+    bare = tuple(without_accents(token) for token in form)
+    if plain and bare != form:
+        yield bare
+    for tokens in (form, bare) if plain else (form,):
+        joined = "".join(tokens)
+        if len(tokens) > 1 and "*" not in tokens and len(joined) >= JOINED_FROM:
+            yield (joined,)
+
+
+@dataclass(slots=True)
+class Found:
+    """A context ready for use: `near` and `stems` single words, n-grams by their length, substrings."""
+
+    name: str
+    within: int
+    near: frozenset[str]
+    stems: tuple[str, ...]
+    near_grams: dict[int, frozenset[tuple[str, ...]]]
+    before: dict[int, frozenset[tuple[str, ...]]]
+    after: dict[int, frozenset[tuple[str, ...]]]
+    parts: tuple[str, ...]
+
+    def holds(self, tokens: list[str], first: int, last: int, folded: str, in_parts: bool) -> bool:
+        """Whether the context is there for an alias that is tokens[first:last] of a post."""
+        for size, grams in self.before.items():
+            if first >= size and tuple(tokens[first - size : first]) in grams:
+                return True
+        for size, grams in self.after.items():
+            if tuple(tokens[last : last + size]) in grams:
+                return True
+        if self.within:
+            left, right = tokens[max(0, first - self.within) : first], tokens[last : last + self.within]
+        else:
+            left, right = tokens[:first], tokens[last:]
+        if not self.near.isdisjoint(left) or not self.near.isdisjoint(right):
+            return True
+        if self.stems and any(token.startswith(self.stems) for token in (*left, *right)):
+            return True
+        for size, grams in self.near_grams.items():
+            for side in (left, right):
+                for at in range(len(side) - size + 1):
+                    if tuple(side[at : at + size]) in grams:
+                        return True
+        return in_parts and any(part in folded for part in self.parts)
+
+
+def _context(context: Context) -> Found:
+    singles, stems, grams = set(), set(), []
+    for form in _forms(context.near):
+        if len(form) > 1:
+            grams.append(form)
+        elif form[0].endswith("*"):
+            stems.add(form[0][:-1])
+        else:
+            singles.add(form[0])
+    return Found(
+        context.name,
+        context.within,
+        frozenset(singles),
+        tuple(sorted(stems)),
+        _by_length(grams),
+        _by_length(_forms(context.before)),
+        _by_length(_forms(context.after)),
+        tuple(fold(part).text for part in context.parts),
+    )
+
+
+def _forms(specs: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    for spec in specs:
+        for phrase in phrases(spec):
+            form = tuple(fold(token).text for token in phrase)
+            yield form
+            yield tuple(without_accents(token) for token in form)
+
+
+def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[str, ...]]]:
+    found: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for form in forms:
+        found[len(form)].add(form)
+    return {size: frozenset(some) for size, some in found.items()}
+
+
+@dataclass(slots=True)
+class Lexicon:
+    """All look-ups, made once from a taxonomy.
+
+    `heads`: by the first token of a form, its other tokens and what it may mean, longest first. `parts`: strings sought
+    anywhere in scripts without spaces. `endings`: last parts of compounds. `emoji`: by character.
+    """
+
+    heads: dict[str, list[tuple[tuple[str, ...], list[Sense]]]] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
+    parts: dict[str, list[Sense]] = field(default_factory=dict)
+    part_pattern: re.Pattern[str] | None = None
+    endings: dict[str, list[Term]] = field(default_factory=dict)
+    emoji: dict[str, list[Term]] = field(default_factory=dict)
+    contexts: dict[str, Found] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy) -> "Lexicon":
+        """The look-ups for `taxonomy`."""
+        lexicon = cls(contexts={name: _context(context) for name, context in taxonomy.contexts.items()})
+        forms: dict[tuple[str, ...], list[Sense]] = defaultdict(list)
+        everything: tuple[Sense, ...] = (*taxonomy.traps, *taxonomy.terms)
+        for sense in everything:
+            lexicon._add(sense, forms)
+        heads: dict[str, list[tuple[tuple[str, ...], list[Sense]]]] = defaultdict(list)
+        for form, senses in forms.items():
+            heads[form[0]].append((form[1:], senses))
+        for some in heads.values():
+            some.sort(key=lambda item: -len(item[0]))
+        lexicon.heads = dict(heads)
+        if lexicon.parts:
+            lexicon.part_pattern = re.compile(trie_pattern(lexicon.parts))
+        return lexicon
+
+    def _add(self, sense: Sense, forms: dict[tuple[str, ...], list[Sense]]) -> None:
+        if isinstance(sense, Term) and sense.emoji:
+            for char in sense.words:
+                self.emoji.setdefault(char.rstrip("\ufe0f"), []).append(sense)
+            return
+        for form in spelled_out(sense):
+            joined = "".join(form)
+            if NO_SPACES.search(joined):
+                for part in {joined, " ".join(form)}:
+                    _once(self.parts.setdefault(part, []), sense)
+            elif isinstance(sense, Term) and sense.ending:
+                if sense not in (known := self.endings.setdefault(form[0], [])):
+                    known.append(sense)
+            else:
+                _once(forms[form], sense)
+                if isinstance(sense, Term):
+                    self.aliases.add(form[0])
+
+
+def _once(senses: list[Sense], sense: Sense) -> None:
+    if sense not in senses:
+        senses.append(sense)
+
+
+def trie_pattern(words: Iterable[str]) -> str:
+    """A regular expression for any of `words`, the longest that fits first, that looks at each character once."""
+    root: dict[str, dict] = {}  # type: ignore[type-arg]
+    for word in words:
+        node = root
+        for char in word:
+            node = node.setdefault(char, {})
+        node[""] = {}
+    return _branch(root)
+
+
+def _branch(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
+    choices = [re.escape(char) + _branch(after) for char, after in sorted(node.items()) if char]
+    if not choices:
+        return ""
+    pattern = choices[0] if len(choices) == 1 and "" not in node else f"(?:{'|'.join(choices)})"
+    return pattern + "?" if "" in node else pattern

@@ -1,0 +1,192 @@
+"""The taxonomy: what counts as which drink or brand, read from TOML, validated, versioned by its content.
+
+`taxonomy.toml` names categories, shards, contexts and suffixes; the parts in the folder `taxonomy/` beside it hold the
+terms by language, the brands, the traps and the emoji. docs/mentions.md explains the format to those who edit it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from drinkstream.errors import BadInputError
+from drinkstream.taxonomy_file import Entry, TomlFile
+
+DEFAULT = Path(__file__).with_name("taxonomy.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Words that must, or must not, stand by an alias. `within` is the reach of `near` in tokens (0: the whole post)."""
+
+    name: str
+    near: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    within: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Aliases with one meaning and the conditions under which they have it.
+
+    With a brand, `category` is its drink: named at once where `drink_when` is empty and none of `only_brand` holds,
+    else where one of `drink_when` holds. `menu` are the categories that it sells: a drink named beside the brand is its.
+    """
+
+    rule: str
+    words: tuple[str, ...]
+    category: str | None = None
+    brand: str | None = None
+    menu: tuple[str, ...] = ()
+    drink_when: tuple[str, ...] = ()
+    only_brand: tuple[str, ...] = ()
+    langs: frozenset[str] = frozenset()
+    abroad: tuple[str, ...] = ("drinking",)
+    need: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ("",)
+    accents: str = "optional"
+    case: str = "any"
+    names: bool = False
+    inside: bool = False
+    ending: bool = False
+    emoji: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """Phrases (names, idioms) inside which an alias of one of `holds` (empty: of any category) does not count."""
+
+    rule: str
+    words: tuple[str, ...]
+    holds: tuple[str, ...] = ()
+    langs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """All of it. `version` is a hash of the files; `shards` gives the fixed number of shards by category, `*` included."""
+
+    version: str
+    categories: tuple[str, ...]
+    brands: tuple[str, ...]
+    shards: Mapping[str, int]
+    terms: tuple[Term, ...]
+    traps: tuple[Trap, ...]
+    contexts: Mapping[str, Context]
+    fillers: frozenset[str]
+    particles: tuple[str, ...]
+
+
+def load(path: Path | None = None) -> Taxonomy:
+    """The taxonomy at `path` (default: the one installed) with its parts; the installed one is read once.
+
+    Raises BadInputError that names file, line and remedy for anything that is not as it must be.
+    """
+    return _installed() if path is None else _load(Path(path))
+
+
+@cache
+def _installed() -> Taxonomy:
+    return _load(DEFAULT)
+
+
+def _load(path: Path) -> Taxonomy:
+    if not path.is_file():
+        raise BadInputError(f"no taxonomy at {path}: name an existing taxonomy.toml")
+    files = [TomlFile.read(path), *(TomlFile.read(part) for part in sorted(path.with_suffix("").glob("*.toml")))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.path.name.encode() + b"\0" + file.content + b"\0")
+    head = files[0].head()
+    scope = _Scope(head.strings("categories", required=True), {}, {})
+    for file in files:
+        _contexts(file, scope)
+    terms: list[Term] = []
+    traps: list[Trap] = []
+    rules: dict[str, str] = {}
+    for file in files:
+        for entry in file.entries():
+            made = _trap(entry, scope) if entry.table == "trap" else _term(entry, scope)
+            if made.rule in rules:
+                raise entry.error("id", f"{made.rule} is taken ({rules[made.rule]})", "give it an id of its own")
+            rules[made.rule] = entry.place("id")
+            (traps if isinstance(made, Trap) else terms).append(made)  # type: ignore[arg-type]
+    brands = tuple(dict.fromkeys(term.brand for term in terms if term.brand))
+    return Taxonomy(
+        version=digest.hexdigest()[:16],
+        categories=scope.categories,
+        brands=brands,
+        shards=MappingProxyType(head.shards(scope.categories)),
+        terms=tuple(terms),
+        traps=tuple(traps),
+        contexts=MappingProxyType(scope.contexts),
+        fillers=frozenset(word for file in files for word in file.head().strings("fillers")),
+        particles=tuple(part for file in files for part in file.head().strings("particles")),
+    )
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What entries may refer to."""
+
+    categories: tuple[str, ...]
+    contexts: dict[str, Context]
+    suffixes: dict[str, tuple[str, ...]]
+
+
+def _contexts(file: TomlFile, scope: _Scope) -> None:
+    for entry in file.named("context"):
+        name = entry.name
+        if name in scope.contexts:
+            raise entry.error("", f"context {name} is defined twice", "join the two, or give one another name")
+        scope.contexts[name] = Context(
+            name,
+            near=entry.phrases("near"),
+            before=entry.phrases("before"),
+            after=entry.phrases("after"),
+            parts=entry.strings("parts"),
+            within=entry.integer("within", 6, least=0),
+        )
+    for entry in file.named("suffixes"):
+        scope.suffixes[entry.name] = entry.strings("list", required=True)
+
+
+def _term(entry: Entry, scope: _Scope) -> Term:
+    brand = entry.text("brand") if entry.table == "brand" else None
+    if entry.table == "brand" and brand is None:
+        raise entry.error("", "a brand without its name", 'add brand = "name in lower case"')
+    category = entry.one_of("category", scope.categories)
+    if category is None and entry.table != "brand":
+        raise entry.error("", "a term without a category", f"add category = one of {', '.join(scope.categories)}")
+    suffixes = entry.suffixes(scope.suffixes)
+    refer = {key: entry.several_of(key, scope.contexts) for key in ("need", "unless", "drink_when", "only_brand")}
+    langs = entry.langs()
+    return Term(
+        rule=entry.rule,
+        words=entry.strings("words", required=True)
+        if entry.table == "emoji"
+        else entry.phrases("words", required=True),
+        category=category,
+        brand=brand,
+        menu=entry.several_of("menu", scope.categories),
+        langs=langs,
+        abroad=entry.several_of("abroad", scope.contexts, ("drinking",) if langs else ()),
+        suffixes=suffixes,
+        accents=entry.one_of("accents", ("optional", "kept")) or "optional",
+        case=entry.one_of("case", ("any", "upper", "lower")) or "any",
+        names=entry.flag("names"),
+        inside=entry.flag("inside"),
+        ending=entry.flag("ending"),
+        emoji=entry.table == "emoji",
+        **refer,
+    )
+
+
+def _trap(entry: Entry, scope: _Scope) -> Trap:
+    words = entry.phrases("words", required=True)
+    return Trap(entry.rule, words, entry.several_of("holds", scope.categories), entry.langs())

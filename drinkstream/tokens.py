@@ -1,0 +1,84 @@
+"""Folded text as tokens, and the small notation in which the taxonomy writes phrases."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+TOKEN = re.compile(
+    r"(?:https?://|www\.)\S+"  # links name no drink, whatever their letters
+    r"|\w*@[\w.]+"  # handles, and mail addresses
+    r"|\$[a-z_]\w*"  # cashtags; "$5" is a price
+    r"|(?<![\w.-])\w[\w-]{0,39}\.(?:com|net|org|gov|edu|io|ly|tv|me|co|uk|de|fr|es|it|nl|ru|br|jp)(?!\w)(?:/\S*)?"
+    r"|\w+|#|…|\.\.+"
+)
+"""What a token is. Links, handles, cashtags and domains are one token each, which no alias equals."""
+
+NO_SPACES = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+"""A letter of a script whose words are not parted by spaces, take particles, or hold marks that are no letters."""
+
+TRIPLE = re.compile(r"([^\W\d_])\1\1")
+_RUN = re.compile(r"([^\W\d_])\1{2,}")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+_MOST_RUNS = 4
+
+
+def tokenize(folded: str) -> list[str]:
+    """The tokens of a folded text, in order; a hashtag is `#` and its body."""
+    return TOKEN.findall(folded)
+
+
+def squeezed(token: str) -> list[str]:
+    """`token` with each run of three or more equal letters cut to one or two, all combinations: cofffeee -> coffee."""
+    parts: list[tuple[str, ...]] = []
+    done = 0
+    for match in _RUN.finditer(token):
+        if len(parts) >= 2 * _MOST_RUNS:
+            return []
+        parts.append((token[done : match.start()],))
+        parts.append((match.group(1) * 2, match.group(1)))
+        done = match.end()
+    parts.append((token[done:],))
+    return ["".join(choice) for choice in product(*parts)]
+
+
+def camel_words(body: str) -> list[str]:
+    """The words of a hashtag's body as written, by capitals, digits and underscores: ILoveBeer -> I, Love, Beer."""
+    return _CAMEL.findall(body)
+
+
+def spelled(body: str, words: frozenset[str], longest: int = 16) -> list[str]:
+    """`body` cut into `words` without a rest, the fewest of them; [] where that cannot be done."""
+    size = len(body)
+    best: list[list[str] | None] = [[], *([None] * size)]
+    for end in range(1, size + 1):
+        for start in range(max(0, end - longest), end):
+            before = best[start]
+            if before is None or body[start:end] not in words:
+                continue
+            current = best[end]
+            if current is None or len(before) + 1 < len(current):
+                best[end] = [*before, body[start:end]]
+    return best[size] or []
+
+
+def phrases(spec: str) -> Iterator[tuple[str, ...]]:
+    """Every phrase that `spec` stands for, as tuples of tokens.
+
+    Tokens are parted by spaces; `a|b` is one of several, `a?` may be missing, `*` is any one token. Raises ValueError
+    where nothing would be left to look for.
+    """
+    slots: list[tuple[str, ...]] = []
+    for slot in spec.split():
+        optional = slot.endswith("?") and len(slot) > 1
+        choices = tuple((slot[:-1] if optional else slot).split("|"))
+        if "" in choices:
+            raise ValueError("an empty choice beside |")
+        slots.append((*choices, "") if optional else choices)
+    found = False
+    for choice in product(*slots):
+        phrase = tuple(token for token in choice if token)
+        if any(token != "*" for token in phrase):
+            found = True
+            yield phrase
+    if not found:
+        raise ValueError("no word in it")
