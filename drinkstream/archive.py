@@ -1,9 +1,10 @@
 """The archive's edge (deltalake, pyarrow; no JVM): what its Delta table holds, read at one version."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,8 @@ CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
 
 _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
+# one question names so many days at most: the engine's plan of a long one is as deep as it is long
+_DAYS_A_QUERY = 30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _APPEND_MS = "CAST(append_ts AS BIGINT) / 1000 AS append_ms"
@@ -128,6 +131,19 @@ class Archive:
         rows = self._select("DISTINCT day", f"cluster = {_quoted(cluster)} AND day <> 'none' AND ({before or 'FALSE'})")
         return frozenset(date.fromisoformat(row["day"]) for row in rows)
 
+    def pending(self, topic: str, counted: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+        """Records of `topic` (tombstones are some) archived under each day since it was counted, by day.
+
+        `counted`: for each day, the next offset of each Kafka partition (`cluster/topic/partition`) when its run began.
+        Records of `none` are not looked into, since only the parser knows whether one belongs to the day.
+        """
+        found = dict.fromkeys(counted, 0)
+        for days in _batches(counted.items(), _DAYS_A_QUERY):
+            where = " OR ".join(f"(day = {_quoted(day)} AND NOT ({_before(places)}))" for day, places in days)
+            for row in self._select("day, count(*) AS n", f"topic = {_quoted(topic)} AND ({where})", "GROUP BY day"):
+                found[row["day"]] = row["n"]
+        return found
+
     def records(self, keys: Iterable[str], day: str | None = None) -> list[Row]:
         """The rows with one of `keys` (`source:id`) in the order of arrival; under `day` only, where it is given."""
         where = _among("key", keys) + ("" if day is None else f" AND day = {_quoted(day)}")
@@ -211,6 +227,23 @@ def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
     if kind == "post" and keyless:
         return Class(source, "rejected", "key")  # its source stands in the key, so no layer can count it
     return Class(source, kind, detail if kind == "rejected" else "")
+
+
+def _batches(
+    items: Iterable[tuple[str, Mapping[str, int]]], size: int
+) -> Iterator[list[tuple[str, Mapping[str, int]]]]:
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _before(places: Mapping[str, int]) -> str:
+    terms = []
+    for place, offset in places.items():
+        cluster, topic, partition = place.rsplit("/", 2)
+        where = f'cluster = {_quoted(cluster)} AND topic = {_quoted(topic)} AND "partition" = {int(partition)}'
+        terms.append(f'({where} AND "offset" < {int(offset)})')
+    return " OR ".join(terms) or "FALSE"
 
 
 def _quoted(text: str) -> str:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from drinkstream.archive import Archive
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from webapp import api, health, pages
 from webapp.live import Store
+from webapp.pending import Count, Pending
 from webapp.serving import Serving
 from webapp.view import View
 from webapp.vocabulary import Names
@@ -34,10 +37,12 @@ def create_app(
     settings: Settings | None = None,
     open_store: Callable[[], Store] | None = None,
     clock: Callable[[], datetime] = utc_now,
+    count_pending: Count | None = None,
 ) -> Flask:
     """The WSGI application. It connects to the store with the first request, never before, so it may be forked.
 
-    `open_store` opens what is read from (by default Cassandra, as the role that only reads).
+    `open_store` opens what is read from (by default Cassandra, as the role that only reads), `count_pending` counts
+    what came since the runs (by default in the archive).
     """
     settings = settings or Settings.load()
     names = Names.load()
@@ -46,7 +51,9 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = open_store or (lambda: Reader(connect(settings, settings.reader_login())))
     view = View(store, names.categories, settings.live_refresh, clock)
-    Serving(view, names, clock, settings.home / "web").init_app(app)
+    archive = Archive(settings.archive)
+    pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
+    Serving(view, pending, names, clock, settings.home / "web").init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _error)

@@ -1,6 +1,6 @@
 """The answers, as plain values: the page and the API show what these functions return, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -211,10 +211,10 @@ def head(asked: Asked) -> dict[str, Any]:
 
 
 def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
-    return [_day(day, n) for day, n in zip(base.days, parts, strict=True)]
+    return [_day(day, n, base.state.pending) for day, n in zip(base.days, parts, strict=True)]
 
 
-def _day(day: Day, n: int | None) -> dict[str, Any]:
+def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
     return {
         "day": str(day.choice.day),
         "layer": day.choice.layer,
@@ -223,8 +223,7 @@ def _day(day: Day, n: int | None) -> dict[str, Any]:
         "meaning": day.meaning,
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
-        # how many records of a published day came after its run is not known here yet: unknown is null, never 0
-        "pending": None,
+        "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
     }
 
 

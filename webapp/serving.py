@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from webapp.pending import Pending
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -19,14 +20,16 @@ class Serving:
     """One for each application. `assets` is the folder with the downloaded chart library."""
 
     view: View
+    pending: Pending
     names: Names
     clock: Callable[[], datetime]
     assets: Path
 
     def init_app(self, app: Flask) -> None:
-        """Hand it to the routes, and start the view with the first request: that comes after any fork."""
+        """Hand it to the routes, and start their threads with the first request: that comes after any fork."""
         app.extensions[_NAME] = self
         app.before_request(self.view.start)
+        app.before_request(self.pending.start)
 
 
 def serving(app: Flask | None = None) -> Serving:

@@ -1,11 +1,10 @@
 """The view in memory: one thread reads the store, every request answers from one unchanging state of it."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.live import Live, Store, Tail, hours_of
+from webapp.worker import Worker
 
 FIRST_LOOK_S = 20.0
 """How long a request waits for the first look at the store."""
@@ -44,7 +44,7 @@ class State:
     """All that a request may know. Never changed once made, and handed to a request once.
 
     `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
-    read, `failing` why it could not be read since, None where it could.
+    read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run.
     """
 
     log: tuple[Publication, ...]
@@ -55,7 +55,8 @@ class State:
     token: str
     read_at: datetime
     failing: str | None = None
-    days: tuple[date, ...] = field(default=())
+    days: tuple[date, ...] = ()
+    pending: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, token: str | None, as_of: datetime | None) -> tuple[Snapshot, str]:
         """The snapshot that a request asks about, and its token. Raises BadInputError for a token of elsewhere."""
@@ -65,6 +66,11 @@ class State:
             then = snapshot(self.log, None, as_of)
             return then, then.token
         return self.now, self.token
+
+    def in_force(self) -> dict[date, Run]:
+        """The runs that the published days show now, where their rows are still there."""
+        found = {day: self.runs[p.run_id].run for day, p in self.now.publications.items()}
+        return {day: run for day, run in found.items() if run is not None}
 
     def stale_since(self, now: datetime) -> datetime | None:
         """When the store was last read, if that is too long ago for the numbers to be called live; else None."""
@@ -91,38 +97,20 @@ class View:
         self._why = "it was not asked yet"
         self._looking = Lock()
         self._changed = Condition()
-        self._ended = Event()
-        self._thread: Thread | None = None
-        self._pid = 0
+        self._worker = Worker("view", self._step)
+        self.start, self.stop = self._worker.start, self._worker.stop
+        self.pending: Mapping[str, int] = {}
         self._minutes: OrderedDict[str, Counts] = OrderedDict()
         self._superseded: OrderedDict[str, RunCounts] = OrderedDict()
         self._cache_lock = Lock()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start the thread in this process, unless it runs."""
-        if self._thread is not None and self._pid == os.getpid() and self._thread.is_alive():
-            return
-        with self._changed:
-            if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
-                self._pid = os.getpid()
-                self._thread = Thread(target=self._run, name="view", daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            began = monotonic()
-            # a look that takes long, while a replay touches every hour, leaves most of the processor to the others
-            answered = self.look()
-            rest = _REST * (monotonic() - began) if answered else 0.0
-            self._ended.wait(max(self._refresh, rest))
+    def _step(self) -> float:
+        began = monotonic()
+        answered = self.look()
+        # a look that takes long, while a replay touches every hour, leaves most of the processor to the others
+        return max(self._refresh, _REST * (monotonic() - began)) if answered else self._refresh
 
     def look(self) -> bool:
         """Read what changed in the store, and make it the state; where it does not answer, say so in the state.
@@ -158,7 +146,7 @@ class View:
         token = self._state.token if same and self._state is not None else now.token
         counted = {day for day, counts in live.days.items() if len(counts.n)} if live is not None else set()
         days = tuple(sorted(now.publications.keys() | counted))
-        return State(log, {row.epoch: row for row in rows}, live, runs, now, token, read_at, None, days)
+        return State(log, {row.epoch: row for row in rows}, live, runs, now, token, read_at, None, days, self.pending)
 
     def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
         if current is None:

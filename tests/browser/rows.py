@@ -57,8 +57,10 @@ class Rows:
         )
         self.live(self.today - timedelta(days=1), self._posts(80, 1440))
         now = datetime.now(UTC)
-        self.live(self.today, self._posts(60, max(1, now.hour * 60 + now.minute)))
-        self.now(40)
+        past = now.hour * 60 + now.minute
+        self.live(self.today, self._posts(60, past + 1))
+        self.live(self.today, self._posts(8 * min(60, past + 1), past + 1, max(0, past - 59)))
+        self.now(5)
 
     def publish(self, day: date, run_id: str, cells: Cells) -> None:
         """A run of a day, complete and in force."""
@@ -137,10 +139,10 @@ class Rows:
             (EPOCH, now.date(), self._batch, now, now, hours),
         )
 
-    def _posts(self, number: int, before: int) -> Cells:
+    def _posts(self, number: int, before: int, first: int = 0) -> Cells:
         cells: Cells = {}
         for _ in range(number):
-            minute = self._random.randrange(before)
+            minute = self._random.randrange(first, before)
             kind = self._random.choices(("original", "repost", "reply", "quote"), (5, 3, 2, 1))[0]
             source, lang = self._random.choice(("x", "demo")), self._random.choice(("en", "es", "pt", "und"))
             named = set(

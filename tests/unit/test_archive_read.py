@@ -106,6 +106,26 @@ def test_rows_are_counted_by_day_and_topic(tmp_path: Path) -> None:
     assert found.count([], "posts") == 0
 
 
+def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
+    """What was counted lies before the position of its partition; all of a new partition or cluster is pending."""
+    found = archive(
+        tmp_path,
+        [row(0), row(1), row(0, partition=1), row(2, day="2017-09-15")],
+        [row(3), row(1, partition=1), row(0, partition=2), row(0, cluster="c2"), row(9, topic="feed.status")],
+    )
+    first = {"c1/posts/0": 3, "c1/posts/1": 1}
+    assert found.pending("posts", {"2017-09-14": first, "2017-09-15": first, "2017-09-16": first}) == {
+        "2017-09-14": 4,
+        "2017-09-15": 0,
+        "2017-09-16": 0,
+    }
+    all_of_it = {"c1/posts/0": 4, "c1/posts/1": 2, "c1/posts/2": 1, "c2/posts/0": 1}
+    assert found.pending("posts", {"2017-09-14": all_of_it}) == {"2017-09-14": 0}
+    assert found.pending("posts", {"2017-09-14": {}}) == {"2017-09-14": 7}
+    many = {f"2017-{month:02d}-{day:02d}": first for month in range(1, 10) for day in range(1, 29)}
+    assert found.pending("posts", many) == {**dict.fromkeys(many, 0), "2017-09-14": 4}
+
+
 def test_the_newest_record_and_the_days_before_an_offset(tmp_path: Path) -> None:
     """What health and a new epoch ask for; a topic without rows has no newest record."""
     later = datetime(2017, 9, 14, 13, 30, tzinfo=UTC)

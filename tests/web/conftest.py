@@ -1,7 +1,7 @@
 """The web application over a store in memory: the real one but for the database behind its reader."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -15,6 +15,7 @@ from drinkstream.settings import Settings
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
 from webapp import create_app
+from webapp.pending import Pending
 from webapp.serving import serving
 from webapp.view import View
 
@@ -47,6 +48,7 @@ class Store:
     runs: dict[str, Posts] = field(default_factory=dict)
     lives: dict[str, Posts] = field(default_factory=dict)
     ended: list[Batch] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
     away: bool = False
     away_for: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -55,6 +57,12 @@ class Store:
         self.asked.append(question)
         if self.away or (self.away_for is not None and question.startswith(self.away_for)):
             raise UnavailableError("the store is away")
+
+    def pending(self, counted: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+        """What the archive says, for the run that this store has."""
+        self._here("pending")
+        assert counted == {"2017-09-14": {"cluster/posts/0": 9}}
+        return self.waiting
 
     def published_months(self) -> list[str]:
         self._here("published_months")
@@ -70,7 +78,8 @@ class Store:
 
     def run(self, day: date, run_id: str) -> Run | None:
         self._here(f"run {run_id}")
-        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW)
+        position = {"cluster/posts/0": 9} if run_id == "run-1" else {}
+        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position)
 
     def last_batch(self, epoch: str, day: date) -> int | None:
         self._here(f"last_batch {epoch}")
@@ -180,6 +189,7 @@ class Web:
 
     client: FlaskClient
     view: View
+    pending: Pending
 
     def get(self, path: str) -> dict[str, object]:
         """The JSON of a path below /api/v1, which must be answered."""
@@ -197,8 +207,10 @@ class Web:
 @pytest.fixture
 def web(store: Store, clock: Clock, tmp_path) -> Iterator[Web]:
     """The application over the store; after its first look the view looks again only at `view.look()`."""
-    app = create_app(Settings(home=tmp_path, live_refresh=3600), lambda: store, clock)
+    app = create_app(Settings(home=tmp_path, live_refresh=3600), lambda: store, clock, store.pending)
     app.config["PROPAGATE_EXCEPTIONS"] = True
-    view = serving(app).view
-    yield Web(app.test_client(), view)
-    view.stop()
+    here = serving(app)
+    # its thread would count at a moment of its own
+    app.before_request_funcs[None].remove(here.pending.start)
+    yield Web(app.test_client(), here.view, here.pending)
+    here.view.stop()

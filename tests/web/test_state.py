@@ -61,6 +61,21 @@ def test_the_days_with_their_publications(web: Web) -> None:
     }
 
 
+def test_what_came_since_a_run_is_pending(web: Web, store: Store) -> None:
+    """Unknown until it was counted, and again once the archive cannot be read; a live day has none."""
+
+    def pending() -> list[int | None]:
+        web.view.look()
+        return [day["pending"] for day in web.get("days?from=2017-09-14&to=2017-09-15")["days"]]
+
+    assert pending() == [None, None]
+    web.pending.look()
+    assert pending() == [4, None]
+    store.away_for = "pending"
+    web.pending.look()
+    assert pending() == [None, None]
+
+
 def test_text_that_looks_like_a_formula_stays_text_in_a_spreadsheet(web: Web, store: Store) -> None:
     store.log.append(Publication(DAY, 2, "run-1", datetime(2017, 9, 15, 9, tzinfo=UTC), "@ops", '=HYPERLINK("x","y")'))
     response = web.client.get("/api/v1/days?from=2017-09-14&to=2017-09-14&format=csv")
