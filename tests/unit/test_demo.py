@@ -12,6 +12,7 @@ import pytest
 from drinkstream.post import Post, Rejected, Tombstone, envelopes, parse
 from streaming.sources import demo
 from streaming.sources.demo_bank import phrases
+from tests.lib.labels import Mentions, label
 
 SEED = 7
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -168,12 +169,11 @@ def test_deletes_edits_and_references_name_earlier_posts_of_the_stream(day: list
             assert 0 < int(data["id"]) - int(earlier) < (181 * 60_000) << 22
 
 
-def named(post: dict[str, Any]) -> set[tuple[str, str]]:
+def named(post: dict[str, Any]) -> Mentions:
     """The hand-written labels of the phrases that stand in a delivered post."""
-    text = html.unescape(post.get("note_tweet", post)["text"])
-    said = [phrase for phrase in phrases() if phrase.lang == post["lang"] and phrase.text in text]
-    assert said, text
-    return {name for phrase in said for name in phrase.names}
+    mentions = label(html.unescape(post.get("note_tweet", post)["text"]))
+    assert mentions is not None, post
+    return mentions
 
 
 def test_three_posts_in_ten_name_a_drink_and_each_phrase_is_heard_whole() -> None:
