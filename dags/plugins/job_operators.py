@@ -98,6 +98,8 @@ class RecomputeOperator(SparkSubmitOperator):
             # the JVM is up before the job's first line, so what it starts with is said here
             driver_memory=f"{settings.recompute_heap}m",
             jars=f"{settings.jar_folder}/spark/*.jar",
+            # else the fetching of each jar stands in the task's log
+            conf={"spark.log.level": "WARN"},
             env_vars={"PYTHONPATH": str(ROOT)},
             # one slot: two cores carry one Spark
             pool="spark",

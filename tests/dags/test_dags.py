@@ -176,10 +176,11 @@ def test_what_each_program_is_called_with(bag: Any):
 def test_how_spark_is_started(bag: Any):
     for name in ("nightly_share", "recompute_range"):
         task = tasks(bag, name)["recompute"]
-        found = (task.application, task.jars, task._driver_memory, task._conn_id, task.env_vars)
+        found = (task.application, task.jars, task.conf, task._driver_memory, task._conn_id, task.env_vars)
         assert found == (
             str(ROOT / "jobs" / "recompute.py"),
             "/opt/drinkstream/jars/spark/*.jar",
+            {"spark.log.level": "WARN"},
             "2048m",
             "spark_local",
             {"PYTHONPATH": str(ROOT)},
