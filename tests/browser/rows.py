@@ -49,18 +49,18 @@ class Rows:
         for back in range(31, 1, -1):
             day = self.today - timedelta(days=back)
             if day not in self.missing:
-                self.publish(day, f"run-{day}", self._posts(60 + back % 7 * 5, 1440))
+                self.publish(day, f"run-{day}", self.posts(130 + back % 7 * 10, 1440))
         self._session.execute(
             "INSERT INTO epochs_v1 (stream, epoch, cluster, meaning, status, started_at, watermark_s, blind_days) "
             "VALUES ('posts', %s, 'c', 'm1', 'current', %s, 600, %s)",
             (EPOCH, datetime.now(UTC) - timedelta(days=1), set(self.missing)),
         )
-        self.live(self.today - timedelta(days=1), self._posts(80, 1440))
+        self.live(self.today - timedelta(days=1), self.posts(150, 1440))
         now = datetime.now(UTC)
         past = now.hour * 60 + now.minute
-        self.live(self.today, self._posts(60, past + 1))
-        self.live(self.today, self._posts(8 * min(60, past + 1), past + 1, max(0, past - 59)))
-        self.now(5)
+        self.live(self.today, self.posts(40, past + 1))
+        self.live(self.today, self.posts(5 * min(60, past + 1), past + 1, max(0, past - 59)))
+        self.now(2)
 
     def publish(self, day: date, run_id: str, cells: Cells) -> None:
         """A run of a day, complete and in force."""
@@ -139,7 +139,8 @@ class Rows:
             (EPOCH, now.date(), self._batch, now, now, hours),
         )
 
-    def _posts(self, number: int, before: int, first: int = 0) -> Cells:
+    def posts(self, number: int, before: int, first: int = 0) -> Cells:
+        """The cells of so many posts at random minutes of a day, from `first` to before `before`."""
         cells: Cells = {}
         for _ in range(number):
             minute = self._random.randrange(first, before)

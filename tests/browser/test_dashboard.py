@@ -125,9 +125,9 @@ def test_new_posts_appear_without_a_reload(site: Site, open_page: Open) -> None:
     page.evaluate("window.mark = 'not reloaded'")
     count = page.locator("tr[data-value=coffee] td.num a").first
     before, line = int(count.inner_text().replace(",", "")), page.evaluate(LAST_HOUR)
-    site.rows.now(25)
-    expect(count).to_have_text(f"{before + 25:,}", timeout=15_000)
-    until(lambda: page.evaluate(LAST_HOUR) == line + 25, 15)
+    site.rows.now(4)
+    expect(count).to_have_text(f"{before + 4:,}", timeout=15_000)
+    until(lambda: page.evaluate(LAST_HOUR) == line + 4, 15)
     assert page.evaluate("window.mark") == "not reloaded"
     expect(page.locator("#live")).to_contain_text("live")
     expect(page.locator("#now-updated")).to_have_text(re.compile(r"updated \d\d:\d\d:\d\d"))
@@ -190,14 +190,14 @@ def test_a_publication_turns_a_live_day_into_a_batch_day(site: Site, open_page: 
     day = site.rows.today.fromordinal(site.rows.today.toordinal() - 1)
     page = settled(open_page(f"/?from={day}&to={day}"))
     expect(page.locator(".strip rect.speed")).to_have_count(1)
-    site.rows.publish(day, f"run-{day}", site.rows._posts(33, 1440))
+    site.rows.publish(day, f"run-{day}", site.rows.posts(160, 1440))
     expect(page.locator(".strip rect.batch")).to_have_count(1, timeout=15_000)
     assert shown(page, "category") == expected(api(site, f"share?from={day}&to={day}"))
 
 
 def test_a_picture_for_the_readme(site: Site, open_page: Open) -> None:
     """The whole page is drawn; with SCREENSHOTS=1 the picture is kept in docs/images."""
-    site.rows.now(15)
+    site.rows.now(1)
     page = settled(open_page("/"))
     expect(page.locator("#now-updated")).to_contain_text("updated")
     picture = page.screenshot(full_page=True)
