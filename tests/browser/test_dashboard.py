@@ -4,6 +4,7 @@ import json
 import os
 import re
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_the_trend_shows_a_hole_as_a_hole(site: Site, open_page: Open) -> None:
 
 def test_new_posts_appear_without_a_reload(site: Site, open_page: Open) -> None:
     """The counts, the line of this hour and the moment of the last look move by themselves."""
-    today = site.rows.today
+    today = datetime.now(UTC).date()
     page = settled(open_page(f"/?from={today}&to={today}&category=coffee"))
     page.evaluate("window.mark = 'not reloaded'")
     count = page.locator("tr[data-value=coffee] td.num a").first
