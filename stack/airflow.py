@@ -47,6 +47,8 @@ def environment(settings: Settings) -> Mapping[str, str]:
         # no log servers: they listen on every address; logs are read from the folder above, as all is on one machine
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "9",
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": "9",
+        # the default of 5 s costs a task its try while two cores are busy starting everything
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW_CONN_SPARK_LOCAL": json.dumps({"conn_type": "spark", "host": settings.spark_master}),
     }
