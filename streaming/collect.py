@@ -56,6 +56,7 @@ def logs_to_stderr() -> None:
     """One event a line on standard error; kafka-python only where something is wrong."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
     logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka.cluster").setLevel(logging.CRITICAL)  # ten lines a second about a topic not there yet
 
 
 @click.command(name="collect")

@@ -69,7 +69,8 @@ class Producer:
             return retrying(self._open)
         except KafkaError as error:
             raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer ({error}): `make status` shows whether it runs"
+                f"Kafka at {self._settings.bootstrap} is not there or has not its topics yet ({error}): "
+                "`make status` shows whether it runs, `make up` makes the topics"
             ) from None
 
     def _sleep(self, seconds: float) -> None:

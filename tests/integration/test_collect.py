@@ -284,4 +284,4 @@ def test_a_replay_without_kafka_says_so(tmp_path: Path, mine: Settings, start: C
         program.process.wait(8)
     assert program.stop(signal.SIGINT) == 3
     assert "event=waiting for=kafka at=127.0.0.1:1 attempt=1" in program.err
-    assert "replay: Kafka at 127.0.0.1:1 does not answer" in program.err
+    assert "replay: Kafka at 127.0.0.1:1 is not there or has not its topics yet" in program.err

@@ -188,6 +188,6 @@ def test_a_deadline_or_a_stop_ends_the_wait_for_kafka(stop: threading.Event) -> 
     """With where it was looked for and what to do."""
     for wait in (0.0, None):
         Kafka.refuses = [KafkaConnectionError()] * 3
-        with pytest.raises(UnavailableError, match=r"Kafka at 127.0.0.1:19092 does not answer .*`make status`"):
+        with pytest.raises(UnavailableError, match=r"Kafka at 127.0.0.1:19092 is not there .*`make status`"):
             Producer(Settings(), stop, wait=wait)
         stop.set()
