@@ -57,7 +57,7 @@ export function drawPie(place, all) {
     },
     legend: { show: narrow, type: "scroll", bottom: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { color: css("--text") } },
     series: [{
-      type: "pie", radius: narrow ? ["34%", "72%"] : ["30%", "54%"], center: ["50%", narrow ? "46%" : "50%"], startAngle: 45, data: slices,
+      type: "pie", radius: narrow ? ["34%", "72%"] : ["32%", "58%"], center: ["50%", narrow ? "46%" : "50%"], startAngle: 0, data: slices,
       itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 4 },
       label: { show: !narrow, color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 12 },
       labelLine: { show: !narrow, length: 10, length2: 8, lineStyle: { color: css("--muted") } },
