@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from cassandra.cluster import Session
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable, Session
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import ROOT, Settings
@@ -43,13 +44,12 @@ def command(settings: Settings) -> list[str]:
     )
 
 
-def default_login(settings: Settings) -> None:
-    """A question: does the node let in our admin, or on its very first start Cassandra's own?"""
-    admin(settings).cluster.shutdown()
-
-
 def set_up(settings: Settings) -> None:
-    """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only."""
+    """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only.
+
+    Raises UnavailableError where the node does not let us in yet, or does not answer in time: call it again, each step
+    may be repeated.
+    """
     session = admin(settings)
     try:
         session.execute("ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
@@ -59,6 +59,8 @@ def set_up(settings: Settings) -> None:
             session.execute(f"CREATE ROLE IF NOT EXISTS {_name(user)}")
             session.execute(f"ALTER ROLE {_name(user)} WITH LOGIN = true AND PASSWORD = {_text(password)}")
         grant(settings, session)
+    except (DriverException, NoHostAvailable) as error:
+        raise UnavailableError(f"Cassandra does not take its roles and tables: {error}") from error
     finally:
         session.cluster.shutdown()
 

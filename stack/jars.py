@@ -196,7 +196,7 @@ def _progress(text: str) -> None:
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1
         print(f"\r{text[:width]:<{width}}" if text else "\r", end="" if text else "\n", flush=True)
-    elif text and " of " in text:
+    elif text and (" of " in text or text.endswith("0 looked up")):
         print(text, flush=True)
 
 

@@ -39,35 +39,39 @@ def format_storage(settings: Settings) -> None:
 def create_topics(settings: Settings) -> list[str]:
     """The names of the topics created now; those there keep their partitions and get the retention of the settings.
 
-    Raises BadInputError where `posts` exists with another number of partitions: keys would move between them.
+    Raises BadInputError where `posts` exists with another number of partitions (keys would move between them), and
+    UnavailableError where the broker does not answer: call it again.
     """
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-    from kafka.errors import TopicAlreadyExistsError
+    from kafka.errors import KafkaError, TopicAlreadyExistsError
 
     wanted = {
         settings.posts_topic: (settings.posts_partitions, topic_config(settings, settings.posts_partitions)),
         settings.status_topic: (1, topic_config(settings, 1)),
     }
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","))
     created = []
     try:
-        for name, (partitions, config) in wanted.items():
-            try:
-                admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config))])
-                created.append(name)
-            except TopicAlreadyExistsError:
-                admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
-        admin.wait_for_topics(list(wanted))
-        for topic in admin.describe_topics(list(wanted)):
-            there, partitions = len(topic["partitions"]), wanted[topic["name"]][0]
-            if there != partitions:
-                raise BadInputError(
-                    f"topic {topic['name']} has {there} partitions, the settings ask for {partitions}: the number is "
-                    "for ever, set DRINKSTREAM_POSTS_PARTITIONS back or use a topic of another name"
-                )
-    finally:
-        admin.close()
+        admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","))
+        try:
+            for name, (partitions, config) in wanted.items():
+                try:
+                    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config))])
+                    created.append(name)
+                except TopicAlreadyExistsError:
+                    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
+            admin.wait_for_topics(list(wanted))
+            there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(wanted))}
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise UnavailableError(f"Kafka does not take its topics: {error}") from error
+    for name, (partitions, _) in wanted.items():
+        if there[name] != partitions:
+            raise BadInputError(
+                f"topic {name} has {there[name]} partitions, the settings ask for {partitions}: the number is for "
+                "ever, set DRINKSTREAM_POSTS_PARTITIONS back or use a topic of another name"
+            )
     return created
 
 

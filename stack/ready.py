@@ -6,29 +6,30 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
 
 Question = Callable[[Settings], None]
+T = TypeVar("T")
 
 for _name in ("kafka", "cassandra"):  # a server that is not up yet is no news here: it is what is being asked
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-def wait(settings: Settings, question: Question, deadline: float, pause: float = 0.3) -> None:
-    """Ask until it is answered. Raises UnavailableError with the last refusal after `deadline` seconds."""
-    for attempt in Retrying(
+def wait(settings: Settings, question: Callable[[Settings], T], deadline: float) -> T:
+    """The answer, asked for until it comes. Raises UnavailableError with the last refusal after `deadline` seconds."""
+    asking = Retrying(
         stop=stop_after_delay(deadline),
-        wait=wait_fixed(pause),
+        wait=wait_exponential(0.1, max=2),
         retry=retry_if_exception_type(UnavailableError),
         reraise=True,
-    ):
-        with attempt:
-            question(settings)
+    )
+    return asking(question, settings)
 
 
 def postgres(settings: Settings) -> None:

@@ -28,7 +28,8 @@ from stack import (
 )
 from stack.programs import PROGRAMS, SERVERS, chosen, path_of
 
-DEADLINE = 240.0  # seconds until a program must answer
+DEADLINE = 600.0  # seconds until a program must answer, on a machine that is busy with other things
+PATIENCE = 20.0  # seconds after which a person is told what is waited for
 HOPELESS = 3  # deaths at once after which nothing more is waited for
 
 
@@ -68,19 +69,21 @@ def up(
         passwords.write(settings)
         config.write(settings)
         supervisor.start(settings)
-        servers = [name for name in names if name in SERVERS]
         for name in new:
             notes.forgive(settings, name)
-        for name in servers:
-            supervisor.start_program(settings, name)
+        # each waits for what it needs; Airflow's would start on a database that is about to be migrated
+        last = [name for name in names if name.startswith("airflow-")]
+        for name in names:
+            if name not in last:
+                supervisor.start_program(settings, name)
         with ThreadPoolExecutor(len(SERVERS)) as pool:
-            for done in [pool.submit(_set_up_server, settings, name, say) for name in servers]:
+            for done in [pool.submit(_set_up_server, settings, name, say) for name in names if name in SERVERS]:
                 done.result()
-        others = [name for name in names if name not in SERVERS]
-        for name in others:
+        for name in last:
             supervisor.start_program(settings, name)
-        for name in others:
-            _await(settings, name, say)
+        for name in names:
+            if name not in SERVERS:
+                _await(settings, name, say)
     if only is None:
         history.replay(settings, say)
         say("\n" + status.addresses(settings) + "\n")
@@ -91,23 +94,26 @@ def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) ->
     """Wait for a server and give it what its users need."""
     _await(settings, name, say)
     if name == "kafka":
-        if created := kafka.create_topics(settings):
+        if created := ready.wait(settings, kafka.create_topics, DEADLINE):
             say(f"kafka: made the topics {', '.join(created)}")
     elif name == "cassandra":
-        ready.wait(settings, cassandra.default_login, 60)
-        cassandra.set_up(settings)
+        ready.wait(settings, cassandra.set_up, DEADLINE)
     elif name == "postgres":
         postgres.create_database(settings)
         airflow.set_up(settings)
 
 
 def _await(settings: Settings, name: str, say: Callable[[str], None]) -> None:
-    began = time.monotonic()
+    began = told = time.monotonic()
 
     def question(settings: Settings) -> None:
+        nonlocal told
         try:
             PROGRAMS[name].answers(settings)
         except UnavailableError as error:
+            if time.monotonic() - told > PATIENCE:
+                told = time.monotonic()
+                say(f"{name}: {str(error).splitlines()[0]} ...")
             note = notes.read(settings, name)
             if note is not None and note.quick_deaths >= HOPELESS:
                 raise DrinkStreamError(f"it died {note.quick_deaths} times at once ({error})") from error
