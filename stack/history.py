@@ -46,8 +46,9 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
     if run is None:
         say("waiting until the archive has the month ...")
         _run(settings, "streaming.accounting", "--wait", str(ARCHIVE_WAIT))
-        ended = datetime.fromisoformat(notes["replayed"]).date() - timedelta(days=1)
-        first = ended - timedelta(days=settings.demo_history_days - 1)
+        # the day before is the nightly DAG's own
+        ended = datetime.fromisoformat(notes["replayed"]).date() - timedelta(days=2)
+        first = ended - timedelta(days=max(settings.demo_history_days - 2, 0))
         form = {"from": str(first), "to": str(ended), "reason": "the demo's history", "dry_run": False}
         run = _airflow(settings, "POST", f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": form})["dag_run_id"]
         _note(settings, run=run)

@@ -79,13 +79,15 @@ def up(
         with ThreadPoolExecutor(len(SERVERS)) as pool:
             for done in [pool.submit(_set_up_server, settings, name, say) for name in names if name in SERVERS]:
                 done.result()
+        if only is None:
+            # before Airflow, whose first nightly run would publish a day of which nothing has arrived yet
+            history.replay(settings, say)
         for name in last:
             supervisor.start_program(settings, name)
         for name in names:
             if name not in SERVERS:
                 _await(settings, name, say)
     if only is None:
-        history.replay(settings, say)
         say("\n" + status.addresses(settings) + "\n")
         history.recompute(settings, say)
 
