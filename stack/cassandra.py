@@ -20,6 +20,7 @@ def command(settings: Settings) -> list[str]:
     home, jars = settings.home, settings.jar_folder / "cassandra"
     data = home / "cassandra"
     return as_server(
+        settings,
         [
             *(
                 "java",
@@ -40,7 +41,7 @@ def command(settings: Settings) -> list[str]:
             "-Dcassandra.shutdown_announce_in_ms=0",
             "-Dcassandra.superuser_setup_delay_ms=100",
             *("-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"),
-        ]
+        ],
     )
 
 

@@ -32,7 +32,7 @@ def write(settings: Settings) -> Path:
     for name in ("conf", "log", "run", "tmp", "kafka"):
         (home / name).mkdir(parents=True, exist_ok=True)
     for name in ("cassandra", "postgres"):
-        server_folder(home / name)
+        server_folder(settings, home / name)
     values = {
         **{name: str(getattr(settings, name)) for name in type(settings).model_fields if "password" not in name},
         "controller_port": str(settings.kafka_port + 1),

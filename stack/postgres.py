@@ -8,17 +8,18 @@ from pathlib import Path
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
-from stack.account import as_server, give_to_servers
+from stack.account import as_server, give
 
 
 def command(settings: Settings) -> list[str]:
     """The command that runs the server in the foreground, not as root, on TCP only."""
     return as_server(
+        settings,
         [
             *(str(binary("postgres")), "-D", str(_data(settings))),
             *("-h", settings.host, "-p", str(settings.postgres_port), "-k", ""),
             *("-c", "max_connections=100", "-c", "shared_buffers=64MB"),
-        ]
+        ],
     )
 
 
@@ -36,15 +37,16 @@ def initialise(settings: Settings) -> None:
     if (data / "PG_VERSION").is_file():
         return
     reader, writer = os.pipe()  # no file on disk, no argument
-    give_to_servers(reader)
+    give(settings, reader)
     with os.fdopen(writer, "w") as pipe:
         pipe.write(settings.secret("postgres") + "\n")
     done = subprocess.run(
         as_server(
+            settings,
             [
                 *(str(binary("initdb")), "-D", str(data), "-U", "airflow", "--pwfile=/dev/stdin"),
                 *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"),
-            ]
+            ],
         ),
         stdin=reader,
         stdout=subprocess.PIPE,

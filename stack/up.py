@@ -65,7 +65,7 @@ def up(
         ]
         new = [name for name in names if name not in running]
         ports.check(settings, new)
-        _check_ways(settings, names)
+        account.way(settings)
         passwords.write(settings)
         config.write(settings)
         supervisor.start(settings)
@@ -128,19 +128,6 @@ def _await(settings: Settings, name: str, say: Callable[[str], None]) -> None:
         end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.is_file() else "(empty)"
         raise UnavailableError(f"{name} did not come up: {error}\nThe end of {log}:\n{end}") from error
     say(f"{name} answers ({time.monotonic() - began:.0f} s)")
-
-
-def _check_ways(settings: Settings, names: list[str]) -> None:
-    """As root the servers run as `nobody`, who must be able to reach their files."""
-    if not {"postgres", "cassandra"} & set(names):
-        return
-    settings.home.mkdir(parents=True, exist_ok=True)
-    for path in (settings.home / "x", settings.jar_folder / "x", postgres.binary("postgres")):
-        if (closed := account.hidden_parent(path)) is not None:
-            raise UnavailableError(
-                f"PostgreSQL and Cassandra do not run as root, and their account may not enter {closed}: "
-                "run as a normal user, or keep the repository and DRINKSTREAM_HOME in a folder open to all (chmod o+x)"
-            )
 
 
 @contextmanager
