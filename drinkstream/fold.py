@@ -124,4 +124,4 @@ def without_accents(folded: str) -> str:
     for char in folded:
         base = unicodedata.normalize("NFD", char)[0]
         plain.append(base if base.isascii() and base.isalpha() else char)
-    return "".join(plain).replace("ß", "ss").replace("ø", "o").replace("ł", "l")
+    return "".join(plain).replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("ı", "i")

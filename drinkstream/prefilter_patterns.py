@@ -17,7 +17,8 @@ from drinkstream.tokens import NO_SPACES
 FREE_FROM = 6
 """Aliases of this many letters are sought inside longer words too: cheaper than a boundary, and seldom wrong."""
 
-LEFT = r"(?:[^a-z0-9_]|\\[bfnrt]|\\u[0-9a-f]{1,4})"
+LEFT = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{3}[a-f])"
+_LEFT_SQUEEZED = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{1,4})"
 RIGHT = r"[^a-z0-9_]"
 # up to three characters part the words of a phrase: six bytes a unit where all are escapes, or an entity each
 _GAP = r"[^a-z0-9_].{0,36}"
@@ -36,7 +37,9 @@ def alias_patterns(taxonomy: Taxonomy, squeezed: bool) -> list[str]:
     free = _shortest(word for word in words if len(word) >= FREE_FROM)
     bounded = sorted(word for word in words if len(word) < FREE_FROM)
     found = [encoded for word in sorted(free | anywhere) for encoded in encode(word)]
-    found += _grouped(LEFT, sorted(encoded for word in bounded for encoded in encode(word)), RIGHT)
+    short = sorted(encoded for word in bounded for encoded in encode(word))
+    # one by one they scan five times faster, in groups they compile faster, and few lines come to the second scan
+    found += _grouped(_LEFT_SQUEEZED, short, RIGHT) if squeezed else [f"{LEFT}{one}{RIGHT}" for one in short]
     found += _grouped("", sorted(encoded for word in closing for encoded in encode(word)), RIGHT)
     known = words | anywhere
     for phrase in sorted(phrases):

@@ -5,7 +5,7 @@ terms by language, the brands, the traps and the emoji. docs/mentions.md explain
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,9 @@ from types import MappingProxyType
 
 from drinkstream.errors import BadInputError
 from drinkstream.taxonomy_file import Entry, TomlFile
+
+COMPANY = "company"
+"""The context in which a product's name means its maker."""
 
 DEFAULT = Path(__file__).with_name("taxonomy.toml")
 
@@ -110,12 +113,14 @@ def _load(path: Path) -> Taxonomy:
     traps: list[Trap] = []
     rules: dict[str, str] = {}
     for file in files:
-        for entry in file.entries():
-            made = _trap(entry, scope) if entry.table == "trap" else _term(entry, scope)
+        for made, entry, key in (*_listed(file, scope), *_products(file, scope)):
             if made.rule in rules:
-                raise entry.error("id", f"{made.rule} is taken ({rules[made.rule]})", "give it an id of its own")
-            rules[made.rule] = entry.place("id")
-            (traps if isinstance(made, Trap) else terms).append(made)  # type: ignore[arg-type]
+                raise entry.error(key, f"{made.rule} is taken ({rules[made.rule]})", "give it an id of its own")
+            rules[made.rule] = entry.place(key)
+            if isinstance(made, Trap):
+                traps.append(made)
+            else:
+                terms.append(made)
     brands = tuple(dict.fromkeys(term.brand for term in terms if term.brand))
     return Taxonomy(
         version=digest.hexdigest()[:16],
@@ -154,6 +159,22 @@ def _contexts(file: TomlFile, scope: _Scope) -> None:
         )
     for entry in file.named("suffixes"):
         scope.suffixes[entry.name] = entry.strings("list", required=True)
+
+
+def _listed(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term | Trap, Entry, str]]:
+    for entry in file.entries():
+        yield (_trap(entry, scope) if entry.table == "trap" else _term(entry, scope)), entry, "id"
+
+
+def _products(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term, Entry, str]]:
+    """The brands of [products.CATEGORY], each of which means its drink unless the company is meant."""
+    company = tuple(name for name in (COMPANY,) if name in scope.contexts)
+    for entry in file.named("products"):
+        if entry.name not in scope.categories:
+            raise entry.error("", f"products of {entry.name!r}", f"use one of {', '.join(scope.categories)}")
+        for brand in entry.data:
+            words = entry.phrases(brand, required=True)
+            yield Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company), entry, brand
 
 
 def _term(entry: Entry, scope: _Scope) -> Term:

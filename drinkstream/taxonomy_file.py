@@ -24,7 +24,7 @@ KEYS = {
     "context": frozenset("near before after parts within note".split()),
     "suffixes": frozenset("list note".split()),
 }
-_HEAD = frozenset(("categories", "shards", "fillers", "particles", "context", "suffixes", *TABLES))
+_HEAD = frozenset(("categories", "shards", "fillers", "particles", "context", "suffixes", "products", *TABLES))
 _LANG = re.compile(r"[a-z]{2,3}")
 
 
@@ -88,7 +88,8 @@ class TomlFile:
             line = self.line(rf"\[{table}\.{re.escape(name)}\]")
             if not isinstance(data, dict):
                 raise self.error(line, f"{table}.{name} is no table", f"write [{table}.{name}]")
-            yield Entry(self, table, name, data, line).checked()
+            entry = Entry(self, table, name, data, line)
+            yield entry if table == "products" else entry.checked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,10 @@ class Entry:
             raise self.error("id", f"bad id {own!r}", "add id = small letters, digits and hyphens")
         return f"{self.file.path.stem}.{own}"
 
+    def named_rule(self, key: str) -> str:
+        """The id of a decision by one key of this table."""
+        return f"{self.file.path.stem}.{re.sub('[^a-z0-9]+', '-', key.lower()).strip('-')}"
+
     def checked(self) -> "Entry":
         """This entry, all its keys known."""
         for key in self.data:
@@ -122,7 +127,7 @@ class Entry:
 
     def at(self, key: str) -> int:
         """The line of `key` in this entry."""
-        return self.file.line(rf"{re.escape(key)}\s*=", after=self.line) if key in self.data else self.line
+        return self.file.line(rf'"?{re.escape(key)}"?\s*=', after=self.line) if key in self.data else self.line
 
     def error(self, key: str, fault: str, remedy: str) -> BadInputError:
         """The error to raise about `key`."""

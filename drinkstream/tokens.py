@@ -64,8 +64,8 @@ def spelled(body: str, words: frozenset[str], longest: int = 16) -> list[str]:
 def phrases(spec: str) -> Iterator[tuple[str, ...]]:
     """Every phrase that `spec` stands for, as tuples of tokens.
 
-    Tokens are parted by spaces; `a|b` is one of several, `a?` may be missing, `*` is any one token. Raises ValueError
-    where nothing would be left to look for.
+    Tokens are parted by spaces; `a|b` is one of several, of which `a_b` is one of two tokens, `a?` may be missing (of
+    `a|b?` both), `*` is any one token. Raises ValueError where nothing would be left to look for.
     """
     slots: list[tuple[str, ...]] = []
     for slot in spec.split():
@@ -73,10 +73,12 @@ def phrases(spec: str) -> Iterator[tuple[str, ...]]:
         choices = tuple((slot[:-1] if optional else slot).split("|"))
         if "" in choices:
             raise ValueError("an empty choice beside |")
+        if len(slot) > 1 and any("?" in choice for choice in choices):
+            raise ValueError("a ? that is not the last of its slot")
         slots.append((*choices, "") if optional else choices)
     found = False
     for choice in product(*slots):
-        phrase = tuple(token for token in choice if token)
+        phrase = tuple(token for part in choice for token in part.split("_") if token)
         if any(token != "*" for token in phrase):
             found = True
             yield phrase
