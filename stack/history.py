@@ -27,9 +27,14 @@ ANSWER_WAIT = 120.0
 TIMEOUT = 30
 
 
+def due(settings: Settings) -> bool:
+    """Whether there is a month to replay that has not been."""
+    return settings.source == "demo" and settings.demo_history_days > 0 and "replayed" not in _notes(settings)
+
+
 def replay(settings: Settings, say: Callable[[str], None]) -> None:
     """Sends the month, once; returns when Kafka has acknowledged all of it."""
-    if settings.source != "demo" or not settings.demo_history_days or "replayed" in _notes(settings):
+    if not due(settings):
         return
     days = settings.demo_history_days
     say(f"replaying {days} days of the demo's history ...")

@@ -1,5 +1,6 @@
 """`make status`: what runs, where it listens, and what became of every record."""
 
+import os
 import sys
 import time
 
@@ -25,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form 
             from streaming import accounting
 
             print("\n" + accounting.report(settings))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `make status | head`: who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code

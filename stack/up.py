@@ -73,23 +73,29 @@ def up(
             notes.forgive(settings, name)
         # each waits for what it needs; Airflow's would start on a database that is about to be migrated
         last = [name for name in names if name.startswith("airflow-")]
-        for name in names:
-            if name not in last:
-                supervisor.start_program(settings, name)
+        _start(settings, [name for name in names if name not in last])
         with ThreadPoolExecutor(len(SERVERS)) as pool:
-            for done in [pool.submit(_set_up_server, settings, name, say) for name in names if name in SERVERS]:
+            setting_up = {name: pool.submit(_set_up_server, settings, name, say) for name in names if name in SERVERS}
+            if "postgres" in setting_up and not (only is None and history.due(settings)):
+                setting_up["postgres"].result()
+                _start(settings, last)
+            for done in setting_up.values():
                 done.result()
         if only is None:
             # before Airflow, whose first nightly run would publish a day of which nothing has arrived yet
             history.replay(settings, say)
-        for name in last:
-            supervisor.start_program(settings, name)
+        _start(settings, last)
         for name in names:
             if name not in SERVERS:
                 _await(settings, name, say)
     if only is None:
         say("\n" + status.addresses(settings) + "\n")
         history.recompute(settings, say)
+
+
+def _start(settings: Settings, names: list[str]) -> None:
+    for name in names:
+        supervisor.start_program(settings, name)
 
 
 def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) -> None:
