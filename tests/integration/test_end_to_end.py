@@ -148,7 +148,7 @@ def layer(settings: Settings, day: str) -> str:
 
 
 def shares(cells: oracle.Cells) -> tuple[int, dict[str, tuple[int, float, float]]]:
-    return oracle.share(cells, kinds=("original", "reply", "quote", "repost"))
+    return oracle.share(cells, "category", kinds=("original", "reply", "quote", "repost"))
 
 
 def test_a_file_is_counted_at_once_and_a_backfill_settles_it(stack: Settings, tmp_path: Path):
