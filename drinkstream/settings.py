@@ -83,7 +83,7 @@ class Settings(BaseModel):
     recompute_chunk: int = Field(1_000_000, description="records that a recompute holds at once; a day is never split")
     max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
     audit_tolerance: float = Field(
-        0.02, description="relative difference of speed and batch totals that the audit lets pass"
+        0.05, description="relative difference of speed and batch totals that the audit lets pass"
     )
     web_threads: int = Field(8, description="request threads of the web server")
     live_refresh: float = Field(1.0, description="seconds between the web's looks at the live cells")

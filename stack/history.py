@@ -61,6 +61,8 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
     wait = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(RECOMPUTE_WAIT), wait=wait_fixed(2))
     state = wait(_ended, settings, run)
     if state != "success":
+        # the next `make up` asks for a new run; this one stays in Airflow to be looked at
+        _note(settings, run=None)
         raise UnavailableError(
             f"the recompute of the demo's history ended as {state}: see {DAG}'s run {run} in Airflow"
         )
@@ -115,7 +117,7 @@ def _notes(settings: Settings) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def _note(settings: Settings, **facts: str) -> None:
+def _note(settings: Settings, **facts: str | None) -> None:
     # written aside and renamed, so that a crash leaves the old notes or the new ones
     file = _file(settings)
     aside = file.with_suffix(".new")
