@@ -110,6 +110,6 @@ def _line(random_: random.Random, event_ms: int, number: int, hit_share: float) 
     }
     if random_.random() < 0.2:
         data["referenced_tweets"] = [{"type": "replied_to", "id": str(int(post_id) - (1 << 32))}]
-    line = {"data": data, "matching_rules": [{"id": "1573321896578748418", "tag": "drinkstream 017"}]}
+    line = {"data": data, "matching_rules": [{"id": "1573321896578748418", "tag": "rule 017"}]}
     value = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
     return Line(f"x:{post_id}".encode(), value, event_ms, lang, pairs)

@@ -11,17 +11,22 @@ from drinkstream.tokens import NO_SPACES, phrases
 
 Sense = Term | Trap
 JOINED_FROM = 7
-"""A phrase is also found written as one word from this length on: redbull, icedcoffee."""
+"""A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
 
 
 def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
-    """Every form of a term or trap, folded, as tokens; may repeat itself."""
-    suffixes = sense.suffixes if isinstance(sense, Term) else ("",)
+    """Every form of a term or trap, folded, as tokens; may repeat itself.
+
+    Suffixes go to the words that end in `~`, or to all where none does.
+    """
+    endings = sense.suffixes if isinstance(sense, Term) else ("",)
+    marked = any("~" in spec for spec in sense.words)
     plain = not isinstance(sense, Term) or sense.accents == "optional"
     for spec in sense.words:
         for phrase in phrases(spec):
-            for suffix in suffixes:
-                form = tuple(fold(token).text for token in (*phrase[:-1], phrase[-1] + suffix))
+            stem = phrase[-1].rstrip("~")
+            for ending in endings if not marked or phrase[-1] != stem else ("",):
+                form = tuple(fold(token).text for token in (*phrase[:-1], stem + ending))
                 yield from _variants(form, plain)
 
 
@@ -32,7 +37,7 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
         yield bare
     for tokens in (form, bare) if plain else (form,):
         joined = "".join(tokens)
-        if len(tokens) > 1 and "*" not in tokens and len(joined) >= JOINED_FROM:
+        if len(tokens) == 2 and "*" not in tokens and len(joined) >= JOINED_FROM:
             yield (joined,)
 
 

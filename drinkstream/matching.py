@@ -11,6 +11,7 @@ from drinkstream.taxonomy import Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, spelled, squeezed, tokenize
 
 LONGEST_TAG = 48
+SHORTEST_IN_TAG = 3
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
 _HANGUL = re.compile("[\uac00-\ud7a3]*")
 _INDIC = re.compile("[\u0900-\u0dff]")
@@ -70,6 +71,7 @@ class Matcher:
         self._part_pattern = lexicon.part_pattern
         self._particles = frozenset(("", *taxonomy.particles))
         self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
+        self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
         self._endings = lexicon.endings
         self._ends = tuple(lexicon.endings)
         self._ending_langs = frozenset().union(*(term.langs for terms in lexicon.endings.values() for term in terms))
@@ -128,7 +130,8 @@ class Matcher:
             words = spelled(body, self._vocabulary)
         if len(words) < 2 or "".join(words) != body.replace("_", ""):
             return [body]
-        return words
+        # an alias of two letters is too often a syllable here
+        return [body] if any(len(word) < SHORTEST_IN_TAG and word in self._short for word in words) else words
 
     def _settled(self, token: str) -> str:
         if token in self._heads or not TRIPLE.search(token):
@@ -165,11 +168,17 @@ class Matcher:
         at = 0
         while (hit := self._part_pattern.search(folded, at)) is not None:
             start, end = hit.span()
-            senses = [sense for sense in self._parts[hit.group()] if self._bounded(sense, folded, start, end)]
+            senses: list[Sense] = []
+            while end > start:
+                # a longer string that is no word of its own may begin with a shorter one that is
+                known = self._parts.get(folded[start:end], ())
+                senses = [sense for sense in known if self._bounded(sense, folded, start, end)]
+                if senses:
+                    break
+                end -= 1
             if senses:
                 first = bisect_right(text.positions(), start) - 1
                 found.append(Match(start, end, max(first, 0), max(first, 0) + 1, senses))
-            # a longer string that fails on its boundary may hide a shorter one further on
             at = end if senses else start + 1
 
     def _bounded(self, sense: Sense, folded: str, start: int, end: int) -> bool:

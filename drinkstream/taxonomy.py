@@ -22,7 +22,7 @@ DEFAULT = Path(__file__).with_name("taxonomy.toml")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Words that must, or must not, stand by an alias. `within` is the reach of `near` in tokens (0: the whole post)."""
+    """Words that must, or must not, stand by an alias. `within`: the reach of `near` in tokens (0: the whole post)."""
 
     name: str
     near: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Term:
     """Aliases with one meaning and the conditions under which they have it.
 
     With a brand, `category` is its drink: named at once where `drink_when` is empty and none of `only_brand` holds,
-    else where one of `drink_when` holds. `menu` are the categories that it sells: a drink named beside the brand is its.
+    else where one of `drink_when` holds. `menu`: the categories that it sells; a drink named beside the brand is its.
     """
 
     rule: str
@@ -72,7 +72,7 @@ class Trap:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """All of it. `version` is a hash of the files; `shards` gives the fixed number of shards by category, `*` included."""
+    """All of it. `version` is a hash of the files; `shards` is the fixed number of shards by category, and of `*`."""
 
     version: str
     categories: tuple[str, ...]

@@ -16,8 +16,8 @@ KEYS = {
         "id category words langs abroad need unless suffixes accents case names inside ending note".split()
     ),
     "brand": frozenset(
-        "id brand category words menu drink_when only_brand langs abroad need unless suffixes accents case names inside "
-        "note".split()
+        "id brand category words menu drink_when only_brand langs abroad need unless suffixes accents case names "
+        "inside note".split()
     ),
     "trap": frozenset("id words holds langs note".split()),
     "emoji": frozenset("id category words need unless note".split()),
