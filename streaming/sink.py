@@ -33,7 +33,9 @@ class Sink:
         """One micro-batch: its record first, then its rows, then that it ended. Called again after a crash."""
         offsets = self._offsets(batch_id)
         if all(start == until for start, until in offsets.values()):
-            # Spark runs a batch without records to let go of old state; no cell changes by it
+            # Spark runs a batch without records to let go of old state: no cell changes by it, but it must be run, since
+            # the state's next version is written as its rows are computed
+            frame.toArrow()
             return
         started_at = datetime.now(UTC)
         # above any timestamp of this epoch, so that a writer that was orphaned can never lower a newer value
