@@ -33,8 +33,8 @@ class Sink:
         """One micro-batch: its record first, then its rows, then that it ended. Called again after a crash."""
         offsets = self._offsets(batch_id)
         if all(start == until for start, until in offsets.values()):
-            # Spark runs a batch without records to let go of old state: no cell changes by it, but it must be run, since
-            # the state's next version is written as its rows are computed
+            # Spark runs a batch without records to let go of old state: no cell changes by it, but it must be run,
+            # since the state's next version is written as its rows are computed
             frame.toArrow()
             return
         started_at = datetime.now(UTC)

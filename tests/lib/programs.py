@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from drinkstream.settings import ROOT, Settings
 
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 def until(condition: Callable[[], object], seconds: float = LIMIT_S) -> None:
