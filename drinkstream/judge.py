@@ -42,6 +42,8 @@ class Judge:
             return "name"
         if _is_cut(match, text, alias):
             return "cut-off"
+        if text.lang in term.not_langs:
+            return "language"
         if term.langs and text.lang not in term.langs and not self._first(term.abroad, match, text):
             return "language"
         if term.need and not self._first(term.need, match, text):

@@ -4,12 +4,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from drinkstream.fold import fold, without_accents
 from drinkstream.taxonomy import Context, Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, phrases
 
 Sense = Term | Trap
+Node = dict[str, Any]
+HERE = ""
+"""The key of a form's senses in the tree of tokens; no token is empty."""
+
 JOINED_FROM = 7
 """A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
 
@@ -118,11 +123,11 @@ def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[st
 class Lexicon:
     """All look-ups, made once from a taxonomy.
 
-    `heads`: by the first token of a form, its other tokens and what it may mean, longest first. `parts`: strings sought
+    `heads`: a tree of tokens, at whose nodes `HERE` is what the form that ends there may mean. `parts`: strings sought
     anywhere in scripts without spaces. `endings`: last parts of compounds. `emoji`: by character.
     """
 
-    heads: dict[str, list[tuple[tuple[str, ...], list[Sense]]]] = field(default_factory=dict)
+    heads: Node = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     parts: dict[str, list[Sense]] = field(default_factory=dict)
     part_pattern: re.Pattern[str] | None = None
@@ -138,12 +143,11 @@ class Lexicon:
         everything: tuple[Sense, ...] = (*taxonomy.traps, *taxonomy.terms)
         for sense in everything:
             lexicon._add(sense, forms)
-        heads: dict[str, list[tuple[tuple[str, ...], list[Sense]]]] = defaultdict(list)
         for form, senses in forms.items():
-            heads[form[0]].append((form[1:], senses))
-        for some in heads.values():
-            some.sort(key=lambda item: -len(item[0]))
-        lexicon.heads = dict(heads)
+            node = lexicon.heads
+            for token in form:
+                node = node.setdefault(token, {})
+            node[HERE] = senses
         if lexicon.parts:
             lexicon.part_pattern = re.compile(trie_pattern(lexicon.parts))
         return lexicon

@@ -2,11 +2,10 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drinkstream.fold import Folded
-from drinkstream.lexicon import Lexicon, Sense
+from drinkstream.lexicon import HERE, Lexicon, Node, Sense
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, spelled, squeezed, tokenize
 
@@ -17,6 +16,9 @@ _HANGUL = re.compile("[\uac00-\ud7a3]*")
 _INDIC = re.compile("[\u0900-\u0dff]")
 _ASTRAL = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _BREAK = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
+MOST = 256
+"""Matches of one kind sought in a text, and hashtags cut into words: more than a post has, and a bound on the time."""
+
 GAP = 3
 """Characters that may part the words of a phrase."""
 
@@ -65,7 +67,7 @@ class Matcher:
     """Finds matches by the look-ups of one taxonomy."""
 
     def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
-        self._heads = lexicon.heads
+        self._heads: Node = lexicon.heads
         self._aliases = lexicon.aliases
         self._parts = lexicon.parts
         self._part_pattern = lexicon.part_pattern
@@ -97,6 +99,8 @@ class Matcher:
             for first, token in enumerate(tokens):
                 if token in heads:
                     self._words(text, first, found)
+                    if len(found) > MOST:
+                        break
         if text.parted:
             self._substrings(text, found)
         if self._ends and (text.lang is None or text.lang in self._ending_langs):
@@ -109,6 +113,8 @@ class Matcher:
         raw: list[str] = []
         positions = text.positions()
         skip = False
+        if text.raw.count("#") > MOST:
+            return
         for index, token in enumerate(text.raw):
             if skip:
                 skip = False
@@ -139,16 +145,21 @@ class Matcher:
         return next((form for form in squeezed(token) if form in self._aliases), token)
 
     def _words(self, text: Text, first: int, found: list[Match]) -> None:
-        tokens = text.tokens
-        for rest, senses in self._heads[tokens[first]]:
-            last = first + 1 + len(rest)
-            if rest:
-                if last > len(tokens) or not _fits(tokens, first + 1, rest):
-                    continue
-                if not self._close(text, first, last):
-                    continue
-            at = text.positions()
-            found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, senses))
+        tokens, size = text.tokens, len(text.tokens)
+        ways: list[tuple[Node, int]] = [(self._heads[tokens[first]], first + 1)]
+        while ways:
+            node, last = ways.pop()
+            senses = node.get(HERE)
+            if senses is not None and (last == first + 1 or self._close(text, first, last)):
+                at = text.positions()
+                found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, senses))
+            if last < size and len(node) > (senses is not None):
+                after = node.get(tokens[last])
+                if after is not None:
+                    ways.append((after, last + 1))
+                after = node.get("*")
+                if after is not None:
+                    ways.append((after, last + 1))
 
     def _close(self, text: Text, first: int, last: int) -> bool:
         at, raw, folded = text.positions(), text.raw, text.folded.text
@@ -165,8 +176,9 @@ class Matcher:
         if self._part_pattern is None:
             return
         folded = text.folded.text
-        at = 0
-        while (hit := self._part_pattern.search(folded, at)) is not None:
+        at = tried = 0
+        while tried < MOST and (hit := self._part_pattern.search(folded, at)) is not None:
+            tried += 1
             start, end = hit.span()
             senses: list[Sense] = []
             while end > start:
@@ -215,10 +227,8 @@ class Matcher:
             if terms:
                 first = bisect_right(text.positions(), hit.start())
                 found.append(Match(hit.start(), hit.end(), first, first, list(terms)))
-
-
-def _fits(tokens: list[str], at: int, rest: Iterable[str]) -> bool:
-    return all(word in ("*", tokens[at + offset]) for offset, word in enumerate(rest))
+                if len(found) > MOST:
+                    break
 
 
 def traps_of(match: Match) -> list[Trap]:

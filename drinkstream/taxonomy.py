@@ -48,6 +48,7 @@ class Term:
     drink_when: tuple[str, ...] = ()
     only_brand: tuple[str, ...] = ()
     langs: frozenset[str] = frozenset()
+    not_langs: frozenset[str] = frozenset()
     abroad: tuple[str, ...] = ("drinking",)
     need: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
@@ -196,6 +197,7 @@ def _term(entry: Entry, scope: _Scope) -> Term:
         brand=brand,
         menu=entry.several_of("menu", scope.categories),
         langs=langs,
+        not_langs=entry.langs("not_langs"),
         abroad=entry.several_of("abroad", scope.contexts, ("drinking",) if langs else ()),
         suffixes=suffixes,
         accents=entry.one_of("accents", ("optional", "kept")) or "optional",

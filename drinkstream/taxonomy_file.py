@@ -13,11 +13,11 @@ from drinkstream.tokens import phrases
 TABLES = ("drink", "brand", "trap", "emoji")
 KEYS = {
     "drink": frozenset(
-        "id category words langs abroad need unless suffixes accents case names inside ending note".split()
+        "id category words langs not_langs abroad need unless suffixes accents case names inside ending note".split()
     ),
     "brand": frozenset(
-        "id brand category words menu drink_when only_brand langs abroad need unless suffixes accents case names "
-        "inside note".split()
+        "id brand category words menu drink_when only_brand langs not_langs abroad need unless suffixes accents case "
+        "names inside note".split()
     ),
     "trap": frozenset("id words holds langs note".split()),
     "emoji": frozenset("id category words need unless note".split()),
@@ -192,12 +192,12 @@ class Entry:
                 raise self.error(key, f"unknown {item!r} in {key}", f"use {', '.join(sorted(allowed))}")
         return value
 
-    def langs(self) -> frozenset[str]:
+    def langs(self, key: str = "langs") -> frozenset[str]:
         """Primary language tags."""
-        for item in self.strings("langs"):
+        for item in self.strings(key):
             if not _LANG.fullmatch(item):
-                raise self.error("langs", f"{item!r} is no language", 'write primary tags such as "en" or "id"')
-        return frozenset(self.strings("langs"))
+                raise self.error(key, f"{item!r} is no language", 'write primary tags such as "en" or "id"')
+        return frozenset(self.strings(key))
 
     def suffixes(self, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """A list of endings, or those of a named list ([suffixes.NAME])."""

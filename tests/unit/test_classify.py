@@ -1,0 +1,156 @@
+"""What the classifier answers: spans in the text as given, a reason for what it holds back, an answer for any text."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drinkstream.classify import Classifier, Held, Mention
+from drinkstream.taxonomy import load
+
+CLASSIFIER = Classifier(load())
+
+
+def pairs(text: str, lang: str | None = "en") -> list[tuple[str | None, str | None]]:
+    return [(mention.category, mention.brand) for mention in CLASSIFIER.decide(text, lang).mentions]
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "alias", "start", "end"),
+    [
+        ("I need coffee", "en", "coffee", 7, 13),
+        ("so ＣＯＦＦＥＥ now", "en", "ＣＯＦＦＥＥ", 3, 9),
+        ("un cafe\u0301!", "fr", "cafe\u0301", 3, 8),
+        ("😀😀 cofffeee", "en", "cofffeee", 3, 11),
+        ("أحب قهـــوة", "ar", "قهـــوة", 4, 11),
+        ("朝はコーヒーを飲む", "ja", "コーヒー", 2, 6),
+        ("#ILoveBeer", "en", "Beer", 6, 10),
+        ("#ilovebeer", "en", "beer", 6, 10),
+        ("İyi KAHVE", "tr", "KAHVE", 4, 9),
+    ],
+)
+def test_spans_are_positions_in_the_text_as_given(text: str, lang: str, alias: str, start: int, end: int):
+    (mention,) = CLASSIFIER.decide(text, lang).mentions
+    assert (mention.alias, mention.start, mention.end) == (alias, start, end)
+    assert text[start:end] == alias
+
+
+def test_a_brand_with_its_drink_is_one_mention():
+    assert CLASSIFIER.decide("pumpkin spice latte from Starbucks", "en").mentions == (
+        Mention("coffee", "starbucks", "Starbucks", 25, 34, "brands.starbucks+en.coffee"),
+    )
+
+
+def test_what_is_held_back_names_its_rule():
+    assert CLASSIFIER.decide("spill the tea", "en").held == (Held("tea", "traps.tea-things"),)
+    assert CLASSIFIER.decide("corona cases are up", "en").held == (Held("corona", "traps.brand-names-elsewhere"),)
+
+
+def test_each_drink_of_a_mix_counts():
+    assert pairs("rum and coke please") == [("spirits", None), ("soda", "coca-cola")]
+    assert pairs("jack and coke") == [("spirits", "jack daniels"), ("soda", "coca-cola")]
+    assert pairs("gin and tonic") == [("spirits", None)]
+
+
+def test_milk_in_a_latte_does_not_count_and_milk_as_the_topic_does():
+    assert pairs("a latte with oat milk") == [("coffee", None)]
+    assert pairs("no milk for my tea") == [("milk", None), ("tea", None)]
+
+
+@pytest.mark.parametrize("text", ["@starbucks", "https://x.test/coffee", "www.coffee.test", "$SBUX", "me@coffee.test"])
+def test_handles_links_and_cashtags_name_nothing(text: str):
+    assert CLASSIFIER.decide(text, "en").mentions == ()
+
+
+@pytest.mark.parametrize(("lang", "expected"), [("it", "milk"), ("en", "coffee")])
+def test_a_word_means_what_it_means_in_the_posts_language(lang: str, expected: str):
+    assert pairs("latte!", lang) == [(expected, None)]
+
+
+@pytest.mark.parametrize("tag", ["in", "id", "id-ID", "ID", "ms"])
+def test_old_and_regional_language_tags_are_understood(tag: str):
+    assert pairs("teh manis", tag) == [("tea", None)]
+
+
+@pytest.mark.parametrize("tag", [None, "", "und", "qme", "xx-yy", "🦆"])
+def test_an_unknown_language_leaves_the_sure_words(tag: str | None):
+    assert pairs("vodka and te", tag) == [("spirits", None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        ("パーティー楽しい", "ja"),
+        ("エンジンがかかった", "ja"),
+        ("水曜日です", "ja"),
+        ("คนชาวไทยในประเทศชาติ", "th"),
+        ("น้ำตาไหลน้ำตาล", "th"),
+        ("선물 받은 동물", "ko"),
+        ("случайно", "ru"),
+    ],
+)
+def test_a_syllable_inside_a_longer_word_is_no_drink(text: str, lang: str):
+    assert CLASSIFIER.decide(text, lang).mentions == ()
+
+
+def test_a_cut_off_word_of_a_repost_may_have_been_longer():
+    assert pairs("RT @x: we saw the whole tea…") == []
+    assert pairs("RT @x: we love our morning coffee…") == [("coffee", None)]
+
+
+ODD = [
+    "",
+    " ",
+    "a" * 100_000,
+    "\ud83d",
+    "\udc00coffee",
+    "\x00\x1b[31m",
+    "\u202ecoffee\u202c",
+    "\ufeff",
+    "e" + "\u0301" * 9999,
+]
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("lang", ["en", None, "nonsense"])
+def test_there_is_an_answer_for_any_text(text: str, lang: str | None):
+    decision = CLASSIFIER.decide(text, lang)
+    assert all(text[mention.start : mention.end] == mention.alias for mention in decision.mentions)
+
+
+@given(st.text(st.characters(exclude_categories=())), st.none() | st.text(max_size=5))
+def test_no_text_and_no_tag_is_a_fault(text: str, lang: str | None):
+    decision = CLASSIFIER.decide(text, lang)
+    assert all(text[mention.start : mention.end] == mention.alias for mention in decision.mentions)
+
+
+REPEATS = [
+    "coffee ",
+    "tea party ",
+    "#coffeetime ",
+    "corona ",
+    "milk latte ",
+    "cofffeee ",
+    "コーヒー",
+    "커피를 ",
+    "☕ drink ",
+    "a.",
+    "é",
+    "#a",
+]
+
+
+@pytest.mark.parametrize("unit", REPEATS)
+def test_the_time_grows_with_the_length_only(unit: str):
+    """Ten times the text takes at most thirty times the time: square growth would take a hundred."""
+
+    def least(length: int) -> float:
+        text, times = (unit * length)[:length], []
+        for _ in range(5):
+            before = time.process_time()
+            CLASSIFIER.decide(text, "en")
+            times.append(time.process_time() - before)
+        return min(times)
+
+    assert least(20_000) < max(30 * least(2_000), 0.02)
