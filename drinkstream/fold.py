@@ -85,7 +85,7 @@ def table() -> dict[int, str]:
     for first, last in _FONTS:
         for code in range(first, last):
             form = unicodedata.normalize("NFKC", chr(code))
-            if form != chr(code) and len(form) == 1 and not form.isdigit():
+            if form != chr(code) and len(form) == 1 and (form.isalpha() or form in "#@$"):
                 found[code] = SPECIAL.get(form, form)
     return found
 

@@ -16,6 +16,7 @@ OUTSIDE = frozenset(
         "merge",
         "positions",
         "prefilter",
+        "prefilter_patterns",
         "reconcile",
         "range_request",
     }

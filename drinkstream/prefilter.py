@@ -1,14 +1,10 @@
 """Which raw lines may name a drink: one scan of all bytes at once. What it leaves out is certain to name none.
 
-A line that holds anything but plain ASCII (a byte above 0x7f, a `\\u` escape, a character entity) is let through:
-accents, other scripts, fonts and emoji all lie there. In the others ASCII aliases are sought, in any case, after an
-escaped line break, in hashtags and stretched (cofffeee). It may let through what the classifier then holds back, never
-the other way round.
+It sees aliases in UTF-8 and in JSON escapes, in any case, after an escaped line break, in hashtags and stretched
+(cofffeee). It may let through what the classifier then holds back, never the other way round.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -16,123 +12,203 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
-from drinkstream.lexicon import spelled_out
-from drinkstream.taxonomy import Taxonomy, load
+from drinkstream.prefilter_patterns import Check, Search, aliases, other_spellings
+from drinkstream.taxonomy import Taxonomy
 
-FREE_FROM = 6
-"""Aliases of this many letters are sought inside longer words too: cheaper than a boundary, and seldom wrong."""
+REACH = 120
+"""Bytes around one word of a phrase within which the others stand: gaps of three characters, all escapes."""
 
-_LEFT = r"(?:[^a-z_]|\\[bfnrt])"
-_RIGHT = r"[^a-z0-9_]"
-# &amp; &lt; and &gt; are X's own; any other entity may be a letter
-_BEYOND_ASCII = (r"\\u", r"&#", r"&[a-z]{4}")
-_HIGH = 0x80
-_TELLING = 5
-_GROUP = 64  # Hyperscan compiles an alternation much faster than as many patterns
-_RUN = re.compile(r"([a-z])\1+")
-# www. of an address is no stretched word
-_RUNS = (*(f"{letter}{{3}}" for letter in "abcdefghijklmnopqrstuvxyz"), "www[^.]")
-# two words of a phrase stand at most three characters apart, each of which may be an entity of X's own
-_GAP = r"[^a-z0-9_].{0,18}"
-# too common to tell a phrase by: of everyday talk, and the names of X's fields
-_COMMON = frozenset("created doing drink drinks having history includes matching referenced rules tweet tweets".split())
+_SEPARATOR = b'"\x00"'
+_BACKSLASH = 0x5C
+_TAG = re.compile(rb"#[A-Za-z0-9_]*\Z")
+_LEFT_ESCAPE = re.compile(rb"(?:\\[bfnrt]|\\u([0-9a-fA-F]{1,4}))\Z")
+_RIGHT_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_WORD = np.array([code < 0x80 and (chr(code).isalnum() or code == 0x5F) for code in range(0x100)])
+_WORD_2 = [chr(code).isalnum() or code == 0x5F for code in range(0x800)]
 
 Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+_compiled: dict[str, tuple["_Scanner", "_Scanner"]] = {}
+_compiling = Lock()
 
 
 class Prefilter:
-    """Scans by one taxonomy, compiled once in a process; scans of one process take turns."""
+    """Scans by one taxonomy. Compiled once in a process, whatever the number of instances; scans take turns."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        self._whole, self._runs, self._squeezed, self._lock = _compiled() if taxonomy is load() else _compile(taxonomy)
+        with _compiling:
+            if taxonomy.version not in _compiled:
+                _compiled[taxonomy.version] = _compile(taxonomy)
+            self._whole, self._squeezed = _compiled[taxonomy.version]
 
     def candidates(self, data: Any, offsets: npt.NDArray[Any]) -> Bools:
         """Shape (n,): whether data[offsets[i]:offsets[i + 1]], a raw JSON line, may name a drink.
 
         `data` is contiguous and bytes-like, `offsets` integers of shape (n + 1,) that do not fall.
         """
-        count = len(offsets) - 1
-        if count < 1 or int(offsets[-1]) == int(offsets[0]):
-            return np.zeros(max(count, 0), np.bool_)
-        high: npt.NDArray[np.int64] = np.concatenate(([0], np.cumsum(np.frombuffer(data, np.uint8) >= _HIGH)))
-        found: Bools = self._rows(self._whole, data, offsets) | (high[offsets[1:]] > high[offsets[:-1]])
-        rest = np.flatnonzero(self._rows(self._runs, data, offsets) & ~found)
-        # a run of a letter is cut to one in the alias and in the line alike, so that cofffeee is coffee
-        pieces = [
-            _RUN_BYTES.sub(rb"\1", bytes(data[int(offsets[row]) : int(offsets[row + 1])]).lower()) for row in rest
-        ]
-        pieces = [piece + b"\n" for piece in pieces]
-        places = np.cumsum([0, *map(len, pieces)])
-        if len(pieces):
-            found[rest[self._rows(self._squeezed, b"".join(pieces), places)]] = True
+        found = np.zeros(max(len(offsets) - 1, 0), np.bool_)
+        if not len(found) or int(offsets[-1]) == int(offsets[0]):
+            return found
+        ends, stretched = self._whole.scan(data)
+        found[_rows(ends, offsets)] = True
+        again = np.unique(_rows(stretched, offsets))
+        again = again[~found[again]]
+        if len(again):
+            found[again[self._stretched(data, offsets, again)]] = True
         return found
 
-    def _rows(self, database: Any, data: Any, offsets: npt.NDArray[Any]) -> Bools:
+    def _stretched(self, data: Any, offsets: npt.NDArray[Any], rows: npt.NDArray[Any]) -> Bools:
+        """Shape (len(rows),): which of these rows name an alias once runs of a letter are cut to one."""
+        view = memoryview(data)
+        pieces = [bytes(view[int(offsets[row]) : int(offsets[row + 1])]) for row in rows]
+        lengths = np.array([len(piece) + len(_SEPARATOR) for piece in pieces], np.int64)
+        joined = np.frombuffer(_SEPARATOR.join([*pieces, b""]), np.uint8)
+        kept = _first_of_runs(joined)
+        places = np.concatenate(([0], np.cumsum(kept)))
+        starts = places[np.concatenate(([0], np.cumsum(lengths)))]
+        ends, _ = self._squeezed.scan(joined[kept].tobytes())
+        found = np.zeros(len(rows), np.bool_)
+        found[_rows(ends, starts)] = True
+        return found
+
+
+class _Scanner:
+    """One database and the checks of its literals."""
+
+    def __init__(self, searches: list[Search], stretched: bool) -> None:
+        # a number for each: many patterns of one number take Hyperscan minutes to compile
+        certain = [pattern.encode("latin-1") for search in searches for pattern in search.certain]
+        runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), b"www[^.]"] if stretched else []
+        free: list[bytes] = []
+        checked: list[bytes] = []
+        self._checks: list[Check] = []
+        for search in searches:
+            for literal, check in search.literals.items():
+                if check.left or check.right or check.beside is not None:
+                    checked.append(re.escape(literal))
+                    self._checks.append(check)
+                else:
+                    free.append(re.escape(literal))
+        self.expressions = [*checked, *runs, *certain, *free]
+        self._first_run = len(checked)
+        self._first_certain = len(checked) + len(runs)
+        self._sizes = np.array([check.size for check in self._checks], np.int64)
+        self._lefts = np.array([check.left for check in self._checks], np.bool_)
+        self._rights = np.array([check.right for check in self._checks], np.bool_)
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=self.expressions,
+            ids=list(range(len(self.expressions))),
+            elements=len(self.expressions),
+            flags=hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL,
+        )
+        self._lock = Lock()
+
+    def scan(self, data: Any) -> tuple[Places, Places]:
+        """Where aliases end whose checks hold, and where runs of three equal letters do."""
+        numbers: list[int] = []
         ends: list[int] = []
+
+        def seen(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            numbers.append(number)
+            ends.append(end)
+
         with self._lock:
-            database.scan(data, match_event_handler=lambda _id, _from, end, _flags, _context: ends.append(end))
-        found = np.zeros(len(offsets) - 1, np.bool_)
-        if ends:
-            rows = np.searchsorted(offsets, np.array(ends, np.int64) - 1, side="right") - 1
-            found[np.clip(rows, 0, len(found) - 1)] = True
-        return found
+            self._database.scan(data, match_event_handler=seen)
+        which, where = np.array(numbers, np.int64), np.array(ends, np.int64)
+        certain = where[which >= self._first_certain]
+        stretched = where[(which >= self._first_run) & (which < self._first_certain)]
+        checked = which < self._first_run
+        return np.concatenate((certain, self._checked(data, which[checked], where[checked]))), stretched
+
+    def _checked(self, data: Any, numbers: Places, ends: Places) -> Places:
+        if not len(ends):
+            return ends
+        view = np.frombuffer(data, np.uint8)
+        starts = ends - self._sizes[numbers]
+        # most matches lie inside a longer ASCII word: those are settled all at once
+        inside = self._lefts[numbers] & _WORD[view[starts - 1]] & ~_escape_before(view, starts) & (starts > 0)
+        inside |= self._rights[numbers] & _WORD[view[np.minimum(ends, len(view) - 1)]] & (ends < len(view))
+        keep = [
+            at
+            for at in range(len(ends))
+            if self._holds(view, self._checks[numbers[at]], int(starts[at]), int(ends[at]), bool(inside[at]))
+        ]
+        return ends[keep]
+
+    def _holds(self, view: Bytes, check: Check, start: int, end: int, inside: bool) -> bool:
+        bounded = not inside and not (
+            (check.left and _word_before(view, start)) or (check.right and _word_after(view, end))
+        )
+        # the words of a hashtag need no boundary
+        if not bounded and _TAG.search(view[max(0, start - 64) : start].tobytes()) is None:
+            return False
+        if check.beside is None:
+            return True
+        around = view[max(0, start - REACH) : end + REACH].tobytes().lower()
+        return any(one.lower() in around for one in check.beside)
 
 
-_RUN_BYTES = re.compile(rb"([a-z])\1+")
-
-
-@cache
-def _compiled() -> tuple[Any, Any, Any, Lock]:
-    return _compile(load())
-
-
-def _compile(taxonomy: Taxonomy) -> tuple[Any, Any, Any, Lock]:
-    forms = [form for term in taxonomy.terms if not term.emoji for form in spelled_out(term)]
-    plain = [tuple(part for part in form if part != "*") for form in forms if "".join(form).isascii()]
-    squeezed = [tuple(_RUN.sub(r"\1", part) for part in form) for form in plain]
-    whole = _database([*_BEYOND_ASCII, *patterns(plain)])
-    return whole, _database(_RUNS), _database(patterns(squeezed)), Lock()
-
-
-def patterns(forms: Iterable[tuple[str, ...]]) -> list[str]:
-    """Patterns that together match every line with one of these forms, each a tuple of ASCII words."""
-    some = set(forms)
-    words = {form[0] for form in some if len(form) == 1}
-    # a phrase is sought by its longest word alone, where that tells it: gaps would make the compilation take minutes
-    phrases = [form for form in sorted(some) if words.isdisjoint(form)]
-    telling = {form: [part for part in form if len(part) >= _TELLING and part not in _COMMON] for form in phrases}
-    words |= {max(parts, key=len) for parts in telling.values() if parts}
-    free = _shortest(word for word in words if len(word) >= FREE_FROM)
-    bounded = sorted(word for word in words if len(word) < FREE_FROM)
-    tags = sorted({"".join(form) for form in some} | words)
-    return [
-        *_grouped("", sorted(free), ""),
-        *_grouped(_LEFT, bounded, _RIGHT),
-        *(_LEFT + _GAP.join(map(re.escape, form)) + _RIGHT for form, parts in telling.items() if not parts),
-        *_grouped("#[a-z0-9_]*", [tag for tag in tags if not any(part in tag for part in free)], ""),
-    ]
-
-
-def _grouped(left: str, choices: list[str], right: str) -> list[str]:
-    parts = [choices[at : at + _GROUP] for at in range(0, len(choices), _GROUP)]
-    return [f"{left}(?:{'|'.join(map(re.escape, part))}){right}" for part in parts]
-
-
-def _shortest(words: Iterable[str]) -> set[str]:
-    """Those of `words` that contain no other of them."""
-    kept: set[str] = set()
-    for word in sorted(set(words), key=len):
-        if not any(word[first:last] in kept for first in range(len(word)) for last in range(first + 1, len(word) + 1)):
-            kept.add(word)
-    return kept
-
-
-def _database(expressions: Sequence[str]) -> Any:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[expression.encode("ascii") for expression in expressions],
-        ids=list(range(len(expressions))),
-        elements=len(expressions),
-        flags=hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL,
+def _compile(taxonomy: Taxonomy) -> tuple[_Scanner, _Scanner]:
+    return (
+        _Scanner([aliases(taxonomy, squeezed=False), other_spellings(taxonomy)], stretched=True),
+        _Scanner([aliases(taxonomy, squeezed=True)], stretched=False),
     )
-    return database
+
+
+def _escape_before(view: Bytes, starts: Places) -> Bools:
+    """Whether a backslash stands where an escape right before `starts` would have it."""
+    found = np.zeros(len(starts), np.bool_)
+    for back in (2, 3, 4, 5, 6):
+        found |= view[np.maximum(starts - back, 0)] == _BACKSLASH
+    return found
+
+
+def _word_before(view: Bytes, start: int) -> bool:
+    """Whether the character before `start` is one of a word; False where that is not certain."""
+    if start == 0:
+        return False
+    last = int(view[start - 1])
+    if last >= 0x80:
+        lead = int(view[start - 2]) if start > 1 else 0
+        return 0xC2 <= lead < 0xE0 and _WORD_2[(lead & 0x1F) << 6 | last & 0x3F]
+    if not _WORD[last]:
+        return False
+    escape = _LEFT_ESCAPE.search(view[max(0, start - 6) : start].tobytes())
+    if escape is None:
+        return True
+    digits = escape.group(1)
+    return digits is not None and len(digits) == 4 and _is_word(int(digits, 16))
+
+
+def _word_after(view: Bytes, end: int) -> bool:
+    """Whether the character at `end` is one of a word; False where that is not certain."""
+    if end >= len(view):
+        return False
+    first = int(view[end])
+    if first == _BACKSLASH:
+        escape = _RIGHT_ESCAPE.match(view[end : end + 6].tobytes())
+        return escape is not None and _is_word(int(escape.group(1), 16))
+    if 0xC2 <= first < 0xE0 and end + 1 < len(view):
+        return _WORD_2[(first & 0x1F) << 6 | int(view[end + 1]) & 0x3F]
+    return first < 0x80 and bool(_WORD[first])
+
+
+def _is_word(code: int) -> bool:
+    return code < len(_WORD_2) and _WORD_2[code]
+
+
+def _rows(ends: Places, offsets: npt.NDArray[Any]) -> Places:
+    rows = np.searchsorted(offsets, ends - 1, side="right") - 1
+    return np.clip(rows, 0, len(offsets) - 2)
+
+
+def _first_of_runs(data: Bytes) -> Bools:
+    """Which bytes stay when each run of one ASCII letter is cut to one; a letter after an escape starts a run."""
+    lower = data | 0x20
+    letter = (lower >= ord("a")) & (lower <= ord("z"))
+    kept = np.ones(len(data), np.bool_)
+    kept[1:] = ~(letter[1:] & (lower[1:] == lower[:-1]))
+    kept[2:] |= data[:-2] == _BACKSLASH
+    return kept

@@ -9,6 +9,7 @@ TOKEN = re.compile(
     r"|\w*@[\w.]+"  # handles, and mail addresses
     r"|\$[a-z_]\w*"  # cashtags; "$5" is a price
     r"|(?<![\w.-])\w[\w-]{0,39}\.(?:com|net|org|gov|edu|io|ly|tv|me|co|uk|de|fr|es|it|nl|ru|br|jp)(?!\w)(?:/\S*)?"
+    r"|(?<!\w)[a-z]&[a-z](?!\w)"  # G&T, R&B
     r"|\w+|#|…|\.\.+"
 )
 """What a token is. Links, handles, cashtags and domains are one token each, which no alias equals."""

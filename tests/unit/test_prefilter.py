@@ -2,14 +2,17 @@
 
 import json
 import tomllib
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drinkstream.classify import Classifier
+from drinkstream.lexicon import spelled_out
 from drinkstream.prefilter import Prefilter
 from drinkstream.taxonomy import load
 
@@ -61,3 +64,43 @@ def test_plain_talk_is_left_out():
 
 def test_an_empty_buffer_has_no_candidates():
     assert Prefilter(load()).candidates(b"", np.array([0, 0, 0])).tolist() == [False, False]
+
+
+FORMS = sorted({" ".join(form) for term in load().terms if not term.emoji for form in spelled_out(term)})
+STYLES = (
+    str,
+    str.upper,
+    str.title,
+    str.swapcase,
+    lambda form: "#" + form.replace(" ", ""),
+    lambda form: form[:2] + 4 * form[2:3] + form[3:],
+    lambda form: unicodedata.normalize("NFD", form),
+    lambda form: "".join(chr(ord(char) + 0xFEE0) if char.isascii() and char.isalpha() else char for char in form),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(FORMS), st.sampled_from(STYLES)), min_size=1, max_size=3),
+    st.sampled_from([" ", "\n", ", ", " drink ", "é", "ж", "_", ""]),
+    st.sampled_from([None, "en", "de", "es", "fr", "id", "tr", "ru", "lv", "ar", "ja", "ko", "th", "vi", "pl"]),
+)
+def test_no_alias_is_missed_however_it_is_written(written: list[tuple[str, Callable[[str], str]]], by: str, lang: str):
+    text = by.join(style(form) for form, style in written)
+    if CLASSIFIER.decide(text, lang).mentions:
+        assert passes(text) == [True]
+
+
+def test_talk_in_other_scripts_is_left_out():
+    talk = (
+        "今日はとても疲れたので早く寝ることにします",
+        "오늘 날씨가 정말 좋아서",
+        "сегодня была отличная погода",
+        "كان الجو جميلا",
+    )
+    assert passes(*talk) == [False, False, False, False]
+
+
+def test_an_ampersand_as_x_escapes_it_is_one():
+    line = b'{"data":{"id":"1","text":"a cold G&amp;T in a glass"}}'
+    assert Prefilter(load()).candidates(line, np.array([0, len(line)])).tolist() == [True]
