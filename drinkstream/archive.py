@@ -13,10 +13,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Positions, Span
-from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, parse_keyed
-
-NO_DAY = "none"
-"""Partition of the records that carry no event time."""
+from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, parse_keyed
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
@@ -128,7 +125,9 @@ class Archive:
             f'(topic = {_quoted(topic)} AND "partition" = {partition} AND "offset" < {offset})'
             for (topic, partition), offset in sorted(offsets.items())
         )
-        rows = self._select("DISTINCT day", f"cluster = {_quoted(cluster)} AND day <> 'none' AND ({before or 'FALSE'})")
+        rows = self._select(
+            "DISTINCT day", f"cluster = {_quoted(cluster)} AND day <> {_quoted(NO_DAY)} AND ({before or 'FALSE'})"
+        )
         return frozenset(date.fromisoformat(row["day"]) for row in rows)
 
     def pending(self, topic: str, counted: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -98,6 +98,15 @@ def shard_of(source: str, post_id: str, shards: int) -> int:
     return crc32(f"{source}:{post_id}".encode()) % shards if shards > 1 else 0
 
 
+def integer_of(post_id: str) -> int | None:
+    """The id as a 64-bit integer, where it is the decimal text of one; else None."""
+    if not (post_id.isascii() and post_id.isdigit() and len(post_id) <= 19):
+        return None
+    number = int(post_id)
+    # '007' would come back as '7', and 2**63 and above does not fit
+    return number if number < 2**63 and str(number) == post_id else None
+
+
 def pack(ids: Iterable[str]) -> bytes:
     """The blob of a set of ids: each once, sorted; the same set always gives the same bytes.
 
@@ -192,12 +201,12 @@ def _pack_few(numbers: list[int]) -> bytes:
 
 
 def _integers(ids: set[str]) -> list[int] | None:
-    if not all(text.isascii() and text.isdigit() and len(text) <= 19 for text in ids):
-        return None
-    numbers = [int(text) for text in ids]
-    # '007' would come back as '7', and 2**63 and above does not fit
-    if any(number >= 2**63 or str(number) != text for number, text in zip(numbers, ids, strict=True)):
-        return None
+    numbers = []
+    for text in ids:
+        number = integer_of(text)
+        if number is None:
+            return None
+        numbers.append(number)
     return sorted(numbers)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from drinkstream.cells import levels, minute_of, shard_of
+from drinkstream.cells import integer_of, levels, minute_of, shard_of
 from drinkstream.classify import Classifier
 from drinkstream.post import Post
 from drinkstream.prefilter import Prefilter
@@ -50,7 +50,7 @@ def hits(post: Post, append_us: int) -> list[Hit]:
     found = levels(mentions(post))
     if not found:
         return []
-    number = _number(post.id)
+    number = integer_of(post.id)
     shards = load().shards
     return [
         Hit(
@@ -77,10 +77,3 @@ def candidates(values: pa.Array) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]"
         return np.zeros(len(values), np.bool_)
     base = int(offsets[0])
     return _prefilter().candidates(memoryview(data)[base : int(offsets[-1])], offsets - base)
-
-
-def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= 19):
-        return None
-    number = int(text)
-    return number if number < 2**63 and str(number) == text else None

@@ -11,6 +11,7 @@ OUTSIDE = frozenset(
         "archive",
         "audit",
         "cli",
+        "command",
         "errors",
         "meaning",
         "merge",

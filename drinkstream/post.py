@@ -23,6 +23,7 @@ from drinkstream.record import (
 )
 
 __all__ = [
+    "NO_DAY",
     "REASONS",
     "Envelope",
     "Notice",
@@ -39,6 +40,9 @@ __all__ = [
 
 EARLIEST_MS = 1_136_073_600_000  # 2006-01-01: Twitter's first post is of March 2006
 LATEST_AHEAD_MS = 3_600_000  # clocks differ; an hour ahead of arrival is no longer a clock
+
+NO_DAY = "none"
+"""The archive's partition of the records that carry no event time."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

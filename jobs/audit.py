@@ -2,22 +2,26 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache, partial
 
 import click
 
 from drinkstream.archive import Archive, missing
 from drinkstream.audit import Facts, failed_gates
 from drinkstream.cells import ANY
+from drinkstream.command import exit_code
 from drinkstream.errors import AuditError
 from drinkstream.positions import Ledger
+from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.share import KINDS, Filter, Total, count
 from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from jobs.attempt import exit_code, runs_of
-from jobs.readings import NO_DAY
+from jobs.attempt import runs_of
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,12 +41,22 @@ def run(attempt: str) -> None:
         cassandra.cluster.shutdown()
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The posts topic in the archive at one version: rows by day, and the offsets that are accounted for nowhere."""
+
+    rows: Mapping[str, int]
+    unaccounted: tuple[str, ...]
+
+
 def audit(settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime) -> None:
     """Stores the verdict with each run. Raises AuditError that names every failed gate of every day."""
     epoch = reader.current_epoch()
     failures = []
+    # the days of one attempt are read at one version: the archive is asked once for all of them
+    archived = cache(partial(archived_at, settings))
     for attempted in runs_of(reader, attempt):
-        found = facts(settings, reader, attempted, epoch)
+        found = facts(reader, attempted, epoch, archived(attempted.archive_version))
         failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
         writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
         verdict = "passed" if not failed else "; ".join(failed)
@@ -52,23 +66,27 @@ def audit(settings: Settings, reader: Reader, writer: Writer, attempt: str, now:
         raise AuditError("not to be published. " + ". ".join(failures))
 
 
-def facts(settings: Settings, reader: Reader, attempted: Run, epoch: EpochRow | None) -> Facts:
-    """What the audit must know of one run, asked anew from the archive and the store."""
-    archive = Archive(settings.archive, attempted.archive_version)
-    held = archive.rows_by_day(settings.posts_topic)
+def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Archived) -> Facts:
+    """What the audit must know of one run, whose archive version holds `archived`; the rest is asked of the store."""
     log = reader.publications([str(attempted.day)[:7]])
     return Facts(
         day=attempted.day,
         complete=attempted.status == "complete",
         rows_read=attempted.fingerprint.get("rows", 0),
-        rows_held=held.get(str(attempted.day), 0) + held.get(NO_DAY, 0),
-        unaccounted=unaccounted(settings, archive),
+        rows_held=archived.rows.get(str(attempted.day), 0) + archived.rows.get(NO_DAY, 0),
+        unaccounted=archived.unaccounted,
         rejected=attempted.rejected,
         batch_n=attempted.totals.get("drinks", 0),
         speed_n=_speed_total(reader, attempted, epoch),
         seq_then=attempted.fingerprint.get("seq", 0),
         seq_now=max((p.seq for p in log if p.day == attempted.day), default=0),
     )
+
+
+def archived_at(settings: Settings, version: int | None) -> Archived:
+    """What the archive holds at a version of its table."""
+    archive = Archive(settings.archive, version)
+    return Archived(archive.rows_by_day(settings.posts_topic), unaccounted(settings, archive))
 
 
 def unaccounted(settings: Settings, archive: Archive) -> tuple[str, ...]:

@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
 from drinkstream.archive import Archive
+from drinkstream.command import exit_code
 from drinkstream.errors import IntegrityError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
-from jobs.attempt import exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,23 @@ def look(settings: Settings, reader: Reader, now: datetime) -> Signs:
     archived = {
         str(p): n for (topic, p), n in archive.positions(epoch.cluster).items() if topic == settings.posts_topic
     }
-    days = (now.date(), now.date() - timedelta(days=1))
-    ended = [batch.ended_at for day in days for batch in reader.batches(epoch.epoch, day) if batch.ended_at]
+    ended = [last_end(reader, epoch.epoch, day) for day in (now.date(), now.date() - timedelta(days=1))]
     return Signs(
         epoch.epoch,
-        max(ended, default=None),
+        max((at for at in ended if at is not None), default=None),
         newest,
         behind(archived, epoch.processed),
         behind(epoch.processed, archived),
     )
+
+
+def last_end(reader: Reader, epoch: str, day: date) -> datetime | None:
+    """When the last micro-batch that an epoch finished on a day ended. Batches follow each other: only one runs."""
+    last = reader.last_batch(epoch, day)
+    if last is None:
+        return None
+    ended = [batch.ended_at for batch in reader.batches(epoch, day, after=last - 2)]
+    return max((at for at in ended if at is not None), default=None)
 
 
 def behind(position: Mapping[str, int], other: Mapping[str, int]) -> int:

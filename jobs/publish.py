@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import click
 from cassandra import OperationTimedOut, WriteTimeout
 
+from drinkstream.command import exit_code
 from drinkstream.errors import AuditError, ConflictError
 from drinkstream.merge import Publication
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from jobs.attempt import exit_code, runs_of
+from jobs.attempt import runs_of
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,11 +14,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from drinkstream.cells import minute_of
 from drinkstream.hits import candidates, hits
-from drinkstream.post import Notice, Post, Record, Rejected, Tombstone, day_of, parse_keyed
-
-NO_DAY = "none"
-"""The archive's partition of records without an event time of their own."""
+from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, day_of, parse_keyed
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 
@@ -120,7 +118,7 @@ def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
         case Post():
             levels = [(hit.category, hit.brand, hit.shard) for hit in hits(record, append_ms * 1000)] if may_hit else []
             day = day_of(record.event_ms)
-            minute = record.event_ms - record.event_ms % 60_000
+            minute = minute_of(record.event_ms)
             return ("post", "", day, record.source, record.id, record.edited, minute, record.kind, record.lang, levels)
         case Tombstone():
             everywhere = record.action == "withheld" and not EVERYWHERE.isdisjoint(record.countries)

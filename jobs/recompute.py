@@ -21,16 +21,17 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
-from drinkstream.cells import hour_of, pack
+from drinkstream.cells import HOUR_MS, MINUTE_MS, hour_of, pack
+from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.merge import days_between
+from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.spark import session
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
-from jobs.attempt import exit_code
-from jobs.readings import NO_DAY, cells, posts, readings, removed
+from jobs.readings import cells, posts, readings, removed
 
 SAMPLES = 20
 
@@ -257,7 +258,7 @@ def write(found: DataFrame, runs: Mapping[str, str], settings: Settings) -> dict
         finally:
             cassandra.cluster.shutdown()
 
-    hour = (F.col("minute") / 3_600_000).cast("long")
+    hour = (F.col("minute") / HOUR_MS).cast("long")
     ordered = found.repartition("day", hour, "category").sortWithinPartitions("day", hour, "category", "minute")
     rows = ordered.mapInArrow(write_all, from_arrow_schema(WRITTEN)).collect()
     totals: dict[str, dict[tuple[str, str, str, str, str], int]] = defaultdict(lambda: defaultdict(int))
@@ -288,7 +289,7 @@ def _cell(row: Mapping[str, Any]) -> CellRow:
     return CellRow(
         hour_of(minute),
         row["category"],
-        minute // 60_000 % 60,
+        minute // MINUTE_MS % 60,
         row["brand"],
         row["source"],
         row["kind"],

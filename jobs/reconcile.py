@@ -5,13 +5,14 @@ from collections.abc import Iterable
 
 import click
 
+from drinkstream.command import exit_code
 from drinkstream.reconcile import CellName, Difference, compare
 from drinkstream.settings import Settings
 from drinkstream.store.read import CellIds, EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
-from jobs.attempt import exit_code, runs_of
+from jobs.attempt import runs_of
 from jobs.audit import hours_of
 
 SHOWN = 20

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.command import exit_code
+from drinkstream.errors import BadInputError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
 from streaming.offsets import look
@@ -39,15 +40,7 @@ class Behind:
 
 def main(argv: list[str] | None = None) -> int:
     """Answers one of the two questions on stdout; an error's message goes to stderr, its code comes back."""
-    try:
-        commands.main(argv, standalone_mode=False)
-    except DrinkStreamError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return BadInputError.exit_code
-    return 0
+    return exit_code(commands, argv)
 
 
 @click.group(name="streaming.archived")

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import click
 
-from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.command import exit_code
+from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from streaming.feed import Feed
 from streaming.producer import Producer
@@ -73,15 +74,7 @@ def command(source: str | None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code and says on standard error what to do about a failure."""
-    try:
-        command.main(argv, prog_name="collect", standalone_mode=False)
-    except DrinkStreamError as error:
-        click.echo(f"collect: {error}", err=True)
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return 0
+    return exit_code(command, argv, "collect")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 import click
 
+from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, DrinkStreamError
 from drinkstream.settings import Settings
 from streaming.collect import ended_by_signals, logs_to_stderr
@@ -222,15 +223,7 @@ def command(files: tuple[str, ...], live: bool, source: str, demo_days: float | 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code and says on standard error what to do about a failure."""
-    try:
-        command.main(argv, prog_name="replay", standalone_mode=False)
-    except DrinkStreamError as error:
-        click.echo(f"replay: {error}", err=True)
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return 0
+    return exit_code(command, argv, "replay")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
-from drinkstream.errors import DrinkStreamError, IntegrityError
+from drinkstream.command import exit_code
+from drinkstream.errors import IntegrityError
 from drinkstream.hits import candidates, hits
 from drinkstream.post import REASONS, Post, Rejected, parse_keyed
 from drinkstream.settings import Settings
@@ -72,11 +73,11 @@ STREAM_CONF = {
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the speed query until it is told to stop; returns the exit code of what ended it."""
-    return int(run.main(argv, standalone_mode=False) or 0)
+    return exit_code(run, argv, "speed")
 
 
 @click.command()
-def run() -> int:
+def run() -> None:
     """Count posts as they arrive."""
     settings = Settings.load()
     session_ = connect(settings, settings.writer_login())
@@ -94,7 +95,6 @@ def run() -> int:
         query.stop()
         spark.stop()
         session_.cluster.shutdown()
-    return 0
 
 
 def begin(settings: Settings, reader: Reader, writer: Writer) -> Life:
@@ -259,8 +259,4 @@ def _spark_schema() -> Any:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except DrinkStreamError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    sys.exit(main())

@@ -160,28 +160,13 @@ class Writer:
 
     def epoch(self, epoch: str, **columns: Any) -> None:
         """Writes columns of an epoch's row; mappings are stored as JSON."""
-        names = list(columns)
-        values = [json.dumps(v) if isinstance(v, Mapping) else v for v in columns.values()]
-        self._run(
-            # the names are those of our own columns; every value is bound
-            f"INSERT INTO epochs_v1 (stream, epoch, {', '.join(names)}) VALUES ('posts', ?{', ?' * len(names)})",  # noqa: S608
-            epoch,
-            *values,
-        )
+        self._insert("epochs_v1", {"stream": "posts", "epoch": epoch, **columns})
 
     # -- runs and publications ----------------------------------------------------------------------------------------
 
     def run(self, day: date, run_id: str, **columns: Any) -> None:
         """Writes columns of a run's row; mappings are stored as JSON."""
-        names = list(columns)
-        values = [json.dumps(v, sort_keys=True) if isinstance(v, Mapping) else v for v in columns.values()]
-        self._run(
-            # the names are those of our own columns; every value is bound
-            f"INSERT INTO runs_v1 (day, run_id, {', '.join(names)}) VALUES (?, ?{', ?' * len(names)})",  # noqa: S608
-            day,
-            run_id,
-            *values,
-        )
+        self._insert("runs_v1", {"day": day, "run_id": run_id, **columns})
 
     def run_of_attempt(self, attempt: str, day: date, run_id: str) -> None:
         """Stores which attempt a run belongs to."""
@@ -246,6 +231,12 @@ class Writer:
         return bool(result.was_applied)
 
     # -- how ----------------------------------------------------------------------------------------------------------
+
+    def _insert(self, table: str, columns: Mapping[str, Any]) -> None:
+        values = [json.dumps(v, sort_keys=True) if isinstance(v, Mapping) else v for v in columns.values()]
+        # the names are those of our own tables and columns; every value is bound
+        query = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+        self._run(query, *values)
 
     def _run(self, query: str, *values: Any) -> None:
         self._session.execute(self._prepare(query), values)
