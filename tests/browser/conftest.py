@@ -47,7 +47,7 @@ class Site:
     rows: Rows
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """The site over a month of rows: published days, two missing ones, yesterday and today live."""
     settings = real().cassandra()
@@ -82,9 +82,10 @@ def ready(url: str) -> None:
         assert response.status == 200
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for all tests of this folder; no longer, since Playwright keeps an event loop running in this thread,
+    beside which neither asyncio.run nor kafka-python works."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched

@@ -46,7 +46,7 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"streaming.{name}", *arguments],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, "PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,8 +58,14 @@ class Program:
         return self.ended()
 
     def ended(self, seconds: float = 90) -> int:
-        """The exit code, once it has ended."""
-        self.out, self.err = (text.decode() for text in self.process.communicate(timeout=seconds))
+        """The exit code, once it has ended. One that does not end is made to say where each of its threads stands."""
+        try:
+            out, err = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            _, err = self.process.communicate()
+            pytest.fail(f"did not end within {seconds} s:\n{err.decode()[-8000:]}")
+        self.out, self.err = out.decode(), err.decode()
         return self.process.returncode
 
 

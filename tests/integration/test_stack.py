@@ -76,8 +76,10 @@ def test_topics_have_the_settings_that_the_layers_count_on(kafka_settings: Setti
 
 
 def pid_of(settings: Settings, name: str) -> int:
-    """The process of a running program."""
-    return int(supervisor.states(settings)[name]["pid"])
+    """The process of a running program. A program that does not run has 0, which as a target means everyone here."""
+    pid = int(supervisor.states(settings)[name]["pid"])
+    assert pid > 0, f"{name} does not run"
+    return pid
 
 
 def test_a_second_up_leaves_what_runs_alone(servers: Servers) -> None:
