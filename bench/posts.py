@@ -59,12 +59,18 @@ class Line:
     pairs: tuple[tuple[str, str], ...]
 
 
-def lines(count: int, seed: int, hit_share: float = 0.03) -> Iterator[Line]:
-    """`count` lines over one day, the same for the same arguments; 1 % of them repeat an earlier one byte by byte."""
-    random_ = random.Random(seed)
+CHUNK = 100_000
+
+
+def lines(chunk: int, chunks: int, seed: int, hit_share: float = 0.03) -> Iterator[Line]:
+    """The CHUNK lines of one of `chunks` equal parts of a day, the same for the same arguments.
+
+    1 % of them repeat an earlier one of the chunk byte by byte; no id is in two chunks.
+    """
+    random_ = random.Random(seed * 1_000_003 + chunk)
     earlier: list[Line] = []
-    step = 86_400_000 / count
-    for number in range(count):
+    step = 86_400_000 / (chunks * CHUNK)
+    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
         if earlier and random_.random() < 0.01:
             yield random_.choice(earlier)
             continue
