@@ -12,9 +12,9 @@ CATEGORIES = set("coffee tea beer wine spirits soda juice water energy milk".spl
 BRANDS = {
     "starbucks", "dunkin", "costa", "nescafe", "kopi kenangan", "fore", "tomoro", "point coffee", "tuku",
     "flash coffee", "coca-cola", "pepsi", "sprite", "dr pepper", "mountain dew", "red bull", "monster", "rockstar",
-    "gatorade", "powerade", "5-hour energy", "lacroix", "perrier", "evian", "budweiser", "bud light", "coors", "corona", "guinness",
-    "heineken", "steinlager", "patron", "jack daniels", "crown royal", "captain morgan", "fireball", "hendricks",
-    "ketel one", "innocent",
+    "gatorade", "powerade", "5-hour energy", "lacroix", "perrier", "evian", "budweiser", "bud light", "coors", "corona",
+    "guinness", "heineken", "steinlager", "patron", "jack daniels", "crown royal", "captain morgan", "fireball",
+    "hendricks", "ketel one", "innocent",
 }  # fmt: skip
 """Those that the counting rules name."""
 
