@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs clean check test bench sums
+.PHONY: help install up down status logs clean check test bench evaluate sums
 
 # settings given as `make up DRINKSTREAM_X=y` reach the programs
 export $(filter DRINKSTREAM_%,$(.VARIABLES))
@@ -41,6 +41,9 @@ test: install  ## the whole suite; ARGS=tests/unit for a part of it
 
 bench: install  ## the throughput benchmark
 	@$(VENV) -m bench.drain $(ARGS)
+
+evaluate: $(VENV)  ## accuracy on the posts labelled by hand; ARGS=--errors lists what is wrong
+	@$(VENV) -m bench.evaluate $(ARGS)
 
 sums: $(VENV)  ## after a change of stack/ivy.xml: write stack/jars.sha256 anew
 	@$(VENV) -m stack.jars --write-sums
