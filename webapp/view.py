@@ -24,6 +24,7 @@ CACHE_BYTES = 128 * 1024 * 1024
 
 _STALE_AFTER = timedelta(seconds=15)
 _REST = 2.0
+_LONGEST_REST_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,15 @@ class State:
 Kept = TypeVar("Kept", Counts, RunCounts)
 
 
+def rest(looked: float, refresh: float) -> float:
+    """Seconds until the next look after one that took `looked` seconds: `refresh`, or longer while looks take long.
+
+    A look that takes long, while a replay touches every hour, so leaves most of the processor to the others; but the
+    first one after a start reads everything, and must not keep what moved meanwhile from the page.
+    """
+    return max(refresh, min(_REST * looked, _LONGEST_REST_S))
+
+
 class View:
     """Keeps the state fresh. Make it before a fork, `start` it after."""
 
@@ -109,8 +119,7 @@ class View:
     def _step(self) -> float:
         began = monotonic()
         answered = self.look()
-        # a look that takes long, while a replay touches every hour, leaves most of the processor to the others
-        return max(self._refresh, _REST * (monotonic() - began)) if answered else self._refresh
+        return rest(monotonic() - began, self._refresh) if answered else self._refresh
 
     def look(self) -> bool:
         """Read what changed in the store, and make it the state; where it does not answer, say so in the state.

@@ -11,6 +11,7 @@ import tempfile
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 from pydantic import SecretStr
@@ -25,22 +26,21 @@ _numbers = count(1)
 
 
 class Servers:
-    """The servers of this test run; `settings` leads to them."""
+    """Servers of their own, in a home of their own; `settings` lead to them, with `changes` where a test needs some."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes: Any) -> None:
         _end_orphans()
         home = Path(tempfile.mkdtemp(prefix=PREFIX))
         home.chmod(0o755)  # Cassandra and PostgreSQL do not run as root
         (home / "owner").write_text(str(psutil.Process().pid))
-        self.settings = Settings(
-            home=home,
-            jars=Settings.load().jar_folder,
-            kafka_heap=256,
-            cassandra_heap=400,
-            posts_partitions=2,
-            **_ports(),
-        )
+        sizes = {"kafka_heap": 256, "cassandra_heap": 400, "posts_partitions": 2}
+        self.settings = Settings(home=home, jars=Settings.load().jar_folder, **{**sizes, **_ports(), **changes})
         self._tried: dict[str, UnavailableError | None] = {}
+
+    def start_all(self) -> Settings:
+        """The settings, once every program of the stack answers. Raises UnavailableError where one does not come up."""
+        up.up(self.settings, say=_quiet)
+        return self.settings
 
     def start(self, name: str) -> Settings:
         """The settings, once the program `name` answers. Raises UnavailableError where it does not come up."""

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from drinkstream.merge import Publication
 from tests.web.conftest import AT, DAY, NOW, Clock, Store, Web, batch, epoch, post
+from webapp.view import rest
 
 FRESH = {"until": "2017-09-15T12:34:55Z", "hours_behind": 0, "quiet_since": None, "stale_since": None}
 
@@ -194,6 +197,12 @@ def test_a_look_that_fails_half_way_is_made_up_for(web: Web, store: Store) -> No
     store.away_for = None
     assert web.view.look() is True
     assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 3
+
+
+@pytest.mark.parametrize(("looked", "seconds"), [(0.1, 1.0), (2.0, 4.0), (27.0, 5.0)])
+def test_after_a_long_look_the_next_one_is_not_far_off(looked: float, seconds: float) -> None:
+    """Long looks are further apart, so that they leave the processor to others, but never by more than five seconds."""
+    assert rest(looked, refresh=1.0) == seconds
 
 
 def test_a_second_epoch_takes_over_whole(web: Web, store: Store) -> None:
