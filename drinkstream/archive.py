@@ -119,14 +119,16 @@ class Archive:
         (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)}")
         return None if row["us"] is None else _EPOCH + timedelta(microseconds=row["us"])
 
-    def days_before(self, cluster: str, offsets: Positions) -> frozenset[date]:
-        """The event days of the archived records of `cluster` that lie before `offsets` in their partitions."""
-        before = " OR ".join(
-            f'(topic = {_quoted(topic)} AND "partition" = {partition} AND "offset" < {offset})'
-            for (topic, partition), offset in sorted(offsets.items())
-        )
+    def days_before(self, topic: str, cluster: str, begin: Mapping[int, int]) -> frozenset[date]:
+        """The event days of the archived records of `topic` that the Kafka cluster `cluster` does not hold (any more).
+
+        `begin` are its first offsets by partition; what came from any other cluster it does not hold.
+        """
+        held = " OR ".join(f'("partition" = {p} AND "offset" >= {offset})' for p, offset in sorted(begin.items()))
         rows = self._select(
-            "DISTINCT day", f"cluster = {_quoted(cluster)} AND day <> {_quoted(NO_DAY)} AND ({before or 'FALSE'})"
+            "DISTINCT day",
+            f"topic = {_quoted(topic)} AND day <> {_quoted(NO_DAY)} "
+            f"AND NOT (cluster = {_quoted(cluster)} AND ({held or 'FALSE'}))",
         )
         return frozenset(date.fromisoformat(row["day"]) for row in rows)
 

@@ -34,9 +34,11 @@ class Life:
     catch_up: Mapping[str, int]
 
 
-def epoch_id(now: datetime) -> str:
-    """A new epoch's id: time-ordered text, unique though two start within one second."""
-    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+def epoch_id(now: datetime, after: str = "") -> str:
+    """A new epoch's id: text behind the id `after` in order, though both start in one second or the clock went back."""
+    token = secrets.token_hex(3)
+    made = f"{now:%Y%m%dT%H%M%S}-{token}"
+    return made if made > after else f"{after}-{token}"
 
 
 def decide(
@@ -44,8 +46,8 @@ def decide(
 ) -> tuple[Life, str | None]:
     """The life to lead, and why it is a new one (None: the newest one goes on).
 
-    `epochs` are the newest first. A new meaning, another Kafka cluster, a lost checkpoint or rows that the watermark
-    dropped each start a new epoch, from the earliest record that Kafka still holds.
+    `epochs` are the newest first. A new meaning, another Kafka cluster, a lost checkpoint, rows that the watermark
+    dropped or records that Kafka let go of unread each start a new epoch, from the earliest record that Kafka holds.
     """
     newest = epochs[0] if epochs else None
     why = _why_new(newest, meaning, kafka, checkpoints)
@@ -59,7 +61,7 @@ def decide(
     replaced = next((epoch for epoch in epochs if epoch.status == "current"), None)
     same_cluster = replaced is not None and replaced.cluster == kafka.cluster
     catch_up = replaced.processed if replaced is not None and same_cluster else kafka.end
-    new = epoch_id(now)
+    new = epoch_id(now, newest.epoch if newest is not None else "")
     return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, catch_up), why
 
 
@@ -80,13 +82,31 @@ def expiring(touched: Mapping[str, datetime], now: datetime, ttl: timedelta) -> 
     return frozenset(date.fromisoformat(hour[:10]) for hour, at in touched.items() if at <= limit)
 
 
-def become_current(reader: Reader, writer: Writer, epoch: str) -> None:
-    """Makes an epoch the one that answers. Readers take the newest current one, so there is no moment between."""
+def become_current(reader: Reader, writer: Writer, epoch: str) -> bool:
+    """Makes an epoch the one that answers; False where it was already, and only others were left to be retired.
+
+    Readers take the newest current one, so there is no moment between. A process may die between the writes: the next
+    one calls this again, lest the epoch before came back once this one is dropped.
+    """
     now = datetime.now(UTC)
-    others = [other for other in reader.epochs() if other.status == "current" and other.epoch != epoch]
-    writer.epoch(epoch, status="current", current_at=now)
-    for other in others:
-        writer.epoch(other.epoch, status="retired", retired_at=now)
+    answering = {row.epoch for row in reader.epochs() if row.status == "current"}
+    if epoch not in answering:
+        writer.epoch(epoch, status="current", current_at=now)
+    for other in sorted(answering - {epoch}):
+        writer.epoch(other, status="retired", retired_at=now)
+    return epoch not in answering
+
+
+def mark_expiring(reader: Reader, writer: Writer, but: str, now: datetime, ttl: timedelta) -> None:
+    """Marks the days whose rows are about to expire in the epoch that answers, unless that is `but`.
+
+    It has no process of its own any more when another one builds in its place.
+    """
+    for row in reader.epochs():
+        if row.status == "current" and row.epoch != but:
+            blind = expiring(reader.touched(row.epoch), now, ttl)
+            if not blind <= row.blind_days:
+                writer.epoch(row.epoch, blind_days=row.blind_days | blind)
 
 
 def offsets_of(text: str, topic: str) -> dict[str, int]:
@@ -110,4 +130,7 @@ def _why_new(newest: EpochRow | None, meaning: str, kafka: Kafka, checkpoints: P
         return f"another Kafka cluster: {newest.cluster} became {kafka.cluster}"
     if newest.processed and not (checkpoint(checkpoints, newest.epoch) / "metadata").is_file():
         return f"the checkpoint of {newest.epoch} is lost"
+    first = newest.first_offsets
+    if gone := [p for p, offset in kafka.begin.items() if newest.processed.get(p, first.get(p, 0)) < offset]:
+        return f"Kafka no longer holds what {newest.epoch} has yet to read of partition {', '.join(gone)}"
     return None

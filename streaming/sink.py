@@ -1,7 +1,7 @@
 """What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from drinkstream.cells import MINUTE_MS, hour_of, pack
+from drinkstream.merge import days_between
 from drinkstream.store.read import Reader
 from drinkstream.store.write import CellRow, MicroBatch, Writer, now_us
 from streaming.epochs import Life, offsets_of
@@ -28,6 +29,11 @@ class Sink:
         self.processed: Mapping[str, int] = row.processed if row is not None else {}
         self.touched: dict[str, datetime] = reader.touched(life.epoch)
         self.blind: frozenset[date] = row.blind_days if row is not None else frozenset()
+        if row is not None:
+            # the clock may have been set back since the last process wrote, even past midnight
+            latest = max([datetime.now(UTC), *self.touched.values()]).date()
+            days = days_between(row.started_at.date() - timedelta(days=1), latest + timedelta(days=1))
+            self._last_us = reader.last_written_us(life.epoch, days)
 
     def write(self, frame: DataFrame, batch_id: int) -> None:
         """One micro-batch: its record first, then its rows, then that it ended. Called again after a crash."""

@@ -35,7 +35,7 @@ from drinkstream.spark import session
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring
+from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
 from streaming.offsets import look
 from streaming.sink import Progress, Sink
 
@@ -124,11 +124,11 @@ def begin(settings: Settings, reader: Reader, writer: Writer) -> Life:
 
 
 def blind_days(settings: Settings, cluster: str, begin: Mapping[str, int]) -> frozenset[date]:
-    """The days that a new epoch cannot answer for: those with a record that Kafka no longer holds."""
-    gone = {(settings.posts_topic, int(partition)): offset for partition, offset in begin.items() if offset > 0}
-    if not gone:
+    """The days that a new epoch cannot answer for: those with a record that this Kafka does not hold."""
+    archive = Archive(settings.archive)
+    if not any(begin.values()) and not archive.exists():
         return frozenset()
-    return Archive(settings.archive).days_before(cluster, gone)
+    return archive.days_before(settings.posts_topic, cluster, {int(p): offset for p, offset in begin.items()})
 
 
 def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> StreamingQuery:
@@ -223,7 +223,7 @@ def watch(
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
     progress = Progress(sink)
-    current = any(epoch.epoch == life.epoch and epoch.status == "current" for epoch in reader.epochs())
+    current = False
     ttl = timedelta(days=settings.speed_ttl_days)
     while not stopping.wait(timeout=0.5):
         if dropped := progress.store(query.recentProgress):
@@ -236,10 +236,13 @@ def watch(
             failure = query.exception()
             raise IntegrityError(f"the speed query ended: {failure}")
         if not current and caught_up(sink.processed, life):
-            become_current(reader, writer, life.epoch)
+            if become_current(reader, writer, life.epoch):
+                print(f"epoch {life.epoch} answers from now on", flush=True)
             current = True
-            print(f"epoch {life.epoch} answers from now on", flush=True)
-        if blind := expiring(sink.touched, datetime.now(UTC), ttl) - sink.blind:
+        now = datetime.now(UTC)
+        if not current:
+            mark_expiring(reader, writer, life.epoch, now, ttl)
+        if blind := expiring(sink.touched, now, ttl) - sink.blind:
             sink.blind |= blind
             writer.epoch(life.epoch, blind_days=sink.blind)
 

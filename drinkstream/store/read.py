@@ -196,12 +196,19 @@ class Reader:
                 frozenset(row.hours or ()),
             )
             for row in self._rows(query, epoch, day, after)
+            # each column ends its life by itself: what was written last outlives the rest of its row
+            if row.started_at is not None
         ]
 
     def last_batch(self, epoch: str, day: date) -> int | None:
         """The id of the last micro-batch that an epoch started on a UTC day."""
         query = "SELECT batch_id FROM speed_batches_v1 WHERE epoch = ? AND day = ? ORDER BY batch_id DESC LIMIT 1"
         return next((row.batch_id for row in self._rows(query, epoch, day)), None)
+
+    def last_written_us(self, epoch: str, days: Iterable[date]) -> int:
+        """The newest timestamp that an epoch's micro-batches of these UTC days gave their rows, µs; 0 without any."""
+        query = "SELECT written_us FROM speed_batches_v1 WHERE epoch = ? AND day = ? ORDER BY batch_id DESC LIMIT 1"
+        return max((row.written_us or 0 for row in self._many(query, [(epoch, day) for day in days])), default=0)
 
     # -- the numbers -------------------------------------------------------------------------------------------------
 

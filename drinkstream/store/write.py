@@ -105,10 +105,10 @@ class Writer:
     # -- the speed layer's own records --------------------------------------------------------------------------------
 
     def batch_started(self, batch: MicroBatch) -> None:
-        """Stores a micro-batch before its first row."""
+        """Stores a micro-batch before its first row, under the timestamp of its rows, as `batch_ended` does."""
         self._run(
             "INSERT INTO speed_batches_v1 (epoch, day, batch_id, written_us, started_at, offsets, rows_in) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             batch.epoch,
             batch.started_at.date(),
             batch.batch_id,
@@ -116,13 +116,18 @@ class Writer:
             batch.started_at,
             json.dumps(batch.offsets),
             batch.rows_in,
+            batch.written_us,
         )
 
     def batch_ended(self, batch: MicroBatch, ended_at: datetime, cells: int, hours: Iterable[str]) -> None:
-        """Stores that all rows of a micro-batch are written, and which hours they touched."""
+        """Stores that all rows of a micro-batch are written, and which hours they touched.
+
+        An orphan that ends late so cannot take back how far its epoch has got.
+        """
         self._run(
-            "UPDATE speed_batches_v1 SET ended_at = ?, cells = ?, hours = ? "
+            "UPDATE speed_batches_v1 USING TIMESTAMP ? SET ended_at = ?, cells = ?, hours = ? "
             "WHERE epoch = ? AND day = ? AND batch_id = ?",
+            batch.written_us,
             ended_at,
             cells,
             set(hours),
@@ -132,7 +137,10 @@ class Writer:
         )
         position = {partition: until for partition, (_, until) in batch.offsets.items()}
         self._run(
-            "UPDATE epochs_v1 SET processed = ? WHERE stream = 'posts' AND epoch = ?", json.dumps(position), batch.epoch
+            "UPDATE epochs_v1 USING TIMESTAMP ? SET processed = ? WHERE stream = 'posts' AND epoch = ?",
+            batch.written_us,
+            json.dumps(position),
+            batch.epoch,
         )
 
     def batch_measured(

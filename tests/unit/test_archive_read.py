@@ -126,16 +126,24 @@ def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
     assert found.pending("posts", many) == {**dict.fromkeys(many, 0), "2017-09-14": 4}
 
 
-def test_the_newest_record_and_the_days_before_an_offset(tmp_path: Path) -> None:
-    """What health and a new epoch ask for; a topic without rows has no newest record."""
+def test_the_newest_record_of_a_topic(tmp_path: Path) -> None:
+    """What health asks for; a topic without rows has no newest record."""
     later = datetime(2017, 9, 14, 13, 30, tzinfo=UTC)
-    found = archive(
-        tmp_path, [row(0), row(1, day="none"), row(2, day="2017-09-15"), row(3, day="2017-09-16", append_ts=later)]
-    )
+    found = archive(tmp_path, [row(0), row(1, append_ts=later)])
     assert found.newest("posts") == later
     assert found.newest("feed.status") is None
-    assert found.days_before("c1", {("posts", 0): 3}) == {date(2017, 9, 14), date(2017, 9, 15)}
-    assert found.days_before("c1", {}) == frozenset()
+
+
+def test_the_days_of_records_that_kafka_no_longer_holds(tmp_path: Path) -> None:
+    """What a new epoch cannot answer for: days with a record before the first offsets, or of an earlier cluster."""
+    found = archive(
+        tmp_path,
+        [row(0), row(1, day="none"), row(2, day="2017-09-15"), row(3, day="2017-09-16")],
+        [row(0, day="2017-09-17", topic="feed.status"), row(0, day="2017-09-18", partition=1)],
+    )
+    assert found.days_before("posts", "c1", {0: 3, 1: 0}) == {date(2017, 9, 14), date(2017, 9, 15)}
+    assert found.days_before("posts", "c1", {0: 0, 1: 0}) == frozenset()
+    assert found.days_before("posts", "c2", {0: 0, 1: 0}) == {date(2017, 9, n) for n in (14, 15, 16, 18)}
 
 
 def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drinkstream.store.read import EpochRow
-from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, expiring, offsets_of
+from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, expiring, offsets_of
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KAFKA = Kafka("cluster-1", {"0": 0, "1": 40}, {"0": 100, "1": 90})
@@ -55,6 +55,8 @@ def test_the_first_epoch_starts_at_what_kafka_holds_and_catches_up_with_its_ends
         ({"cluster": "cluster-0"}, "another Kafka cluster: cluster-0 became cluster-1"),
         ({"status": "dropped"}, "the watermark of 600 s dropped rows in e1"),
         ({"epoch": "e2"}, "the checkpoint of e2 is lost"),
+        ({"processed": {"0": 80, "1": 39}}, "Kafka no longer holds what e1 has yet to read of partition 1"),
+        ({"processed": {"0": 80}}, "Kafka no longer holds what e1 has yet to read of partition 1"),
     ],
 )
 def test_a_new_epoch_starts_when_the_old_one_cannot_go_on(checkpoints: Path, changed: dict[str, object], why: str):
@@ -77,6 +79,13 @@ def test_offsets_of_another_cluster_mean_nothing_here(checkpoints: Path):
 def test_the_same_backlog_cannot_drop_twice(checkpoints: Path):
     life, _ = decide([row(status="dropped", watermark_s=1200)], "m1", KAFKA, checkpoints, 600, NOW)
     assert life.watermark_s == 2400
+
+
+def test_a_later_epoch_has_a_later_id_though_the_clock_was_set_back():
+    first = epoch_id(NOW)
+    second = epoch_id(NOW - timedelta(hours=1), first)
+    third = epoch_id(NOW - timedelta(minutes=59), second)
+    assert first < second < third < epoch_id(NOW + timedelta(seconds=1), third)
 
 
 def test_an_epoch_has_caught_up_once_every_partition_has():

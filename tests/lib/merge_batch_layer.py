@@ -1,0 +1,105 @@
+"""The batch layer, run step by step in memory: the product's own code, with plain Python where Spark groups and joins.
+
+What stands in for Spark: the choice of one version of each post, the anti-join with tombstones, and grouping into cells
+(tests/spark and tests/parity hold the real ones).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from drinkstream.post import NO_DAY
+from drinkstream.store.read import Reader
+from drinkstream.store.write import Writer
+from jobs import readings, recompute
+from tests.lib.merge_world import Stored, World
+from tests.lib.stepped import Stepped
+
+
+class BatchLayer:
+    """Recomputes, by the product's `recompute`; only the grouping of one chunk is done here instead of by Spark."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def start(self, days: tuple[date, ...], attempt: str, order: int) -> Stepped:
+        """A recompute of these days, at its beginning."""
+        session = self._world.store.session(order=order)
+        work = Stepped(
+            lambda: recompute.recompute(
+                None,  # type: ignore[arg-type]
+                self._world.settings,
+                Reader(session),
+                Writer(session),
+                recompute.Request(days, attempt, "test"),
+            )
+        )
+        session.gate = work.gate
+        return work
+
+    def chunk(
+        self,
+        _spark: None,
+        _settings: Any,
+        reader: Reader,
+        writer: Writer,
+        days: tuple[date, ...],
+        runs: Mapping[date, str],
+        version: int,
+        _held: Mapping[str, int],
+    ) -> None:
+        """What jobs.recompute.recompute_chunk does: writes and completes the runs of a few days."""
+        names = {str(day): day for day in days}
+        records = [row for row in self._world.archive_at("", version).rows if row.day in (*names, NO_DAY)]
+        read = [reading(record) for record in records]
+        rejected: dict[tuple[str, str], tuple[int, list[str]]] = {}
+        for row in read:
+            if row["what"] == "rejected":
+                n, places = rejected.get((row["stored"], row["detail"]), (0, []))
+                rejected[row["stored"], row["detail"]] = (n + 1, [*places, f"{row['partition']}:{row['offset']}"])
+        for name, day in names.items():
+            cells = pa.RecordBatch.from_pylist(sorted(grouped(read, name), key=lambda r: (r["minute"], r["category"])))
+            totals: dict[tuple[str, str, str, str, str], int] = {}
+            size = checksum = 0
+            for out in recompute._write_sorted(writer, [cells], {name: runs[day]}):
+                for row in out.to_pylist():
+                    totals[row["category"], row["brand"], row["source"], row["kind"], row["lang"]] = row["n"]
+                    size, checksum = size + row["cells"], checksum + row["checksum"]
+            held = sum(row.day in (name, NO_DAY) for row in records)
+            written = recompute.Written(totals, size, checksum)
+            recompute.complete(reader, writer, day, runs[day], written, {"rows": held}, rejected)
+
+
+def grouped(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]:
+    """What jobs.readings does with Spark: one version of each post that stays, in its cells and shards."""
+    versions: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    removed = set()
+    for row in sorted(read, key=lambda row: [row[name] for name in readings.ORDER]):
+        if row["what"] == "post" and row["day"] == day and row["stored"] in (NO_DAY, day):
+            versions[row["source"], row["id"]].append(row)
+        if row["what"] == "tombstone" and row["detail"] in readings.REMOVING:
+            removed.add((row["source"], row["id"]))
+    cells: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for post, found in versions.items():
+        if post in removed:
+            continue
+        chosen = ([row for row in found if row["edited"]] or [found[0]])[-1]
+        for level in chosen["levels"]:
+            place = (chosen["minute"], level["category"], level["brand"], post[0], chosen["kind"], chosen["lang"])
+            cells[*place, level["shard"]].add(post[1])
+    names = ["minute", "category", "brand", "source", "kind", "lang", "shard"]
+    return [{"day": day, "ids": sorted(ids)} | dict(zip(names, cell, strict=True)) for cell, ids in cells.items()]
+
+
+@cache
+def reading(record: Stored) -> Mapping[str, Any]:
+    """What the batch layer's worker makes of one archived record."""
+    columns = [[record.key], [record.value], [record.day], [record.append_ms], [record.partition], [record.offset]]
+    types = [pa.string(), pa.binary(), pa.string(), pa.int64(), pa.int32(), pa.int64()]
+    arrays = [pa.array(column, type_) for column, type_ in zip(columns, types, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, ["key", "value", "stored", "append_ms", "partition", "offset"])
+    return dict(readings.read_batch(batch).to_pylist()[0])

@@ -1,0 +1,194 @@
+"""The speed layer, run step by step in memory: the product's own code, with plain Python where Spark groups.
+
+What stands in for Spark: the offset log, the commits and the state of a checkpoint, and grouping in update mode with a
+watermark (tests/spark, tests/parity and tests/integration hold the real ones).
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+
+from drinkstream.cells import SLOT_MS, slot_of
+from drinkstream.store.read import Reader
+from drinkstream.store.write import Writer
+from streaming import speed
+from streaming.epochs import Life
+from streaming.sink import Sink
+from tests.lib.merge_world import PARTITIONS, TOPIC, Stored, World
+from tests.lib.stepped import Stepped
+
+State = dict[tuple[Any, ...], frozenset[Any]]
+"""(slot, *cell, shard) -> ids, each as (number, text)."""
+
+GROUPED = pa.schema(
+    [
+        ("slot", pa.int64()),
+        *[speed.LEVEL_ROWS.field(name) for name in speed.CELL],
+        ("numbers", pa.list_(pa.int64())),
+        ("texts", pa.list_(pa.string())),
+    ]
+)
+
+
+@dataclass
+class Checkpoint:
+    """Spark's: what each batch takes (the next offsets after it), how many are committed, the state before each."""
+
+    start: dict[int, int]
+    planned: list[dict[int, int]] = field(default_factory=list)
+    states: list[tuple[State, int]] = field(default_factory=lambda: [({}, 0)])
+
+    @property
+    def next(self) -> int:
+        """The number of the batch to run: the one planned and not committed, or a new one."""
+        return len(self.states) - 1
+
+    def from_offset(self, partition: int) -> int:
+        """Where the batch to run begins."""
+        return (self.planned[self.next - 1] if self.next else self.start)[partition]
+
+    def offsets(self, batch: int) -> str:
+        """Entry `batch` of the offset log, as Spark writes it."""
+        until = ", ".join(f'"{p}": {offset}' for p, offset in self.planned[batch].items())
+        return f'v1\n{{}}\n{{"{TOPIC}": {{{until}}}}}'
+
+
+class LoggedSink(Sink):
+    """The sink, with the offset log read from a checkpoint in memory instead of through the JVM."""
+
+    checkpoint: Checkpoint
+
+    def _log(self, batch_id: int) -> str:
+        return self.checkpoint.offsets(batch_id)
+
+
+@dataclass
+class Batch:
+    """One micro-batch under way: its number, the records that it takes, and what Spark will have kept after it."""
+
+    number: int
+    records: list[Stored]
+    until: dict[int, int]
+    after: tuple[State, int]
+    dropped: int
+    work: Stepped
+
+
+class SpeedLayer:
+    """The speed query, from its start until it ends; `begin`, `Sink` and `watch` are the product's."""
+
+    def __init__(self, world: World, checkpoints: dict[str, Checkpoint]) -> None:
+        self._world = world
+        self._checkpoints = checkpoints
+        self._work: Stepped | None = None
+        self._session = world.store.session(self._gate)
+        self._reader, self._writer = Reader(self._session), Writer(self._session)
+        self._progress: list[Any] = []
+        self.life: Life = speed.begin(world.settings, self._reader, self._writer)
+        self._sink = LoggedSink(None, self._reader, self._writer, self.life, TOPIC)  # type: ignore[arg-type]
+
+    def start_query(self) -> None:
+        """Spark starts the query: on its checkpoint, or without one at the earliest record that Kafka holds."""
+        if self.life.epoch not in self._checkpoints:
+            self._checkpoints[self.life.epoch] = Checkpoint(dict(self._world.kafka.begin))
+            self.life.checkpoint.mkdir(parents=True)
+            (self.life.checkpoint / "metadata").write_text("{}")
+
+    def lose_checkpoint(self) -> None:
+        """The checkpoint's folder is gone."""
+        del self._checkpoints[self.life.epoch]
+        shutil.rmtree(self.life.checkpoint)
+
+    def plan(self, most: Mapping[int, int], order: int) -> Batch:
+        """The next micro-batch, ready to write: the one that was planned before, else at most so many records."""
+        kept = self._checkpoints[self.life.epoch]
+        number = kept.next
+        start = {p: kept.from_offset(p) for p in PARTITIONS}
+        if number == len(kept.planned):
+            end = self._world.end()
+            kept.planned.append({p: min(end[p], start[p] + most[p]) for p in PARTITIONS})
+        until = kept.planned[number]
+        records = [row for p in PARTITIONS for row in self._world.kafka.logs[p][start[p] : until[p]]]
+        table, after, dropped = group(records, *kept.states[number], self.life.watermark_s * 1000)
+        self._sink.checkpoint = kept
+        self._session.order.seed(order)
+        frame: Any = SimpleNamespace(toArrow=lambda: table)
+        self._work = Stepped(lambda: self._sink.write(frame, number))
+        return Batch(number, records, until, after, dropped, self._work)
+
+    def commit(self, batch: Batch) -> None:
+        """Spark's last step of a micro-batch whose rows are all written."""
+        self._checkpoints[self.life.epoch].states.append(batch.after)
+        self._progress.append(
+            SimpleNamespace(
+                batchId=batch.number,
+                numInputRows=len(batch.records),
+                stateOperators=[SimpleNamespace(numRowsDroppedByWatermark=batch.dropped)],
+                observedMetrics={"tally": SimpleNamespace(asDict=dict)},
+                eventTime={},
+            )
+        )
+
+    def watch(self, writes: int | None = None) -> bool:
+        """One look of the watch over the running query, killed after so many writes; whether it got to its end.
+
+        Raises IntegrityError where rows had been dropped. One that is to be killed has measured all before.
+        """
+        query: Any = SimpleNamespace(recentProgress=self._progress if writes is None else [], isActive=True)
+        looks = iter([False, True])
+        stopping: Any = SimpleNamespace(wait=lambda timeout: next(looks))  # noqa: ARG005
+        work = self._work = Stepped(
+            lambda: speed.watch(
+                query, stopping, self._world.settings, self._reader, self._writer, self.life, self._sink
+            )
+        )
+        ended = work.advance(writes)
+        work.kill()
+        return ended
+
+    def _gate(self) -> None:
+        # an orphan's last piece of work stays its own, whatever runs in its place
+        if self._work is not None:
+            self._work.gate()
+
+
+def group(records: list[Stored], state: State, newest: int, delay: int) -> tuple[pa.Table, tuple[State, int], int]:
+    """Spark's grouping in update mode: the groups that changed, the state after it, and the rows dropped as late."""
+    found: dict[tuple[Any, ...], set[Any]] = defaultdict(set)
+    dropped = 0
+    for record in records:
+        for row in level_rows(record):
+            if slot_of(record.append_ms) + SLOT_MS <= newest - delay:
+                dropped += 1
+            else:
+                found[slot_of(record.append_ms), *row[:7]].add(row[7:])
+    changed = {key: frozenset(ids) | state.get(key, frozenset()) for key, ids in found.items()}
+    rows = [
+        dict(
+            zip(["slot", *speed.CELL], key, strict=True),
+            numbers=[number for number, _ in ids if number is not None],
+            texts=[text for _, text in ids if text is not None],
+        )
+        for key, ids in changed.items()
+    ]
+    after = max([newest, *(record.append_ms for record in records if level_rows(record))])
+    return pa.Table.from_pylist(rows, GROUPED), (state | changed, after), dropped
+
+
+@cache
+def level_rows(record: Stored) -> tuple[tuple[Any, ...], ...]:
+    """A record's (minute, source, category, brand, kind, lang, shard, number, text), from the product's own worker."""
+    columns = [[record.key], [record.value], [record.append]]
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(c, t) for c, t in zip(columns, (pa.string(), pa.binary(), pa.timestamp("us", "UTC")), strict=True)],
+        names=["key", "value", "append"],
+    )
+    names = [*speed.CELL, "number", "text"]
+    rows = speed.roll_up_batch(batch).to_pylist()
+    return tuple(tuple(row[name] for name in names) for row in rows if row["tally"] is None)
