@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
-NAMES = ("nightly_share", "recompute_range", "stream_health")
+NAMES = ("nightly_share", "recompute_range", "rollback_share", "stream_health")
 
 
 def tasks(bag: Any, name: str) -> dict[str, Any]:
@@ -71,6 +71,7 @@ def test_the_schedules(bag: Any):
 
     assert type(bag.dags["nightly_share"].timetable) is DayTimetable
     assert bag.dags["recompute_range"].schedule is None
+    assert bag.dags["rollback_share"].schedule is None
     assert bag.dags["stream_health"].schedule == "*/5 * * * *"
 
 
@@ -111,6 +112,7 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
                 "reconcile": set(),
             },
         ),
+        ("rollback_share", {"rollback": set()}),
         ("stream_health", {"look": set()}),
     ],
 )
@@ -153,6 +155,13 @@ def test_what_each_program_is_called_with(bag: Any):
             ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}"],
         ),
         ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
+        ("rollback_share", "rollback"): (
+            "jobs.rollback",
+            [
+                *("--day", "{{ params.day }}", "--to", "{{ params.run }}"),
+                *("--who", who, "--why", f"{run}: {{{{ params.reason }}}}"),
+            ],
+        ),
         ("stream_health", "look"): ("jobs.health", []),
     }
     assert {name: tasks(bag, name)["recompute"].application_args for name in NAMES[:2]} == {
@@ -206,5 +215,21 @@ def test_the_form_of_a_range(bag: Any):
         "reason": ("string", None),
         "dry_run": ("boolean", None),
     }
+    with pytest.raises(ParamValidationError):
+        params.validate()
+
+
+def test_the_form_of_a_rollback(bag: Any):
+    """Day and reason must be given; without a run it is the one before."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = bag.dags["rollback_share"].params
+    schemas = {name: params.get_param(name).schema for name in params}
+    assert {name: (schema["type"], schema.get("format")) for name, schema in schemas.items()} == {
+        "day": ("string", "date"),
+        "run": ("string", None),
+        "reason": ("string", None),
+    }
+    assert params.get_param("run").value == ""
     with pytest.raises(ParamValidationError):
         params.validate()
