@@ -22,7 +22,8 @@ may shift by one. Airflow names backfill runs after the *next* midnight: `backfi
 ## What it does
 `wait` → `recompute` → `audit` → `publish` → `reconcile`. Nothing is visible before `publish`, which switches the whole
 day at once. Every try of `recompute` writes a run of its own, so repeating or killing it never spoils anything: Clear a
-task to repeat it and what follows.
+task to repeat it and what follows. `reconcile` says of each post that only the published or only the live count has why
+that is so; the page behind *batch* in the dashboard's table of days shows it.
 
 A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
 since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows: `wait` → `pending` →
@@ -39,7 +40,8 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
-| reconcile | the day is published; the comparison with the live numbers failed | clear it |
+| reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
+| reconcile | the day is published; the archive or Cassandra did not answer | clear it |
 | pending | Cassandra or the archive did not answer | clear it |
 | audit_pending | a gate failed on some of its days: none of them is published | settle it, clear `recompute_pending` |
 | the other `_pending` | the same as above, for its days | the same |
@@ -97,7 +99,7 @@ with DAG(
     recompute >> audit
     # a number is final for everybody at once, so nothing unaudited may be published
     audit >> publish
-    # compares what is in force now with what the live stream counted
+    # compares what is in force now with what the live stream counted; a post without a cause turns it red
     publish >> reconcile
 
     # earlier days that late posts, deletes and edits have changed

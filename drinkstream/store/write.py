@@ -14,7 +14,7 @@ from cassandra.query import BatchStatement, BatchType
 from drinkstream.cells import pack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
-from drinkstream.reconcile import Difference
+from drinkstream.reconcile import Attributed, Reconciliation
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -198,15 +198,21 @@ class Writer:
                 list(samples),
             )
 
-    def reconciliation(self, day: date, run_id: str, found: Difference, cause: str) -> None:
-        """Writes one cell whose ids differ between a run and the speed layer."""
-        hour, minute, category, *rest = found.cell
-        self._run(
-            "INSERT INTO reconciliations_v1 (day, run_id, category, hour, minute, brand, source, kind, lang, cause, "
-            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(day, run_id, category, hour, minute, *rest, cause),
-            *(found.batch_n, found.speed_n, pack(found.only_batch), pack(found.only_speed)),
+    def reconciliation(self, found: Reconciliation, parts: Iterable[Attributed]) -> None:
+        """Writes what came of comparing a run, in place of what was written for it before; the summary comes last."""
+        name = found.day, found.run_id
+        self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", *name)
+        self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", *name)
+        insert = self._prepare(
+            "INSERT INTO reconciliations_v1 (day, run_id, hour, minute, category, brand, source, kind, lang, cause, "
+            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
+        flight = _Flight(self._session)
+        for part in parts:
+            ids = pack(part.only_batch), pack(part.only_speed)
+            flight.send(insert.bind((*name, *part.cell, str(part.cause), part.batch_n, part.speed_n, *ids)))
+        flight.land()
+        self._insert("reconciled_days_v1", {column: getattr(found, column) for column in Reconciliation.__slots__})
 
     def publish(self, publication: Publication) -> bool:
         """Appends to the log of publications; False where another publication took this seq first.
