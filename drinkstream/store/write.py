@@ -214,6 +214,24 @@ class Writer:
         flight.land()
         self._insert("reconciled_days_v1", {column: getattr(found, column) for column in Reconciliation.__slots__})
 
+    def drop_run(self, day: date, run_id: str, categories: Iterable[str]) -> None:
+        """Deletes a run's cells (of these categories, '*' being one), totals and what was noted of it.
+
+        The run's own row stays, as 'dropped', written last: a call that ended early is repeated.
+        """
+        delete = self._prepare("DELETE FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?")
+        flight = _Flight(self._session)
+        for category in categories:
+            for hour in range(24):
+                flight.send(delete.bind((run_id, f"{day}T{hour:02d}", category)))
+        flight.land()
+        self._run("DELETE FROM rejections_v1 WHERE run_id = ?", run_id)
+        self._run("DELETE FROM tombstones_v1 WHERE run_id = ?", run_id)
+        self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        self._run("DELETE FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?", str(day)[:7], day, run_id)
+        self.run(day, run_id, status="dropped")
+
     def publish(self, publication: Publication) -> bool:
         """Appends to the log of publications; False where another publication took this seq first.
 
