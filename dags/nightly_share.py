@@ -22,7 +22,14 @@ may shift by one. Airflow names backfill runs after the *next* midnight: `backfi
 ## What it does
 `wait` → `recompute` → `audit` → `publish` → `reconcile`. Nothing is visible before `publish`, which switches the whole
 day at once. Every try of `recompute` writes a run of its own, so repeating or killing it never spoils anything: Clear a
-task to repeat it and what follows.
+task to repeat it and what follows. `reconcile` says of each post that only the published or only the live count has why
+that is so; the page behind *batch* in the dashboard's table of days shows it.
+
+A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
+since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows: `wait` → `pending` →
+`recompute_pending` → `audit_pending` → `publish_pending` → `reconcile_pending`, all those days in one Spark
+application. Where there is no such day these tasks are skipped, as they always are in backfills and in runs by hand:
+those are about their one day.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -33,7 +40,11 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
-| reconcile | the day is published; the comparison with the live numbers failed | clear it |
+| reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
+| reconcile | the day is published; the archive or Cassandra did not answer | clear it |
+| pending | Cassandra or the archive did not answer | clear it |
+| audit_pending | a gate failed on some of its days: none of them is published | settle it, clear `recompute_pending` |
+| the other `_pending` | the same as above, for its days | the same |
 
 A wait holds no slot. One Spark application runs at a time (pool `spark`, one slot); more days queue.
 """
@@ -43,11 +54,15 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG
 from archive_wait import WaitForDay
 from day_timetable import DayTimetable
-from job_operators import ATTEMPT, RUN, WHO, JobOperator, RecomputeOperator
+from job_operators import ATTEMPT, BY_THE_CLOCK, RUN, WHO, DaysOperator, JobOperator, RecomputeOperator
 
 from drinkstream.settings import Settings
 
 settings = Settings.load()
+
+PENDING = "{{ ti.xcom_pull(task_ids='pending') }}"
+PENDING_ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute_pending') }}"
+PENDING_WHY = RUN + ": records were pending"
 
 with DAG(
     "nightly_share",
@@ -84,5 +99,28 @@ with DAG(
     recompute >> audit
     # a number is final for everybody at once, so nothing unaudited may be published
     audit >> publish
-    # compares what is in force now with what the live stream counted
+    # compares what is in force now with what the live stream counted; a post without a cause turns it red
     publish >> reconcile
+
+    # earlier days that late posts, deletes and edits have changed
+    pending = DaysOperator(task_id="pending", module="jobs.pending", arguments=["--but", "{{ ds }}"], only=BY_THE_CLOCK)
+    recompute_pending = RecomputeOperator(
+        task_id="recompute_pending",
+        settings=settings,
+        days=PENDING,
+        asked_by=PENDING_WHY,
+        execution_timeout=timedelta(hours=24),
+    )
+    audit_pending = JobOperator(task_id="audit_pending", module="jobs.audit", arguments=["--attempt", PENDING_ATTEMPT])
+    publish_pending = JobOperator(
+        task_id="publish_pending",
+        module="jobs.publish",
+        arguments=["--attempt", PENDING_ATTEMPT, "--who", WHO, "--why", PENDING_WHY],
+    )
+    reconcile_pending = JobOperator(
+        task_id="reconcile_pending", module="jobs.reconcile", arguments=["--attempt", PENDING_ATTEMPT]
+    )
+
+    # beside the day's own chain, not behind it: a day that fails must not keep the others from being settled. Spark's
+    # one slot serves the day first, whose task is queued earlier
+    wait >> pending >> recompute_pending >> audit_pending >> publish_pending >> reconcile_pending

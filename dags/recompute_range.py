@@ -26,7 +26,8 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
 | publish | somebody published a day in between; the other days are published | look at it, ask for that day anew |
-| reconcile | the comparison failed; the days are published | clear it |
+| reconcile (exit code 6) | published, but its log names posts that one layer lacks for no cause | find out why |
+| reconcile | the archive or Cassandra did not answer; the days are published | clear it |
 """
 
 from datetime import UTC, datetime, timedelta

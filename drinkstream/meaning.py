@@ -20,6 +20,7 @@ OUTSIDE = frozenset(
         "prefilter_patterns",
         "reconcile",
         "range_request",
+        "retention",
     }
     | {"settings", "share", "spark"}
 )

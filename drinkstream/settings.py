@@ -85,6 +85,10 @@ class Settings(BaseModel):
     audit_tolerance: float = Field(
         0.05, description="relative difference of speed and batch totals that the audit lets pass"
     )
+    pending_limit: int = Field(
+        100, description="records that may be pending for a published day before the nightly run recomputes it"
+    )
+    as_of_days: int = Field(90, description="days that superseded runs are kept, which is how far back as_of can ask")
     web_threads: int = Field(8, description="request threads of the web server")
     live_refresh: float = Field(1.0, description="seconds between the web's looks at the live cells")
 

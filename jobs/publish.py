@@ -4,7 +4,6 @@ import sys
 from datetime import UTC, datetime
 
 import click
-from cassandra import OperationTimedOut, WriteTimeout
 
 from drinkstream.command import exit_code
 from drinkstream.errors import AuditError, ConflictError
@@ -13,6 +12,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from jobs.append import append, log_of
 from jobs.attempt import runs_of
 
 
@@ -52,26 +52,16 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
     if attempted.status != "complete" or not attempted.audited:
         raise AuditError(f"run {attempted.run_id} of {attempted.day} has not passed its audit: nothing was published")
     seq = attempted.fingerprint.get("seq", 0) + 1
-    found = _entry(reader, attempted, seq)
+    found = next((entry for entry in log_of(reader, attempted.day) if entry.seq == seq), None)
     if found is None:
         entry = Publication(attempted.day, seq, attempted.run_id, datetime.now(UTC), who, why)
-        try:
-            applied = writer.publish(entry)
-        except (OperationTimedOut, WriteTimeout):
-            # it may have happened: only the log knows
-            applied = False
-        if applied:
+        found = append(reader, writer, entry)
+        if found is entry:
             return f"day={attempted.day} seq={seq} run={attempted.run_id}: published"
-        found = _entry(reader, attempted, seq)
     if found is not None and found.run_id == attempted.run_id:
         return f"day={attempted.day} seq={seq} run={attempted.run_id}: was published already"
     other = f"run {found.run_id} took seq {seq}" if found is not None else f"seq {seq} could not be written"
     raise ConflictError(f"{attempted.day}: {other}; look at it before you recompute the day again")
-
-
-def _entry(reader: Reader, attempted: Run, seq: int) -> Publication | None:
-    log = reader.publications([str(attempted.day)[:7]], serial=True)
-    return next((p for p in log if p.day == attempted.day and p.seq == seq), None)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,12 @@ REMOVING = ("delete", "withheld.everywhere")
 """Details of the tombstones that leave a post out."""
 
 
+def detail_of(order: Tombstone) -> str:
+    """What a tombstone orders: its action, of which a withholding in all countries is one of its own."""
+    everywhere = order.action == "withheld" and not EVERYWHERE.isdisjoint(order.countries)
+    return "withheld.everywhere" if everywhere else order.action
+
+
 def cells(kept: DataFrame) -> DataFrame:
     """The set of ids of each cell and shard: (day, minute, category, brand, source, kind, lang, shard, ids)."""
     return (
@@ -121,9 +127,7 @@ def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
             minute = minute_of(record.event_ms)
             return ("post", "", day, record.source, record.id, record.edited, minute, record.kind, record.lang, levels)
         case Tombstone():
-            everywhere = record.action == "withheld" and not EVERYWHERE.isdisjoint(record.countries)
-            detail = "withheld.everywhere" if everywhere else record.action
-            return ("tombstone", detail, None, record.source, record.id, False, None, None, None, None)
+            return ("tombstone", detail_of(record), None, record.source, record.id, False, None, None, None, None)
         case Notice():
             return ("notice", record.kind, None, record.source, None, False, None, None, None, None)
         case Rejected():

@@ -66,16 +66,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @click.command()
-@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
-@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@click.option("--days", default="", help="Instead of FROM and TO: days with commas between them.")
 @click.option("--attempt", required=True, help="Name of this attempt; audit and publish ask for its runs.")
 @click.option("--asked-by", default="", help="Who asked, and what for.")
-def run(first: datetime, last: datetime, attempt: str, asked_by: str) -> None:
-    """Recompute the days FROM to TO from the archive, each into a new run."""
-    if first > last:
-        raise BadInputError(f"--from {first:%Y-%m-%d} lies after --to {last:%Y-%m-%d}: exchange them")
+def run(first: datetime | None, last: datetime | None, days: str, attempt: str, asked_by: str) -> None:
+    """Recompute the days FROM to TO, or DAYS, from the archive, each into a new run."""
+    request = Request(asked_days(first, last, days), attempt, asked_by)
     settings = Settings.load()
-    request = Request(days_between(first.date(), last.date()), attempt, asked_by)
     cassandra = connect(settings, settings.writer_login())
     try:
         spark = session(settings, f"recompute-{attempt}", settings.recompute_heap)
@@ -85,6 +84,20 @@ def run(first: datetime, last: datetime, attempt: str, asked_by: str) -> None:
             spark.stop()
     finally:
         cassandra.cluster.shutdown()
+
+
+def asked_days(first: datetime | None, last: datetime | None, listed: str) -> tuple[date, ...]:
+    """The days that were asked for, in order and each once: a range, or a list like '2017-09-14,2017-09-16'."""
+    if listed and first is None and last is None:
+        try:
+            return tuple(sorted({date.fromisoformat(day) for day in listed.split(",")}))
+        except ValueError:
+            raise BadInputError(f"--days {listed}: days like 2017-09-14,2017-09-16") from None
+    if listed or first is None or last is None:
+        raise BadInputError("give --from and --to, or --days")
+    if first > last:
+        raise BadInputError(f"--from {first:%Y-%m-%d} lies after --to {last:%Y-%m-%d}: exchange them")
+    return days_between(first.date(), last.date())
 
 
 def recompute(

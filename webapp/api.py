@@ -6,7 +6,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from drinkstream.errors import BadInputError, UnavailableError
-from webapp import answers, query, tables, trends
+from webapp import answers, differences, query, tables, trends
 from webapp.serving import Serving, serving
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -44,6 +44,22 @@ def status() -> Response:
     return _respond(query.COMMON, answers.status, tables.status)
 
 
+@blueprint.get("/reconciliation/<day>")
+def reconciliation(day: str) -> Response:
+    """What the layers did not share on a day, by cause."""
+    asked = query.parse_differences(day, request.args)
+    found = differences.reconciliation(asked, serving().view, serving().view.state())
+    if asked.csv:
+        return _revalidated(Response(tables.reconciliation(found), mimetype="text/csv"))
+    return _revalidated(cast(Response, current_app.json.response(found)))
+
+
+@blueprint.errorhandler(differences.NotThereError)
+def not_there(error: differences.NotThereError) -> tuple[Response, int]:
+    """404: the message says what there is."""
+    return jsonify(error=str(error)), 404
+
+
 @blueprint.errorhandler(BadInputError)
 def bad_input(error: BadInputError) -> tuple[Response, int]:
     """400: the message says what is allowed."""
@@ -70,6 +86,10 @@ def _respond(
             response.headers["X-Next"] = found["next"]
     else:
         response = cast(Response, current_app.json.response(found))
+    return _revalidated(response)
+
+
+def _revalidated(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     return cast(Response, response.make_conditional(request))

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from drinkstream.merge import Publication, days_between
+from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
 from webapp.counts import Counts, Keys, join, of_cells, of_day
@@ -32,6 +33,8 @@ class Store(Protocol):
     def speed_hours(self, epoch: str) -> frozenset[str]: ...
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]: ...
+    def reconciliations(self, day: date) -> list[Reconciliation]: ...
+    def reconciled_cells(self, day: date, run_id: str) -> Iterator[Attributed]: ...
 
 
 @dataclass(frozen=True, slots=True)

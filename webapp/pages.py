@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, query
+from webapp import answers, differences, query
 from webapp.api import ask
 from webapp.serving import serving
 
@@ -75,6 +75,14 @@ def posts() -> str:
     )
 
 
+@blueprint.get("/reconciliation/<day>")
+def reconciliation(day: str) -> str:
+    """What the layers did not share on a published day, and why."""
+    asked = query.parse_differences(day, request.args)
+    answer = differences.reconciliation(asked, serving().view, serving().view.state())
+    return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
+
+
 @blueprint.get("/assets/<path:name>")
 def asset(name: str) -> Response:
     """A file of the chart library that the set-up downloaded."""
@@ -85,6 +93,12 @@ def asset(name: str) -> Response:
 def bad_input(error: BadInputError) -> tuple[str, int]:
     """400, with what is allowed."""
     return render_template("error.html", title="This question cannot be answered", message=str(error)), 400
+
+
+@blueprint.errorhandler(differences.NotThereError)
+def not_there(error: differences.NotThereError) -> tuple[str, int]:
+    """404, with what there is."""
+    return render_template("error.html", title="Nothing to show", message=str(error)), 404
 
 
 @blueprint.errorhandler(UnavailableError)

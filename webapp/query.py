@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from drinkstream.cells import ANY
 from drinkstream.errors import BadInputError
 from drinkstream.merge import days_between
+from drinkstream.reconcile import Cause
 from drinkstream.share import By, Filter, kinds
 from webapp.listing import Place, place
 
@@ -20,6 +21,7 @@ MAX_DAYS = 1100
 DEFAULT_DAYS = {"day": 30, "hour": 7, "minute": 1}
 MAX_IDS = 10_000
 DEFAULT_IDS = 100
+DEFAULT_CELLS = 1000
 GRAIN_DAYS = {"day": MAX_DAYS, "hour": 31, "minute": 2}
 MAX_LAST = 24 * 60
 
@@ -29,6 +31,8 @@ COMMON = frozenset(
 SHARE = COMMON | {"by"}
 TREND = COMMON | {"by", "grain", "last"}
 POSTS = COMMON | {"limit", "after", "next", "period"}
+
+RECONCILIATION = frozenset({"run", "cause", "limit", "format"})
 
 SOURCES = ("x", "bluesky", "mastodon", "demo")
 
@@ -80,6 +84,31 @@ class Asked:
     def reposts(self) -> str:
         """Whether reposts count, in the word of the answer."""
         return "included" if "repost" in self.narrowed.kinds else "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedDifferences:
+    """A question about how the layers differ on a day (UTC): in which run (None: the one in force), by which cause."""
+
+    day: date
+    run: str | None
+    cause: str | None
+    limit: int
+    csv: bool
+
+
+def parse_differences(day: str, given: MultiDict[str, str]) -> AskedDifferences:
+    """The question in a path's day and a request's parameters. Raises BadInputError for everything not allowed."""
+    values = _single(given, RECONCILIATION)
+    found = _day({"day": day}, "day")
+    assert found is not None  # noqa: S101 - it is given
+    return AskedDifferences(
+        found,
+        values.get("run"),
+        _one_of(values, "cause", [str(cause) for cause in Cause]),
+        _whole(values, "limit", 1, MAX_IDS) or DEFAULT_CELLS,
+        _one_of(values, "format", ("json", "csv")) == "csv",
+    )
 
 
 def parse(

@@ -46,6 +46,20 @@ def days(answer: dict[str, Any]) -> str:
     return _text(names, ([row[name] for name in names] for row in answer["days"]))
 
 
+def reconciliation(answer: dict[str, Any]) -> str:
+    """One row for each id that only one layer has in a cell."""
+    names = ("minute", "category", "brand", "source", "kind", "lang", "cause")
+    return _text(
+        ("day", *names, "layer", "id"),
+        (
+            (answer["day"], *(cell[name] for name in names), layer, post_id)
+            for cell in answer["cells"]
+            for layer in ("batch", "speed")
+            for post_id in cell[f"only_{layer}"]
+        ),
+    )
+
+
 def status(answer: dict[str, Any]) -> str:
     """One row for each value, its name as the path to it in the JSON answer."""
     return _text(("name", "value"), _flat("", answer))

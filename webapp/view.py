@@ -199,6 +199,9 @@ class View:
             known = state.runs.get(run_id) or self._cached(
                 self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
             )
+            if known.run is not None and known.run.status == "dropped":
+                # its rows are gone: not known any more, which is not none
+                return None, known.run.meaning
             return known.day, known.run.meaning if known.run is not None else None
         if choice.epoch is not None:
             meaning = state.epochs[choice.epoch].meaning
@@ -211,6 +214,8 @@ class View:
         """The counts of a day's minutes from the one layer that answers for it; None where none does."""
         if choice.run is not None:
             run_id = choice.run
+            if self.day(state, choice)[0] is None:
+                return None
             return self._cached(self._minutes, run_id, lambda: self._run_minutes(state, choice, run_id))
         if choice.epoch is not None:
             if state.live is not None and state.live.epoch.epoch == choice.epoch:

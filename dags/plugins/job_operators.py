@@ -23,6 +23,9 @@ FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError,
 ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute') }}"
 """Template: the attempt that succeeded, as RecomputeOperator returned it."""
 
+BY_THE_CLOCK = "{{ dag_run.run_type == 'scheduled' }}"
+"""Template: whether the run came by its schedule, and neither by hand nor by a backfill."""
+
 THIS_TRY = "{{ ti.id }}.{{ ti.try_number }}"
 """Template: the try itself. Airflow gives each a new id, except after one that it lost before it saw it run."""
 
@@ -48,11 +51,16 @@ class JobOperator(BaseOperator):
         self.skip = skip
         self._process: subprocess.Popen[str] | None = None
 
-    def execute(self, context: Any) -> None:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Any) -> str | None:  # noqa: ARG002 - Airflow's signature
         """Raises AirflowFailException for an exit code that a repetition cannot change, AirflowException for another.
 
         The message ends with the program's last line, which is where our programs say what is wrong and what to do.
         """
+        self.last_line()
+        return None
+
+    def last_line(self) -> str:
+        """Runs the program; returns the last line of its output. Raises as `execute` does."""
         if self.skip == "True":
             raise AirflowSkipException(f"{self.module} was not wanted")
         command = [sys.executable, "-m", self.module, *map(str, self.arguments)]
@@ -75,6 +83,7 @@ class JobOperator(BaseOperator):
         if code != 0:
             failure = AirflowFailException if code in FINAL else AirflowException
             raise failure(f"{self.module} ended with exit code {code}: {last}")
+        return last
 
     def on_kill(self) -> None:
         """Ends the program with the task."""
@@ -82,18 +91,48 @@ class JobOperator(BaseOperator):
             self._process.terminate()
 
 
+class DaysOperator(JobOperator):
+    """Runs a program whose last line is `days=` with the days that it found; returns them as XCom.
+
+    Where it found none, or where the template `only` does not render to "True", it is skipped, and so is what follows.
+    """
+
+    template_fields: Sequence[str] = ("arguments", "only")
+
+    def __init__(self, *, only: str = "True", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.only = only
+
+    def execute(self, context: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """The days, with commas between them. Raises like JobOperator."""
+        if self.only != "True":
+            raise AirflowSkipException(f"{self.module} is not asked in a run like this one")
+        answer = self.last_line()
+        if not answer.startswith("days="):
+            raise AirflowException(f"{self.module} ended with {answer!r} instead of its days")
+        days = answer.removeprefix("days=")
+        if not days:
+            raise AirflowSkipException("there is no such day")
+        return days
+
+
 class RecomputeOperator(SparkSubmitOperator):
-    """Recomputes the days `first` to `last` in one Spark application; returns (as XCom) the attempt that succeeded.
+    """Recomputes days in one Spark application; returns (as XCom) the attempt that succeeded.
+
+    Either `first` to `last`, or `days` with commas between them. All of them are templates.
 
     Each try is an attempt of its own: a killed task may leave its Spark running, and what that writes must never be
     taken for the work of the try that succeeded.
     """
 
-    def __init__(self, *, settings: Settings, first: str, last: str, asked_by: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, settings: Settings, asked_by: str, first: str = "", last: str = "", days: str = "", **kwargs: Any
+    ) -> None:
+        which = ["--days", days] if days else ["--from", first, "--to", last]
         super().__init__(
             application=str(ROOT / "jobs" / "recompute.py"),
-            name=f"recompute {first} to {last}",
-            application_args=["--from", first, "--to", last, "--attempt", THIS_TRY, "--asked-by", asked_by],
+            name=f"recompute {days or f'{first} to {last}'}",
+            application_args=[*which, "--attempt", THIS_TRY, "--asked-by", asked_by],
             conn_id="spark_local",
             # the JVM is up before the job's first line, so what it starts with is said here
             driver_memory=f"{settings.recompute_heap}m",

@@ -15,6 +15,7 @@ from cassandra.concurrent import execute_concurrent_with_args
 from drinkstream.cells import size, union, unpack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication
+from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
 
 _CONCURRENCY = 64
@@ -73,7 +74,10 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One micro-batch of the speed query. `ended_at` is None until all its rows are written."""
+    """One micro-batch of the speed query. `ended_at` is None until all its rows are written.
+
+    `offsets`: the first and the next offset by partition.
+    """
 
     batch_id: int
     started_at: datetime
@@ -82,6 +86,7 @@ class Batch:
     rows_in: int
     hits: int
     hours: frozenset[str]
+    offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class CellCount(NamedTuple):
@@ -182,7 +187,7 @@ class Reader:
     def batches(self, epoch: str, day: date, after: int = -1) -> list[Batch]:
         """The micro-batches that an epoch ran on a UTC day, with an id above `after`, in order."""
         query = (
-            "SELECT batch_id, started_at, ended_at, append_to, rows_in, hits, hours "
+            "SELECT batch_id, started_at, ended_at, append_to, rows_in, hits, hours, offsets "
             "FROM speed_batches_v1 WHERE epoch = ? AND day = ? AND batch_id > ?"
         )
         return [
@@ -194,6 +199,7 @@ class Reader:
                 row.rows_in or 0,
                 row.hits or 0,
                 frozenset(row.hours or ()),
+                _json(row.offsets),
             )
             for row in self._rows(query, epoch, day, after)
             # each column ends its life by itself: what was written last outlives the rest of its row
@@ -209,6 +215,43 @@ class Reader:
         """The newest timestamp that an epoch's micro-batches of these UTC days gave their rows, µs; 0 without any."""
         query = "SELECT written_us FROM speed_batches_v1 WHERE epoch = ? AND day = ? ORDER BY batch_id DESC LIMIT 1"
         return max((row.written_us or 0 for row in self._many(query, [(epoch, day) for day in days])), default=0)
+
+    def rejected_places(self, run_id: str) -> frozenset[tuple[int, int]]:
+        """Places (partition, offset) of records that a run rejected: the first few for each reason."""
+        rows = self._rows("SELECT samples FROM rejections_v1 WHERE run_id = ?", run_id)
+        places = [place.split(":") for row in rows for place in row.samples or ()]
+        return frozenset((int(partition), int(offset)) for partition, offset in places)
+
+    def reconciliations(self, day: date) -> list[Reconciliation]:
+        """What came of comparing each run of a day that was compared, the newest run first."""
+        return [
+            Reconciliation(
+                row.day.date(),
+                row.run_id,
+                _utc(row.at),
+                row.epoch,
+                row.batch_meaning,
+                row.speed_meaning,
+                row.answered,
+                row.cells,
+                row.only_batch,
+                row.only_speed,
+                _json(row.causes),
+            )
+            for row in self._rows("SELECT * FROM reconciled_days_v1 WHERE day = ?", day)
+        ]
+
+    def reconciled_cells(self, day: date, run_id: str) -> Iterator[Attributed]:
+        """The cells of a run that differed from the speed layer's, by cause, in the order of category, hour, minute."""
+        for row in self._rows("SELECT * FROM reconciliations_v1 WHERE day = ? AND run_id = ?", day, run_id):
+            yield Attributed(
+                (row.hour, row.minute, row.category, row.brand, row.source, row.kind, row.lang),
+                Cause(row.cause),
+                row.batch_n,
+                row.speed_n,
+                unpack(row.only_batch),
+                unpack(row.only_speed),
+            )
 
     # -- the numbers -------------------------------------------------------------------------------------------------
 

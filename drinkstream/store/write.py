@@ -14,7 +14,7 @@ from cassandra.query import BatchStatement, BatchType
 from drinkstream.cells import pack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
-from drinkstream.reconcile import Difference
+from drinkstream.reconcile import Attributed, Reconciliation
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -206,15 +206,39 @@ class Writer:
                 list(samples),
             )
 
-    def reconciliation(self, day: date, run_id: str, found: Difference, cause: str) -> None:
-        """Writes one cell whose ids differ between a run and the speed layer."""
-        hour, minute, category, *rest = found.cell
-        self._run(
-            "INSERT INTO reconciliations_v1 (day, run_id, category, hour, minute, brand, source, kind, lang, cause, "
-            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(day, run_id, category, hour, minute, *rest, cause),
-            *(found.batch_n, found.speed_n, pack(found.only_batch), pack(found.only_speed)),
+    def reconciliation(self, found: Reconciliation, parts: Iterable[Attributed]) -> None:
+        """Writes what came of comparing a run, in place of what was written for it before; the summary comes last."""
+        name = found.day, found.run_id
+        self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", *name)
+        self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", *name)
+        insert = self._prepare(
+            "INSERT INTO reconciliations_v1 (day, run_id, hour, minute, category, brand, source, kind, lang, cause, "
+            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
+        flight = _Flight(self._session)
+        for part in parts:
+            ids = pack(part.only_batch), pack(part.only_speed)
+            flight.send(insert.bind((*name, *part.cell, str(part.cause), part.batch_n, part.speed_n, *ids)))
+        flight.land()
+        self._insert("reconciled_days_v1", {column: getattr(found, column) for column in Reconciliation.__slots__})
+
+    def drop_run(self, day: date, run_id: str, categories: Iterable[str]) -> None:
+        """Deletes a run's cells (of these categories, '*' being one), totals and what was noted of it.
+
+        The run's own row stays, as 'dropped', written last: a call that ended early is repeated.
+        """
+        delete = self._prepare("DELETE FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?")
+        flight = _Flight(self._session)
+        for category in categories:
+            for hour in range(24):
+                flight.send(delete.bind((run_id, f"{day}T{hour:02d}", category)))
+        flight.land()
+        self._run("DELETE FROM rejections_v1 WHERE run_id = ?", run_id)
+        self._run("DELETE FROM tombstones_v1 WHERE run_id = ?", run_id)
+        self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        self._run("DELETE FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?", str(day)[:7], day, run_id)
+        self.run(day, run_id, status="dropped")
 
     def publish(self, publication: Publication) -> bool:
         """Appends to the log of publications; False where another publication took this seq first.

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
-NAMES = ("nightly_share", "recompute_range", "stream_health")
+NAMES = ("nightly_share", "recompute_range", "rollback_share", "stream_health")
 
 
 def tasks(bag: Any, name: str) -> dict[str, Any]:
@@ -71,6 +71,7 @@ def test_the_schedules(bag: Any):
 
     assert type(bag.dags["nightly_share"].timetable) is DayTimetable
     assert bag.dags["recompute_range"].schedule is None
+    assert bag.dags["rollback_share"].schedule is None
     assert bag.dags["stream_health"].schedule == "*/5 * * * *"
 
 
@@ -84,7 +85,11 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
         for task in dag.tasks
         if isinstance(task, RecomputeOperator)
     }
-    assert sparks == {("nightly_share", "recompute"), ("recompute_range", "recompute")}
+    assert sparks == {
+        ("nightly_share", "recompute"),
+        ("nightly_share", "recompute_pending"),
+        ("recompute_range", "recompute"),
+    }
     assert {place for place, pool in pools.items() if pool == "spark"} == sparks
 
 
@@ -94,11 +99,16 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
         (
             "nightly_share",
             {
-                "wait": {"recompute"},
+                "wait": {"recompute", "pending"},
                 "recompute": {"audit"},
                 "audit": {"publish"},
                 "publish": {"reconcile"},
                 "reconcile": set(),
+                "pending": {"recompute_pending"},
+                "recompute_pending": {"audit_pending"},
+                "audit_pending": {"publish_pending"},
+                "publish_pending": {"reconcile_pending"},
+                "reconcile_pending": set(),
             },
         ),
         (
@@ -111,6 +121,7 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
                 "reconcile": set(),
             },
         ),
+        ("rollback_share", {"rollback": set()}),
         ("stream_health", {"look": set()}),
     ],
 )
@@ -131,6 +142,7 @@ def test_a_failure_stops_what_follows_and_a_dry_run_only_skips_publishing(bag: A
 def test_what_each_program_is_called_with(bag: Any):
     """The attempt comes from Airflow's own record of the try that succeeded, never from "the newest run"."""
     attempt = "{{ ti.xcom_pull(task_ids='recompute') }}"
+    of_pending = "{{ ti.xcom_pull(task_ids='recompute_pending') }}"
     run = "{{ dag.dag_id }} {{ run_id }}"
     who = "{{ dag_run.triggering_user_name or 'airflow' }}"
     reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
@@ -147,12 +159,26 @@ def test_what_each_program_is_called_with(bag: Any):
         ("nightly_share", "audit"): ("jobs.audit", ["--attempt", attempt]),
         ("nightly_share", "publish"): ("jobs.publish", ["--attempt", attempt, "--who", who, "--why", run]),
         ("nightly_share", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
+        ("nightly_share", "pending"): ("jobs.pending", ["--but", day]),
+        ("nightly_share", "audit_pending"): ("jobs.audit", ["--attempt", of_pending]),
+        ("nightly_share", "publish_pending"): (
+            "jobs.publish",
+            ["--attempt", of_pending, "--who", who, "--why", f"{run}: records were pending"],
+        ),
+        ("nightly_share", "reconcile_pending"): ("jobs.reconcile", ["--attempt", of_pending]),
         ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
         ("recompute_range", "publish"): (
             "jobs.publish",
             ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}"],
         ),
         ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
+        ("rollback_share", "rollback"): (
+            "jobs.rollback",
+            [
+                *("--day", "{{ params.day }}", "--to", "{{ params.run }}"),
+                *("--who", who, "--why", f"{run}: {{{{ params.reason }}}}"),
+            ],
+        ),
         ("stream_health", "look"): ("jobs.health", []),
     }
     assert {name: tasks(bag, name)["recompute"].application_args for name in NAMES[:2]} == {
@@ -171,6 +197,23 @@ def test_what_each_program_is_called_with(bag: Any):
             *("--asked-by", f"{run}: {reason}"),
         ],
     }
+    assert tasks(bag, "nightly_share")["recompute_pending"].application_args == [
+        *("--days", "{{ ti.xcom_pull(task_ids='pending') }}", "--attempt", "{{ ti.id }}.{{ ti.try_number }}"),
+        *("--asked-by", f"{run}: records were pending"),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("scheduled", "True"), ("backfill", "False"), ("manual", "False")])
+def test_only_a_run_by_the_clock_takes_pending_days(bag: Any, kind: str, asked: str):
+    """A backfill is about the days that were picked, whatever came in for others."""
+    from types import SimpleNamespace
+
+    from airflow.utils.types import DagRunType
+
+    task = tasks(bag, "nightly_share")["pending"]
+    assert "only" in task.template_fields
+    template = task.get_template_env().from_string(task.only)
+    assert template.render(dag_run=SimpleNamespace(run_type=DagRunType(kind))) == asked
 
 
 def test_how_spark_is_started(bag: Any):
@@ -206,5 +249,21 @@ def test_the_form_of_a_range(bag: Any):
         "reason": ("string", None),
         "dry_run": ("boolean", None),
     }
+    with pytest.raises(ParamValidationError):
+        params.validate()
+
+
+def test_the_form_of_a_rollback(bag: Any):
+    """Day and reason must be given; without a run it is the one before."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = bag.dags["rollback_share"].params
+    schemas = {name: params.get_param(name).schema for name in params}
+    assert {name: (schema["type"], schema.get("format")) for name, schema in schemas.items()} == {
+        "day": ("string", "date"),
+        "run": ("string", None),
+        "reason": ("string", None),
+    }
+    assert params.get_param("run").value == ""
     with pytest.raises(ParamValidationError):
         params.validate()

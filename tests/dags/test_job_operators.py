@@ -103,3 +103,33 @@ def test_a_recompute_hands_on_the_name_of_the_try_that_succeeded(monkeypatch: py
     context = {"ti": SimpleNamespace(id="01a20b74", try_number=2)}
     assert task.execute(context) == "01a20b74.2"
     assert done == [(task, context)]
+
+
+def days_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, only: str = "True") -> Any:
+    """A task that asks a program for days; `last` is the program's last line."""
+    import job_operators
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    (tmp_path / "program.py").write_text(f"print('day=2017-09-12 pending=7')\nprint({last!r})\n")
+    return job_operators.DaysOperator(task_id="pending", module="program", only=only)
+
+
+def test_the_days_that_a_program_found_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert days_task(monkeypatch, tmp_path, "days=2017-09-12,2017-09-13").execute({}) == "2017-09-12,2017-09-13"
+
+
+@pytest.mark.parametrize(("last", "only"), [("days=", "True"), ("days=2017-09-12", "False")])
+def test_without_days_or_where_they_are_not_asked_for_what_follows_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, only: str
+):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    with pytest.raises(AirflowSkipException):
+        days_task(monkeypatch, tmp_path, last, only).execute({})
+
+
+def test_a_program_that_says_no_days_is_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from airflow.sdk.exceptions import AirflowException
+
+    with pytest.raises(AirflowException, match="ended with 'done' instead of its days"):
+        days_task(monkeypatch, tmp_path, "done").execute({})

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from drinkstream.cells import levels, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication, Snapshot
+from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.settings import Settings
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
@@ -48,6 +49,7 @@ class Store:
     runs: dict[str, Posts] = field(default_factory=dict)
     lives: dict[str, Posts] = field(default_factory=dict)
     ended: list[Batch] = field(default_factory=list)
+    compared: dict[str, tuple[Reconciliation, list[Attributed]]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
     away: bool = False
     away_for: str | None = None
@@ -115,6 +117,15 @@ class Store:
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"speed_ids {epoch}")
         yield from (c for c in _within(self.lives[epoch], hours) if (c.category, c.brand) == (category, brand))
+
+    def reconciliations(self, day: date) -> list[Reconciliation]:
+        self._here(f"reconciliations {day}")
+        return [one for one, _ in self.compared.values() if one.day == day]
+
+    def reconciled_cells(self, day: date, run_id: str) -> Iterator[Attributed]:
+        self._here(f"reconciled_cells {run_id}")
+        assert self.compared[run_id][0].day == day
+        yield from self.compared[run_id][1]
 
 
 def _within(cells: Posts, hours: Sequence[str]) -> Posts:

@@ -1,0 +1,113 @@
+"""From Kafka to the reconciliation with every program real: what is planted in the stream comes out under its cause."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from drinkstream.archive import Archive
+from drinkstream.post import envelopes
+from drinkstream.reconcile import Cause, Reconciliation
+from drinkstream.settings import ROOT, Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from streaming.offsets import look
+from tests.lib.planted import COFFEE, DAY, TEA, apart, delete, post_id, tweet
+from tests.lib.programs import Program, environment
+
+NONE = dict.fromkeys(map(str, Cause), 0)
+SMALL = {"speed_trigger": 0.2, "speed_heap": 700, "archive_heap": 512, "archive_trigger": 1, "recompute_heap": 900}
+
+
+class Stream:
+    """A topic, an archive and tables of its own; programs run one after the other, since two cores carry one Spark."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.session = connect(settings, settings.writer_login())
+        self.reader = Reader(self.session)
+        self.sent = 0
+
+    def send(self, *lines: bytes) -> None:
+        """Send lines as a collector does, and wait until Kafka acknowledged them."""
+        producer = KafkaProducer(bootstrap_servers=self.settings.bootstrap, acks="all", compression_type="zstd")
+        for line in lines:
+            (found,) = envelopes(line, "x", 1_800_000_000_000)
+            headers = [("source", b"x"), ("shape", found.shape.encode()), ("event_ms", b"%d" % (found.event_ms or 0))]
+            producer.send(self.settings.posts_topic, found.value, f"x:{found.id}".encode(), headers)
+        producer.flush()
+        producer.close()
+        self.sent += len(lines)
+
+    def archive(self) -> None:
+        """Let the archive query take everything."""
+        archive = Archive(self.settings.archive)
+        topic = self.settings.posts_topic
+        self._let(
+            "streaming.archive", lambda: archive.exists() and sum(archive.rows_by_day(topic).values()) == self.sent
+        )
+
+    def speed(self) -> None:
+        """Let the speed query count everything."""
+        end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
+
+        def counted() -> bool:
+            epoch = self.reader.current_epoch()
+            return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items())
+
+        self._let("streaming.speed", counted)
+
+    def _let(self, module: str, done: object) -> None:
+        program = Program(module, self.settings)
+        try:
+            program.until(done)  # type: ignore[arg-type]
+            assert program.stop() == 0
+        finally:
+            if program.process.poll() is None:
+                program.kill()
+
+    def job(self, module: str, *arguments: str) -> None:
+        """Run a job as Airflow does; it must succeed."""
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(self.settings), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def reconciled(self, attempt: str) -> Reconciliation:
+        """What the reconciliation of an attempt's run says."""
+        self.job("jobs.reconcile", "--attempt", attempt)
+        (found,) = self.reader.reconciliations(DAY)
+        return found
+
+
+@pytest.fixture
+def stream(settings: Settings, tmp_path: Path) -> Iterator[Stream]:
+    made = Stream(apart(settings, tmp_path).model_copy(update=SMALL))
+    yield made
+    made.session.cluster.shutdown()
+
+
+def test_what_was_planted_in_the_stream_comes_out_under_its_cause(stream: Stream):
+    """Deletes, edits, other versions; then posts that only the archive gets, since the speed query is down."""
+    ids = [post_id(n) for n in range(100)]
+    stream.send(
+        *(tweet(ident, COFFEE) for ident in ids[:40]),
+        *(delete(ident) for ident in ids[:2]),
+        *(tweet(ids[90 + n], TEA, ids[10 + n]) for n in range(3)),
+        *(tweet(ident, TEA) for ident in ids[20:24]),
+        # a duplicate is no difference
+        *(tweet(ident, COFFEE) for ident in ids[30:40]),
+    )
+    stream.archive()
+    stream.speed()
+    stream.send(*(tweet(ident, TEA) for ident in ids[40:45]))
+    stream.archive()
+    stream.job("jobs.recompute", "--days", str(DAY), "--attempt", "one")
+    stream.job("jobs.audit", "--attempt", "one")
+    stream.job("jobs.publish", "--attempt", "one", "--who", "a test")
+    planted = {**NONE, "deleted": 2, "edited": 3, "other_version": 4}
+    assert stream.reconciled("one").causes == {**planted, "speed_could_not_answer": 5}

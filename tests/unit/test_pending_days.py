@@ -1,0 +1,65 @@
+"""Which published days the nightly run takes along, and how they reach the recompute."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+import pytest
+
+from drinkstream.errors import BadInputError
+from drinkstream.merge import Publication
+from drinkstream.store.read import Run
+from jobs.pending import counted, over
+from jobs.recompute import asked_days
+
+NOON = datetime(2017, 10, 1, 12, tzinfo=UTC)
+
+
+class Store:
+    """Two months of publications: the 14th twice, one whose run is gone, one whose run kept no position."""
+
+    def published_months(self) -> list[str]:
+        return ["2017-09", "2017-10"]
+
+    def publications(self, months: Iterable[str]) -> list[Publication]:
+        assert list(months) == ["2017-09", "2017-10"]
+        days = [(14, 1, "old"), (14, 2, "new"), (15, 1, "gone"), (16, 1, "bare")]
+        entries = [Publication(date(2017, 9, day), seq, run, NOON) for day, seq, run in days]
+        return [*entries, Publication(date(2017, 10, 1), 1, "october", NOON)]
+
+    def run(self, day: date, run_id: str) -> Run | None:
+        if run_id == "gone":
+            return None
+        position = {} if run_id == "bare" else {"c/posts/0": len(run_id)}
+        return Run(day, run_id, "attempt", "", "m", "complete", NOON, NOON, position=position)
+
+
+def test_a_day_is_looked_into_behind_the_position_of_the_run_in_force():
+    assert counted(Store()) == {date(2017, 9, 14): {"c/posts/0": 3}, date(2017, 10, 1): {"c/posts/0": 7}}  # type: ignore[arg-type]
+
+
+def test_only_more_than_the_limit_is_worth_a_recompute():
+    assert over({"2017-09-16": 101, "2017-09-14": 100, "2017-09-13": 500}, 100) == ["2017-09-13", "2017-09-16"]
+    assert over({"2017-09-14": 0, "2017-09-15": 1}, 0) == ["2017-09-15"]
+
+
+def test_a_recompute_takes_a_range_or_a_list_of_days():
+    first, last = datetime(2017, 9, 14), datetime(2017, 9, 16)  # noqa: DTZ001 - as click reads them
+    assert asked_days(first, last, "") == (date(2017, 9, 14), date(2017, 9, 15), date(2017, 9, 16))
+    assert asked_days(None, None, "2017-09-16,2017-09-14,2017-09-16") == (date(2017, 9, 14), date(2017, 9, 16))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "listed", "words"),
+    [
+        (None, None, "", "give --from and --to, or --days"),
+        (14, None, "", "give --from and --to, or --days"),
+        (14, 15, "2017-09-14", "give --from and --to, or --days"),
+        (None, None, "2017-09-14,", "--days 2017-09-14,: days like 2017-09-14,2017-09-16"),
+        (15, 14, "", "--from 2017-09-15 lies after --to 2017-09-14: exchange them"),
+    ],
+)
+def test_days_that_make_no_sense_are_refused(first: int | None, last: int | None, listed: str, words: str):
+    given = [None if day is None else datetime(2017, 9, day) for day in (first, last)]  # noqa: DTZ001 - as click does
+    with pytest.raises(BadInputError) as refused:
+        asked_days(given[0], given[1], listed)
+    assert str(refused.value) == words
