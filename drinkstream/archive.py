@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -143,12 +144,22 @@ class Archive:
                 found[row["day"]] = row["n"]
         return found
 
-    def records(self, keys: Iterable[str], day: str | None = None) -> list[Row]:
-        """The rows with one of `keys` (`source:id`) in the order of arrival; under `day` only, where it is given."""
-        where = _among("key", keys) + ("" if day is None else f" AND day = {_quoted(day)}")
+    def records(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """The rows with one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given."""
+        where = _among("key", keys) + (f" AND {_among('day', days)}" if days else "")
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
         rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
         return [Row(**row) for row in rows]
+
+    def file_of(self, row: Row) -> str | None:
+        """The file that holds a row, relative to the table's folder; None where no file does (any more)."""
+        place = (ds.field("cluster") == row.cluster) & (ds.field("topic") == row.topic)
+        place &= (ds.field("partition") == row.partition) & (ds.field("offset") == row.offset)
+        try:
+            table = self._table().to_pyarrow_dataset(file_pruning_predicate=[("day", "=", row.day)])
+            return next((str(file.path) for file in table.get_fragments(place) if file.count_rows(filter=place)), None)
+        except (OSError, pa.ArrowException) as error:
+            raise UnavailableError(f"the archive at {self.uri} could not be read: {error}") from error
 
     def classes(self, topic: str, cluster: str) -> Counter[Class]:
         """What the rows of `topic` from `cluster` count as. Their number is the sum: every row is in one class.
@@ -201,8 +212,15 @@ class Archive:
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
         # the engine takes no parameters: every value in these texts went through _quoted
         sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
-        for batch in QueryBuilder().register("archive", self._table()).execute(sql):
-            yield from pa.record_batch(batch).to_pylist()
+        table = self._table()
+        try:
+            for batch in QueryBuilder().register("archive", table).execute(sql):
+                yield from pa.record_batch(batch).to_pylist()
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            # the engine has no kind of its own for a file that it cannot read; the message names it
+            raise UnavailableError(f"the archive at {self.uri} could not be read: {error}") from error
 
 
 def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:

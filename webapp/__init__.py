@@ -15,6 +15,7 @@ from webapp import api, health, pages
 from webapp.live import Store
 from webapp.pending import Count, Pending
 from webapp.serving import Serving
+from webapp.texts import Patience, Records
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -38,11 +39,12 @@ def create_app(
     open_store: Callable[[], Store] | None = None,
     clock: Callable[[], datetime] = utc_now,
     count_pending: Count | None = None,
+    records: Records | None = None,
 ) -> Flask:
     """The WSGI application. It connects to the store with the first request, never before, so it may be forked.
 
     `open_store` opens what is read from (by default Cassandra, as the role that only reads), `count_pending` counts
-    what came since the runs (by default in the archive).
+    what came since the runs, `records` has the texts (both by default the archive).
     """
     settings = settings or Settings.load()
     names = Names.load()
@@ -53,7 +55,8 @@ def create_app(
     view = View(store, names.categories, settings.live_refresh, clock)
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
-    Serving(view, pending, names, clock, settings.home / "web").init_app(app)
+    here = Serving(view, pending, names, clock, settings.home / "web", records or archive, Patience())
+    here.init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _error)

@@ -1,6 +1,6 @@
 """The answers, as plain values: the page and the API show what these functions return, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -12,6 +12,7 @@ from webapp import listing
 from webapp.counts import Counts, add, columns, matching, totals
 from webapp.live import hours_of
 from webapp.query import Asked
+from webapp.texts import Found
 from webapp.view import State, View
 
 QUIET_S = 60
@@ -30,13 +31,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What one request answers from: one state, one token, and the days of its range."""
+    """What one request answers from: one state, one token, the days of its range, and who looks up texts."""
 
     view: View
     state: State
     now: datetime
     token: str
     days: tuple[Day, ...]
+    texts: Callable[[Collection[str], Collection[str]], Found]
 
     @property
     def live(self) -> bool:
@@ -54,12 +56,14 @@ class Basis:
         return any(day.counts is not None for day in self.days)
 
 
-def basis(view: View, asked: Asked, state: State, now: datetime) -> Basis:
+def basis(
+    view: View, asked: Asked, state: State, now: datetime, texts: Callable[[Collection[str], Collection[str]], Found]
+) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
     choices = [choose(day, snapshot) for day in asked.days]
     days = [Day(choice, snapshot.publications.get(choice.day), *view.day(state, choice)) for choice in choices]
-    return Basis(view, state, now, token, tuple(days))
+    return Basis(view, state, now, token, tuple(days), texts)
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -84,7 +88,10 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
 
 
 def posts(asked: Asked, base: Basis) -> dict[str, Any]:
-    """One page of the ids behind a number. `total` is that number; where a day is live, at least that many ids come."""
+    """One page of the ids behind a number. `total` is that number; where a day is live, at least that many ids come.
+
+    Texts come from the archive, in the order of the ids; where it does not answer, the ids come without them.
+    """
     start, end = asked.minutes
     counted = [day.counts for day in base.days]
     if (start, end) != (0, 1440):
@@ -114,9 +121,16 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         "at": base.token,
         "ids": list(page.ids),
         "next": listing.Place(base.token, page.last).text if page.last is not None else None,
+        **(_texts(base, page) if asked.texts else {}),
         "days": day_rows(base, parts),
         "freshness": freshness(base),
     }
+
+
+def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
+    found = base.texts(page.ids, page.days)
+    rows = [{"id": key, "state": text.state, "text": text.text, "why": text.why} for key, text in found.by_key.items()]
+    return {"texts": None if found.failing is not None else rows, "texts_failing": found.failing}
 
 
 def days(asked: Asked, base: Basis) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The HTTP API, version 1: the same filter for every number, as JSON or CSV."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -8,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from drinkstream.errors import BadInputError, UnavailableError
 from webapp import answers, query, tables, trends
 from webapp.serving import Serving, serving
+from webapp.texts import look_up
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -28,7 +30,7 @@ def trend() -> Response:
 
 @blueprint.get("/posts")
 def posts() -> Response:
-    """The ids behind a number."""
+    """The ids behind a number, with `texts=1` their texts too."""
     return _respond(query.POSTS, answers.posts, tables.posts)
 
 
@@ -80,4 +82,4 @@ def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, answers.Basi
     now = to.clock()
     state = to.view.state()
     asked = query.parse(request.args, allowed, to.names.known(to.view.keys), state.days, now)
-    return asked, answers.basis(to.view, asked, state, now)
+    return asked, answers.basis(to.view, asked, state, now, partial(look_up, to.archive, to.patience))

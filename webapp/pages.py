@@ -1,6 +1,7 @@
 """The pages: the dashboard, and the list of posts behind a number. Both show what answers.py returns."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast, get_args
 
@@ -12,6 +13,7 @@ from drinkstream.share import KINDS, By, denominator
 from webapp import answers, query
 from webapp.api import ask
 from webapp.serving import serving
+from webapp.texts import MAX_TEXTS
 
 blueprint = Blueprint("pages", __name__)
 
@@ -38,7 +40,7 @@ def _dashboard() -> dict[str, Any]:
     here = serving()
     asked, base = ask(here, PAGE)
     answer_by = {by: answers.share(asked.by_dimension(by), base) for by in get_args(By)}
-    whole = denominator(asked.by, asked.narrowed)
+    wholes = {by: denominator(by, asked.narrowed) for by in get_args(By)}
     today = base.now.date()
     return {
         "asked": asked,
@@ -46,9 +48,10 @@ def _dashboard() -> dict[str, Any]:
         "kinds": KINDS,
         "answer_by": answer_by,
         "shown": answer_by[asked.by],
-        "whole": (whole.category if whole.category != ANY else None, whole.brand or None),
-        "whole_name": f"posts that name {_named(whole)}",
-        "denominators": {by: _named(denominator(by, asked.narrowed)) for by in get_args(By)},
+        "wholes": {
+            by: (None if level.category == ANY else level.category, level.brand or None) for by, level in wholes.items()
+        },
+        "denominators": {by: _named(level) for by, level in wholes.items()},
         "status": answers.status(asked, base),
         "days": answers.days(asked, base)["days"],
         "given": request.args.to_dict(),
@@ -68,10 +71,21 @@ def _named(level: Level) -> str:
 
 @blueprint.get("/posts")
 def posts() -> str:
-    """The ids behind a number, page by page."""
+    """The posts behind a number, page by page; their texts are left out with `texts=0` only."""
     asked, base = ask(serving(), query.POSTS - {"format"})
+    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+        asked = replace(asked, texts=True)
+    answer = answers.posts(asked, base)
+    given = request.args.to_dict()
     return render_template(
-        "posts.html", asked=asked, answer=answers.posts(asked, base), given=request.args.to_dict(), status=None
+        "posts.html",
+        asked=asked,
+        answer=answer,
+        texts={row["id"]: row for row in answer.get("texts") or ()},
+        given=given,
+        for_api={name: value for name, value in given.items() if name != "texts"}
+        | ({"texts": "1"} if asked.texts else {}),
+        most_texts=MAX_TEXTS,
     )
 
 

@@ -13,6 +13,7 @@ from drinkstream.errors import BadInputError
 from drinkstream.merge import days_between
 from drinkstream.share import By, Filter, kinds
 from webapp.listing import Place, place
+from webapp.texts import MAX_TEXTS
 
 Grain = Literal["day", "hour", "minute"]
 
@@ -28,7 +29,7 @@ COMMON = frozenset(
 )
 SHARE = COMMON | {"by"}
 TREND = COMMON | {"by", "grain", "last"}
-POSTS = COMMON | {"limit", "after", "next", "period"}
+POSTS = COMMON | {"limit", "after", "next", "period", "texts"}
 
 SOURCES = ("x", "bluesky", "mastodon", "demo")
 
@@ -51,7 +52,8 @@ class Vocabulary:
 class Asked:
     """A question: days `first` to `last` (UTC, both included), what it is narrowed to, and how it is to be answered.
 
-    `minutes` is the range of minutes (0..1440, end excluded) of its one day that posts are asked from.
+    `minutes` is the range of minutes (0..1440, end excluded) of its one day that posts are asked from; `texts` asks for
+    their texts too.
     """
 
     first: date
@@ -66,6 +68,7 @@ class Asked:
     limit: int = DEFAULT_IDS
     after: Place | None = None
     minutes: tuple[int, int] = (0, 1440)
+    texts: bool = False
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -114,7 +117,10 @@ def parse(
         grain=grain,
         last_minutes=last_minutes,
         limit=_whole(values, "limit", 1, MAX_IDS) or DEFAULT_IDS,
+        texts=_one_of(values, "texts", ("0", "1")) == "1",
     )
+    if asked.texts and asked.limit > MAX_TEXTS:
+        raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {asked.limit}")
     if asked.at is not None and asked.as_of is not None:
         raise BadInputError("at and as_of each name a state to answer from: give one of them")
     return _narrow_to_period(_go_on(asked, values), values)

@@ -84,8 +84,8 @@ def ready(url: str) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this folder; no longer, since Playwright keeps an event loop running in this thread,
-    beside which neither asyncio.run nor kafka-python works."""
+    """One Chromium for all tests of this folder. Playwright keeps an event loop running in this thread, beside which
+    neither asyncio.run nor kafka-python works, so it ends with them."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched

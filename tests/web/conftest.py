@@ -93,7 +93,7 @@ class Store:
         self._here(f"day_totals {run_id}")
         counts: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
         for cell in self.runs[run_id]:
-            counts[cell[2:7]] += 1
+            counts[cell[2:7]] += len(cell.ids)
         return [Total(str(day), *key, n) for key, n in counts.items()]
 
     def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
@@ -125,7 +125,7 @@ def _counts(cells: Posts, categories: Sequence[str]) -> list[CellCount]:
     counts: dict[tuple[str, int, str, str, str, str, str], int] = defaultdict(int)
     for cell in cells:
         if cell.category in categories:
-            counts[cell[:7]] += 1
+            counts[cell[:7]] += len(cell.ids)
     return [CellCount(*key, n) for key, n in counts.items()]
 
 
