@@ -151,15 +151,26 @@ class Archive:
         rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
         return [Row(**row) for row in rows]
 
-    def file_of(self, row: Row) -> str | None:
-        """The file that holds a row, relative to the table's folder; None where no file does (any more)."""
-        place = (ds.field("cluster") == row.cluster) & (ds.field("topic") == row.topic)
-        place &= (ds.field("partition") == row.partition) & (ds.field("offset") == row.offset)
+    def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
+        """The file of each row, relative to the table's folder. A row without a key, or that is gone, is left out."""
+        wanted = {(r.cluster, r.topic, r.partition, r.offset): r for r in rows}
+        if not wanted:
+            return {}
+        days = sorted({row.day for row in wanted.values()})
+        where = ds.field("key").isin(sorted({row.key for row in wanted.values() if row.key is not None}))
+        where &= ds.field("offset").isin(sorted({row.offset for row in wanted.values()}))
+        found = {}
         try:
-            table = self._table().to_pyarrow_dataset(file_pruning_predicate=[("day", "=", row.day)])
-            return next((str(file.path) for file in table.get_fragments(place) if file.count_rows(filter=place)), None)
+            table = self._table().to_pyarrow_dataset(file_pruning_predicate=[("day", "in", days)])
+            for file in table.get_fragments(where):
+                places = file.to_table(columns=["cluster", "topic", "partition", "offset"], filter=where)
+                for held in places.to_pylist():
+                    row = wanted.get((held["cluster"], held["topic"], held["partition"], held["offset"]))
+                    if row is not None:
+                        found[row] = str(file.path)
         except (OSError, pa.ArrowException) as error:
             raise UnavailableError(f"the archive at {self.uri} could not be read: {error}") from error
+        return found
 
     def classes(self, topic: str, cluster: str) -> Counter[Class]:
         """What the rows of `topic` from `cluster` count as. Their number is the sum: every row is in one class.

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from drinkstream.archive import Archive
+from drinkstream.lookup import Records
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
@@ -15,7 +16,7 @@ from webapp import api, health, pages
 from webapp.live import Store
 from webapp.pending import Count, Pending
 from webapp.serving import Serving
-from webapp.texts import Patience, Records
+from webapp.texts import Patiently
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -55,7 +56,7 @@ def create_app(
     view = View(store, names.categories, settings.live_refresh, clock)
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
-    here = Serving(view, pending, names, clock, settings.home / "web", records or archive, Patience())
+    here = Serving(view, pending, names, clock, settings.home / "web", records or Patiently(archive))
     here.init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
@@ -73,6 +74,6 @@ def _harden(response: Response) -> Response:
 def _error(error: HTTPException) -> tuple[Response | str, int]:
     code = error.code or 500
     if request.path.startswith("/api/"):
-        known = "share, trend, posts, days, status" if code == 404 else error.description
+        known = "share, trend, posts, why, days, status" if code == 404 else error.description
         return jsonify(error=f"no such route; /api/v1/ has {known}" if code == 404 else f"{known}"), code
     return render_template("error.html", title=error.name, message=error.description), code

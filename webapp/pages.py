@@ -7,11 +7,12 @@ from typing import Any, cast, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
 
+from drinkstream import words
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
-from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.share import KINDS, By, denominator
 from webapp import answers, query
-from webapp.api import ask
+from webapp.api import ask, explained
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
 
@@ -89,6 +90,12 @@ def posts() -> str:
     )
 
 
+@blueprint.get("/why/<path:key>", merge_slashes=False)
+def why(key: str) -> str:
+    """Everything about one post."""
+    return render_template("why.html", answer=explained(key))
+
+
 @blueprint.get("/assets/<path:name>")
 def asset(name: str) -> Response:
     """A file of the chart library that the set-up downloaded."""
@@ -99,6 +106,12 @@ def asset(name: str) -> Response:
 def bad_input(error: BadInputError) -> tuple[str, int]:
     """400, with what is allowed."""
     return render_template("error.html", title="This question cannot be answered", message=str(error)), 400
+
+
+@blueprint.errorhandler(NotFoundError)
+def not_found(error: NotFoundError) -> tuple[str, int]:
+    """404, with what there is."""
+    return render_template("error.html", title="This post is not known", message=str(error)), 404
 
 
 @blueprint.errorhandler(UnavailableError)
@@ -137,6 +150,23 @@ def clock(when: str | None) -> str:
 def moment(when: str | None) -> str:
     """An RFC 3339 instant as people read it, to the second."""
     return f"{when[:10]} {when[11:19]} UTC" if when is not None else "–"
+
+
+@blueprint.app_template_filter()
+def marked(record: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """The text of a record of `why`, cut at its mentions: (part, the rule that counts it, or None)."""
+    text, at, parts = record["text"], 0, []
+    for mention in record["mentions"]:
+        if mention["start"] >= at:  # two mentions may share their place
+            parts += [(text[at : mention["start"]], None), (text[mention["start"] : mention["end"]], mention["rule"])]
+            at = mention["end"]
+    return [*parts, (text[at:], None)]
+
+
+@blueprint.app_template_filter()
+def spoken(record: Mapping[str, Any]) -> list[str]:
+    """What a record of `why` mentions, and what was held back, in words."""
+    return list(words.spoken(record))
 
 
 @blueprint.app_template_filter()

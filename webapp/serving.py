@@ -8,8 +8,8 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from drinkstream.lookup import Records
 from webapp.pending import Pending
-from webapp.texts import Patience, Records
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -26,7 +26,6 @@ class Serving:
     clock: Callable[[], datetime]
     assets: Path
     archive: Records
-    patience: Patience
 
     def init_app(self, app: Flask) -> None:
         """Hand it to the routes, and start their threads with the first request: that comes after any fork."""

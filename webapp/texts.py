@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from drinkstream.archive import Row
 from drinkstream.errors import UnavailableError
+from drinkstream.lookup import Records
 from drinkstream.post import NO_DAY
 from drinkstream.standing import Text, read, text_of
 
@@ -23,14 +24,6 @@ _AT_ONCE = 4
 T = TypeVar("T")
 
 
-class Records(Protocol):
-    """What the web asks the archive; drinkstream.archive.Archive is one."""
-
-    def records(self, keys: Iterable[str], *days: str) -> list[Row]: ...
-    def days(self) -> dict[str, int]: ...
-    def file_of(self, row: Row) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """The text of each post by its key `source:id`; where the archive gave no answer, `failing` says why."""
@@ -39,30 +32,42 @@ class Found:
     failing: str | None = None
 
 
-class Patience:
-    """Asks the archive in threads of its own, a few questions at once."""
+class Patiently:
+    """An archive that is waited for, but not for long. Asked in threads of its own, a few questions at once."""
 
-    def __init__(self, seconds: float = PATIENCE_S) -> None:
+    def __init__(self, archive: Records, seconds: float = PATIENCE_S) -> None:
+        self._archive = archive
         self._seconds = seconds
         # it starts its threads with the first question, which comes after any fork
         self._pool = ThreadPoolExecutor(_AT_ONCE, "archive")
 
-    def wait(self, ask: Callable[[], T]) -> T:
-        """The answer. Raises UnavailableError where it takes too long; the late answer is dropped."""
+    def records(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """As the archive's own. Raises UnavailableError where it takes too long, as all of these do."""
+        return self._wait(lambda: self._archive.records(keys, *days))
+
+    def days(self) -> dict[str, int]:
+        """As the archive's own."""
+        return self._wait(self._archive.days)
+
+    def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
+        """As the archive's own."""
+        return self._wait(lambda: self._archive.files_of(rows))
+
+    def _wait(self, ask: Callable[[], T]) -> T:
         asked = self._pool.submit(ask)
         try:
             return asked.result(self._seconds)
         except Late:
-            asked.cancel()
+            asked.cancel()  # one that has begun goes on, and its late answer is dropped
             raise UnavailableError(f"the archive did not answer within {self._seconds:g} seconds") from None
 
 
-def look_up(archive: Records, patience: Patience, keys: Collection[str], days: Collection[str]) -> Found:
+def look_up(archive: Records, keys: Collection[str], days: Collection[str]) -> Found:
     """The texts of the posts `keys`, which were counted on event `days`: only these and the day `none` are read."""
     if not keys:
         return Found()
     try:
-        rows = patience.wait(lambda: archive.records(keys, *sorted(days), NO_DAY))
+        rows = archive.records(keys, *sorted(days), NO_DAY)
     except UnavailableError as error:
         return Found(failing=str(error))
     by_key: dict[str, list[Row]] = defaultdict(list)

@@ -12,7 +12,7 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 def test_every_route_is_described(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path), lambda: NotImplemented)
     routes = {rule.rule.split("<")[0] for rule in app.url_map.iter_rules()}
-    described = set(re.findall(r"`(/[^`?]*)`", TEXT)) - {"/api/v1/"}
+    described = {route.split("<")[0] for route in re.findall(r"`(/[^`?]*)`", TEXT)} - {"/api/v1/"}
     assert {"/assets/" if route.startswith("/assets/") else route for route in described} == routes
 
 

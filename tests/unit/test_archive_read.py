@@ -116,24 +116,24 @@ def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> Non
 def test_a_row_is_found_in_its_file(tmp_path: Path) -> None:
     """The one that holds it, though others hold the same offsets of other partitions, or its neighbours."""
     found = archive(tmp_path, [row(0), row(9)], [row(5), row(5, partition=1)], [row(5, day="none", partition=2)])
-    files = {(one.partition, one.offset): found.file_of(one) for one in found.records(["x:0", "x:5", "x:9"])}
+    rows = found.records(["x:0", "x:5", "x:9"])
+    files = {(one.partition, one.offset): file for one, file in found.files_of(rows).items()}
     assert files[0, 0] == files[0, 9] != files[0, 5] == files[1, 5]
-    assert all((tmp_path / str(file)).is_file() for file in files.values())
-    assert str(files[2, 5]).startswith("day=none/")
-    (gone,) = found.records(["x:9"])
-    assert found.file_of(replace(gone, offset=404)) is None
+    assert all((tmp_path / file).is_file() for file in files.values())
+    assert files[2, 5].startswith("day=none/")
+    assert found.files_of([replace(rows[0], offset=404)]) == found.files_of([]) == {}
 
 
 def test_a_file_that_cannot_be_read_makes_the_archive_unavailable(tmp_path: Path) -> None:
     """The message names the file."""
     found = archive(tmp_path, [row(0)])
-    (one,) = found.records(["x:0"])
-    file = tmp_path / str(found.file_of(one))
+    rows = found.records(["x:0"])
+    file = tmp_path / found.files_of(rows)[rows[0]]
     file.write_bytes(file.read_bytes()[:20])
     with pytest.raises(UnavailableError, match=file.name):
         found.records(["x:0"])
     with pytest.raises(UnavailableError, match=file.name):
-        found.file_of(one)
+        found.files_of(rows)
 
 
 def test_every_record_is_in_one_class(tmp_path: Path) -> None:

@@ -116,6 +116,18 @@ class Store:
         self._here(f"speed_ids {epoch}")
         yield from (c for c in _within(self.lives[epoch], hours) if (c.category, c.brand) == (category, brand))
 
+    def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        self._here(f"batch_minute {run_id}")
+        yield from _at(self.runs[run_id], hour, minute, categories)
+
+    def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        self._here(f"speed_minute {epoch}")
+        yield from _at(self.lives[epoch], hour, minute, categories)
+
+
+def _at(cells: Posts, hour: str, minute: int, categories: Iterable[str]) -> Posts:
+    return [cell for cell in cells if cell[:2] == (hour, minute) and cell.category in set(categories)]
+
 
 def _within(cells: Posts, hours: Sequence[str]) -> Posts:
     return [cell for cell in cells if cell.hour in hours]

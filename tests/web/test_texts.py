@@ -5,11 +5,13 @@ import json
 import random
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from drinkstream.archive import Archive
 from drinkstream.cells import levels, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.share import KINDS
@@ -18,7 +20,7 @@ from drinkstream.store.read import CellIds
 from tests.lib.archived import archive, row
 from tests.web.conftest import Store, Web
 from webapp.serving import serving
-from webapp.texts import Patience
+from webapp.texts import Patiently
 
 TEXTS = "posts?from=2017-09-14&to=2017-09-14&reposts=include&texts=1"
 DELETED = {"delete": {"status": {"id_str": "102"}}}
@@ -88,8 +90,8 @@ def test_a_slow_archive_does_not_hold_the_page(web: Web, monkeypatch) -> None:
     """Not even where all that may ask it at once already wait."""
     released = Event()
     slow = type("Slow", (), {"records": lambda *_: released.wait(30) and []})()
-    here = serving(web.client.application)
-    monkeypatch.setitem(web.client.application.extensions, "drinkstream", _with(here, slow, Patience(0.05)))
+    app = web.client.application
+    monkeypatch.setitem(app.extensions, "drinkstream", replace(serving(app), archive=Patiently(slow, 0.05)))
     for _ in range(6):
         answer = web.get(TEXTS)
         assert (len(answer["ids"]), answer["texts"]) == (4, None)
@@ -97,13 +99,14 @@ def test_a_slow_archive_does_not_hold_the_page(web: Web, monkeypatch) -> None:
     released.set()
 
 
-def test_patience_passes_on_what_the_archive_says() -> None:
-    def failing() -> int:
-        raise UnavailableError("gone")
-
-    assert Patience().wait(lambda: 3) == 3
-    with pytest.raises(UnavailableError, match="gone"):
-        Patience().wait(failing)
+def test_patience_passes_on_what_the_archive_says(tmp_path: Path) -> None:
+    archived(tmp_path, ("101", line("101", "a latte")))
+    here = Archive(str(tmp_path / "archive"))
+    rows = Patiently(here).records(["x:101"], "2017-09-14")
+    assert (rows, Patiently(here).days()) == (here.records(["x:101"]), {"2017-09-14": 1})
+    assert Patiently(here).files_of(rows) == here.files_of(rows)
+    with pytest.raises(UnavailableError, match="no archive at"):
+        Patiently(Archive(str(tmp_path))).days()
 
 
 def test_a_page_of_texts_is_short(web: Web) -> None:
@@ -140,7 +143,3 @@ def test_every_cell_of_a_day_opens_as_many_posts_as_it_counts(web: Web, store: S
         assert {text["text"] for text in answer["texts"]} == {f"text {one}" for one in ids}
         shown = re.findall(r'<p class="text shown"', web.client.get(f"/posts?{question}").text)
         assert len(answer["ids"]) == answer["total"] == len(ids) == len(shown)
-
-
-def _with(here, archive, patience):
-    return type(here)(here.view, here.pending, here.names, here.clock, here.assets, archive, patience)
