@@ -17,7 +17,7 @@ from drinkstream.archive import Row
 from drinkstream.cells import Level, hour_of, levels, minute_of
 from drinkstream.classify import Classifier
 from drinkstream.errors import BadInputError, NotFoundError
-from drinkstream.merge import Choice, Publication
+from drinkstream.merge import Choice, Publication, instant
 from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of
 from drinkstream.standing import Version, order, read, taken, text_of
 from drinkstream.store.read import EpochRow, Run
@@ -268,7 +268,7 @@ def _run(facts: RunFacts, versions: Sequence[Version]) -> dict[str, Any]:
         "run": publication.run_id,
         "day": day,
         "seq": publication.seq,
-        "published_at": publication.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "published_at": instant(publication.at),
         "by": publication.who,
         "why": publication.why,
         "meaning": run.meaning if run is not None else None,

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from drinkstream.merge import Choice, Publication, choose
+from drinkstream.merge import Choice, Publication, absence, choose, instant
 from drinkstream.share import Shares, shares
 from webapp import listing
 from webapp.counts import Counts, add, columns, matching, totals
@@ -21,12 +21,16 @@ QUIET_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of an answer: the layer that was chosen for it, its counts (None: missing) and their meaning version."""
+    """One day of an answer: the layer that was chosen for it, its counts and their meaning version.
+
+    A missing day has no counts, and the reason in words.
+    """
 
     choice: Choice
     publication: Publication | None
     counts: Counts | None
     meaning: str | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,20 @@ def basis(
 ) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
-    choices = [choose(day, snapshot) for day in asked.days]
-    days = [Day(choice, snapshot.publications.get(choice.day), *view.day(state, choice)) for choice in choices]
-    return Basis(view, state, now, token, tuple(days), texts)
+
+    def day(choice: Choice) -> Day:
+        publication = snapshot.publications.get(choice.day)
+        counts, meaning = view.day(state, choice)
+        if counts is None:
+            return Day(choice, publication, None, None, absence(choice.day, snapshot, state.log, asked.as_of))
+        if choice.run is not None and meaning is None and not len(counts.n):
+            # neither the run's row nor its totals are there: zero would be a low number
+            gone = f"run {choice.run} was in force, and is no longer kept"
+            return Day(Choice(choice.day, "missing"), publication, None, None, gone)
+        return Day(choice, publication, counts, meaning)
+
+    days = tuple(day(choose(wanted, snapshot)) for wanted in asked.days)
+    return Basis(view, state, now, token, days, texts)
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -197,12 +212,6 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
     }
 
 
-def instant(when: datetime) -> str:
-    """An instant in RFC 3339, UTC, to the millisecond where it has some."""
-    spec = "milliseconds" if when.microsecond else "seconds"
-    return when.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
-
-
 def spans(known: Sequence[date]) -> list[tuple[date, date]]:
     """Days in order, as runs of neighbours: (first, last) of each."""
     if not known:
@@ -238,6 +247,7 @@ def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
         "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
+        "reason": day.reason,
     }
 
 

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from drinkstream.cells import ANY
 from drinkstream.errors import BadInputError
-from drinkstream.merge import days_between
+from drinkstream.merge import days_between, instant
 from drinkstream.share import By, Filter, kinds
 from webapp.listing import Place, place
 from webapp.texts import MAX_TEXTS
@@ -123,6 +123,8 @@ def parse(
         raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {asked.limit}")
     if asked.at is not None and asked.as_of is not None:
         raise BadInputError("at and as_of each name a state to answer from: give one of them")
+    if asked.as_of is not None and asked.as_of > now:
+        raise BadInputError(f"as_of: {values['as_of']} has not come yet; it is {instant(now)}")
     return _narrow_to_period(_go_on(asked, values), values)
 
 

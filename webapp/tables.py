@@ -45,7 +45,7 @@ def posts(answer: dict[str, Any]) -> str:
 
 def days(answer: dict[str, Any]) -> str:
     """One row for each day."""
-    names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why")
+    names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why", "reason")
     return _text(names, ([row[name] for name in names] for row in answer["days"]))
 
 

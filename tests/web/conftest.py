@@ -41,7 +41,10 @@ def post(when: str, post_id: str, source: str, kind: str, lang: str, *mentions: 
 
 @dataclass
 class Store:
-    """What drinkstream.store.read.Reader answers, from lists; `away` makes every question fail, `away_for` some."""
+    """What drinkstream.store.read.Reader answers, from lists.
+
+    `gone` runs have no row; `away` makes every question fail, `away_for` some.
+    """
 
     log: list[Publication] = field(default_factory=list)
     rows: list[EpochRow] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Store:
     lives: dict[str, Posts] = field(default_factory=dict)
     ended: list[Batch] = field(default_factory=list)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
+    gone: set[str] = field(default_factory=set)
     away: bool = False
     away_for: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -78,6 +82,8 @@ class Store:
 
     def run(self, day: date, run_id: str) -> Run | None:
         self._here(f"run {run_id}")
+        if run_id in self.gone:
+            return None
         position = {"cluster/posts/0": 9} if run_id == "run-1" else {}
         return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position)
 
