@@ -169,7 +169,7 @@ class Archive:
                     if row is not None:
                         found[row] = str(file.path)
         except (OSError, pa.ArrowException) as error:
-            raise UnavailableError(f"the archive at {self.uri} could not be read: {error}") from error
+            raise self._unreadable(error) from error
         return found
 
     def classes(self, topic: str, cluster: str) -> Counter[Class]:
@@ -215,10 +215,14 @@ class Archive:
             raise UnavailableError(
                 f"no archive at {self.uri} yet: the archive query makes it at its first start"
             ) from None
-        except DeltaError as error:
-            if self.pinned is None:
-                raise
+        except (DeltaError, OSError) as error:
+            if self.pinned is None or isinstance(error, OSError):
+                raise self._unreadable(error) from error
             raise UnavailableError(f"{self.uri} has no version {self.pinned} (any more): {error}") from error
+
+    def _unreadable(self, error: Exception) -> UnavailableError:
+        said = str(error).splitlines() or [type(error).__name__]  # a trace may follow
+        return UnavailableError(f"the archive at {self.uri} could not be read: {said[0]}")
 
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
         # the engine takes no parameters: every value in these texts went through _quoted
@@ -231,7 +235,7 @@ class Archive:
             if type(error) is not Exception:
                 raise
             # the engine has no kind of its own for a file that it cannot read; the message names it
-            raise UnavailableError(f"the archive at {self.uri} could not be read: {error}") from error
+            raise self._unreadable(error) from error
 
 
 def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:

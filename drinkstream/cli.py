@@ -61,7 +61,8 @@ def why(post: str, as_json: bool) -> None:
     from drinkstream.settings import Settings
     from drinkstream.store.read import Reader
     from drinkstream.store.session import connect
-    from drinkstream.why import explain, parse, told
+    from drinkstream.why import explain, parse
+    from drinkstream.words import told
 
     source, post_id = parse(post)
     settings = Settings.load()

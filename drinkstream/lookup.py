@@ -7,7 +7,7 @@ from typing import Protocol
 from drinkstream.archive import Row
 from drinkstream.cells import ANY, hour_of
 from drinkstream.merge import Publication, choose, snapshot
-from drinkstream.post import NO_DAY, Post, day_of
+from drinkstream.post import NO_DAY, day_of
 from drinkstream.standing import read
 from drinkstream.store.read import CellIds, EpochRow, Run
 from drinkstream.taxonomy import load
@@ -45,12 +45,8 @@ def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
     if not rows:
         rows, days = archive.records([key]), None
     held = tuple(sorted(day for day in archive.days() if day != NO_DAY)) if not rows else ()
-    versions = read(rows)
-    starts = minutes(source, post_id, versions)
-    written = {day_of(ms) for ms in starts} | {
-        day_of(v.record.event_ms) for v in versions if isinstance(v.record, Post)
-    }
-    of = sorted(date.fromisoformat(day) for day in written)
+    starts = minutes(source, post_id, read(rows))
+    of = sorted({date.fromisoformat(day_of(ms)) for ms in starts})
     current = next((row for row in store.epochs() if row.status == "current"), None)
     state = snapshot(store.publications(sorted({str(day)[:7] for day in of})), current.as_epoch if current else None)
     categories = (ANY, *load().categories)

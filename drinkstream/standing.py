@@ -23,6 +23,12 @@ class Version:
     row: Row
     record: Record
 
+    @property
+    def own(self) -> bool:
+        """Whether the record is about the post that its key names. Another program may have sent one that is not."""
+        record = self.record
+        return isinstance(record, Post | Tombstone) and self.row.key == f"{record.source}:{record.id}"
+
     def of(self, day: str) -> bool:
         """Whether a recompute of `day` reads it: it lies under that day, or under the one of no day."""
         return self.row.day in (day, NO_DAY)
@@ -53,22 +59,24 @@ def read(rows: Iterable[Row]) -> tuple[Version, ...]:
 
 
 def taken(versions: Sequence[Version]) -> tuple[Taken, ...]:
-    """For each event day of a post's versions, which one the batch layer takes, by day. All are of one post.
+    """For each event day of a post's versions, which one the batch layer takes, by day. All have the post's key.
 
     The last one marked as an edit if there is one, else the first; none where a delete or a withholding in all
     countries is among the records, whichever came first.
     """
-    days = sorted({day_of(v.record.event_ms) for v in versions if isinstance(v.record, Post)})
-    return tuple(_taken(day, versions) for day in days)
+    about = [v for v in versions if v.own]
+    days = sorted({day_of(v.record.event_ms) for v in about if isinstance(v.record, Post)})
+    return tuple(_taken(day, about) for day in days)
 
 
 def text_of(versions: Sequence[Version]) -> Text:
     """The text that may be shown of a post, given all its archived records: that of the version that is taken."""
     if not versions:
         return Text("absent", None, NOT_ARCHIVED)
-    orders = [v.record for v in versions if isinstance(v.record, Tombstone) and v.record.action != "scrub_geo"]
-    if orders:
-        return Text("withheld", None, " and ".join(dict.fromkeys(order(found) for found in orders)))
+    orders = [v.record for v in versions if v.own and isinstance(v.record, Tombstone)]
+    hiding = [found for found in orders if found.action != "scrub_geo"]
+    if hiding:
+        return Text("withheld", None, " and ".join(dict.fromkeys(order(found) for found in hiding)))
     for choice in taken(versions):
         if choice.version is not None and isinstance(choice.version.record, Post):
             return Text("shown", choice.version.record.text, None)
@@ -96,13 +104,11 @@ def order(tombstone: Tombstone) -> str:
 def _taken(day: str, versions: Sequence[Version]) -> Taken:
     orders = [v.record for v in versions if v.of(day) and isinstance(v.record, Tombstone) and removes(v.record)]
     if orders:
-        return Taken(day, None, f"left out: {' and '.join(dict.fromkeys(order(found) for found in orders))}")
+        return Taken(day, None, " and ".join(dict.fromkeys(order(found) for found in orders)))
     posts = [(v, v.record) for v in versions if v.of(day) and isinstance(v.record, Post)]
     posts = [(v, post) for v, post in posts if day_of(post.event_ms) == day]
     if not posts:
-        return Taken(
-            day, None, "left out: its record lies under another day, which a recompute of this one does not read"
-        )
+        return Taken(day, None, "its record lies under another day, which a recompute of this one does not read")
     edits = [v for v, post in posts if post.edited]
     if edits:
         which = "the only edit" if len(edits) == 1 else f"the last of {len(edits)} edits"

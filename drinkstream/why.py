@@ -2,11 +2,11 @@
 
 facts      the archived records, and the cells of the runs and the epoch that hold the post      lookup.py
 answer     plain values, as JSON has them                                                        `explain`
-words      the answer for a reader at a terminal                                                 `told`
+words      the answer for a reader at a terminal                                                 words.py
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,7 +24,7 @@ from drinkstream.store.read import EpochRow, Run
 from drinkstream.taxonomy import load
 from drinkstream.wire_values import event_time
 from drinkstream.wire_values import post_id as x_id
-from drinkstream.words import named, plain, spoken
+from drinkstream.words import named, plain
 
 CellName = tuple[str, int, str, str, str, str, str]
 """(hour, minute, category, brand, source, kind, lang)"""
@@ -87,10 +87,10 @@ def time_in_id(source: str, post_id: str) -> int | None:
     return event_time(post_id, None) if source in TIMED else None
 
 
-def minutes(facts_of: str, post_id: str, versions: Iterable[Version]) -> frozenset[int]:
-    """The minutes (start, ms since 1970 UTC) that a post of source `facts_of` may count in, by its id and versions."""
+def minutes(source: str, post_id: str, versions: Iterable[Version]) -> frozenset[int]:
+    """The minutes (start, ms since 1970 UTC) that a post may count in, by its id and its versions."""
     times = [v.record.event_ms for v in versions if isinstance(v.record, Post)]
-    carried = time_in_id(facts_of, post_id)
+    carried = time_in_id(source, post_id)
     return frozenset(minute_of(ms) for ms in ([*times, carried] if carried is not None else times))
 
 
@@ -132,39 +132,6 @@ def explain(facts: Facts) -> dict[str, Any]:
     }
 
 
-def told(answer: Mapping[str, Any]) -> Iterator[str]:
-    """The answer in lines of words."""
-    yield f"{answer['post']}:"
-    if answer["state"] == "shown":
-        yield f"  says {answer['text']!r}"
-    else:
-        yield f"  text {answer['state']}: {answer['why']}"
-    for number, record in enumerate(answer["records"], 1):
-        yield f"  record {number}: {place(record)}, arrived {record['arrived']}"
-        yield f"    in {record['file'] or 'no file any more'}"
-        yield f"    {record['says']}"
-        if record["mentions"] is not None:
-            yield from (f"    {line}" for line in spoken(record))
-        if record["levels"]:
-            yield f"    counts for {', '.join(level['name'] for level in record['levels'])}"
-    for day in answer["days"]:
-        which = f"takes record {day['record']}, " if day["record"] is not None else ""
-        yield f"  a recompute of {day['day']} {which}{day['why']}"
-    for run in answer["runs"]:
-        yield f"  run {run['run']}, in force for {run['day']} (meaning {run['meaning'] or 'unknown'}): {run['says']}"
-    if answer["epoch"] is not None:
-        epoch = answer["epoch"]
-        yield f"  live count {epoch['epoch']} (meaning {epoch['meaning']}): {epoch['says']}"
-    for choice in answer["answered"]:
-        yield f"  {choice['day']} is answered by {choice['run'] or choice['epoch'] or 'no layer: it is missing'}"
-    yield f"  explained by the rules of meaning {answer['meaning']}"
-
-
-def place(record: Mapping[str, Any]) -> str:
-    """Where a record of an answer lies in Kafka, in words."""
-    return f"{record['topic']}/{record['partition']} offset {record['offset']}"
-
-
 def _unknown(facts: Facts) -> str:
     searched = f"under {' and '.join(facts.days)}" if facts.days is not None else "under any day"
     held = (
@@ -194,7 +161,7 @@ def _record(version: Version, file: str | None, taken_for: list[str], withheld: 
         "file": file,
         "shape": row.shape,
         "what": type(record).__name__.lower(),
-        "says": _says(record),
+        "says": _says(record) if version.own or not isinstance(record, Post | Tombstone) else _about_another(record),
         "taken_for": taken_for,
         **dict.fromkeys(("version", "event_time", "kind", "lang", "edited", "text", "mentions", "held", "levels")),
     }
@@ -231,6 +198,10 @@ def _says(record: object) -> str:
         case Rejected():
             return f"rejected for the reason {record.reason}: it counts nowhere"
     raise TypeError(f"not a record: {record!r}")
+
+
+def _about_another(record: Post | Tombstone) -> str:
+    return f"{_says(record)}; it is about {record.source}:{record.id}, though its key says otherwise, and counts there"
 
 
 def _a(kind: str) -> str:
@@ -282,7 +253,7 @@ def _run(facts: RunFacts, versions: Sequence[Version]) -> dict[str, Any]:
 def _epoch(facts: EpochFacts, versions: Sequence[Version]) -> dict[str, Any]:
     epoch = facts.epoch
     seen = [v for v in versions if _seen(v.row, epoch)]
-    posts = [v.record for v in seen if isinstance(v.record, Post)]
+    posts = [v.record for v in seen if v.own and isinstance(v.record, Post)]
     expected = frozenset(cell for post in posts for cell in _cells(post))
     blind = sorted({day_of(post.event_ms) for post in posts} & {str(day) for day in epoch.blind_days})
     says = _verdict(facts.cells, expected, epoch.meaning)

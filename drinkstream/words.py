@@ -1,4 +1,4 @@
-"""A classification as plain values, and in words for a reader."""
+"""What the classifier decided, as plain values; and answers in words, for a reader at a terminal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -46,3 +46,32 @@ def named(level: Level) -> str:
     if level.category == ANY:
         return level.brand
     return f"{level.category} with {level.brand}" if level.brand else level.category
+
+
+def told(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an answer of why.py."""
+    yield f"{answer['post']}:"
+    if answer["state"] == "shown":
+        yield f"  says {answer['text']!r}"
+    else:
+        yield f"  text {answer['state']}: {answer['why']}"
+    for number, record in enumerate(answer["records"], 1):
+        place = f"{record['topic']}/{record['partition']} offset {record['offset']}"
+        yield f"  record {number}: {place}, arrived {record['arrived']}"
+        yield f"    in {record['file'] or 'no file any more'}"
+        yield f"    {record['says']}"
+        if record["mentions"] is not None:
+            yield from (f"    {line}" for line in spoken(record))
+        if record["levels"]:
+            yield f"    counts for {', '.join(level['name'] for level in record['levels'])}"
+    for day in answer["days"]:
+        which = f"takes record {day['record']}, " if day["record"] is not None else "leaves it out: "
+        yield f"  a recompute of {day['day']} {which}{day['why']}"
+    for run in answer["runs"]:
+        yield f"  run {run['run']}, in force for {run['day']} (meaning {run['meaning'] or 'unknown'}): {run['says']}"
+    if answer["epoch"] is not None:
+        epoch = answer["epoch"]
+        yield f"  live count {epoch['epoch']} (meaning {epoch['meaning']}): {epoch['says']}"
+    for choice in answer["answered"]:
+        yield f"  {choice['day']} is answered by {choice['run'] or choice['epoch'] or 'no layer: it is missing'}"
+    yield f"  explained by the rules of meaning {answer['meaning']}"

@@ -134,6 +134,9 @@ def test_a_file_that_cannot_be_read_makes_the_archive_unavailable(tmp_path: Path
         found.records(["x:0"])
     with pytest.raises(UnavailableError, match=file.name):
         found.files_of(rows)
+    (tmp_path / "_delta_log" / f"{1:020}.json").write_text("{not JSON")
+    with pytest.raises(UnavailableError, match=r"could not be read: .*[^\n]$"):
+        found.records(["x:0"])
 
 
 def test_every_record_is_in_one_class(tmp_path: Path) -> None:

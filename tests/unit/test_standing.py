@@ -43,16 +43,14 @@ def test_which_version_is_taken_is_said_with_the_reason() -> None:
     assert verdicts(edit, again, first) == [(day, post("c", 1), "the only edit among 3 deliveries")]
     assert verdicts(first, edit, last) == [(day, post("d", 2), "the last of 2 edits among 3 deliveries")]
     assert verdicts(edit) == [(day, post("c", 1), "the only edit among one delivery")]
-    assert verdicts(row(DELETE), first) == [(day, None, "left out: deleted")]
-    assert verdicts(first, row(withheld("XX"), 4), row(DELETE, 5)) == [
-        (day, None, "left out: withheld everywhere and deleted")
-    ]
+    assert verdicts(row(DELETE), first) == [(day, None, "deleted")]
+    assert verdicts(first, row(withheld("XX"), 4), row(DELETE, 5)) == [(day, None, "withheld everywhere and deleted")]
     assert verdicts(first, row(withheld("DE"), 4)) == [(day, post("a"), "the only version")]
     assert verdicts(row(DELETE)) == []
 
 
 def test_a_record_under_another_day_is_not_read_for_its_own() -> None:
-    elsewhere = "left out: its record lies under another day, which a recompute of this one does not read"
+    elsewhere = "its record lies under another day, which a recompute of this one does not read"
     assert verdicts(row(post("a"), day="2017-09-15")) == [("2017-09-14", None, elsewhere)]
     assert verdicts(row(post("a"), day="none")) == [("2017-09-14", post("a"), "the only version")]
     assert verdicts(row(post("a")), row(DELETE, 1, day="2017-09-15"))[0][1] == post("a")
@@ -71,6 +69,10 @@ def test_a_record_under_another_day_is_not_read_for_its_own() -> None:
         ([DELETE], Text("withheld", None, "deleted")),
         ([], Text("absent", None, NOT_ARCHIVED)),
         ([b'{"data":'], Text("absent", None, "its record could not be read: cut_off")),
+        (
+            [post("tea").replace(ID.encode(), b"908300000000000001")],
+            Text("absent", None, "no post is among its archived records"),
+        ),
         ([b""], Text("absent", None, "no post is among its archived records")),
     ],
 )

@@ -10,7 +10,8 @@ from drinkstream.archive import Row
 from drinkstream.errors import BadInputError, NotFoundError
 from drinkstream.merge import Choice, Publication
 from drinkstream.store.read import EpochRow, Run
-from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, explain, parse, told
+from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, explain, parse
+from drinkstream.words import told
 
 ID = "908300000000000000"  # 2017-09-14T12:02:50.054Z
 KEY = f"x:{ID}"
@@ -175,7 +176,7 @@ def test_of_a_deleted_post_no_word_is_quoted() -> None:
     post, order = answer["records"]
     assert (post["text"], post["held"]) == (None, [{"alias": None, "rule": "traps.tea-things"}])
     assert (order["what"], order["says"], order["mentions"]) == ("tombstone", "an order about the post: deleted", None)
-    assert answer["days"] == [{"day": "2017-09-14", "record": None, "why": "left out: deleted"}]
+    assert answer["days"] == [{"day": "2017-09-14", "record": None, "why": "deleted"}]
     assert answer["runs"][0]["says"] == (
         "counts it in 5 cells, as the rules say of the records that it read; 1 record came since, and the next "
         "recompute will leave it out"
@@ -234,6 +235,17 @@ def test_a_record_that_cannot_be_read_says_why() -> None:
         "a notice (keepalive), which counts nowhere",
     ]
     assert (answer["state"], answer["why"]) == ("absent", "its record could not be read: cut_off")
+
+
+def test_a_record_about_another_post_counts_there() -> None:
+    """Another program may send one under a key that is not its own."""
+    other = str(int(ID) + 1)
+    data = {"id": other, "edit_history_tweet_ids": [other], "text": "a starbucks latte", "lang": "en"}
+    answer = explain(facts(row(7, json.dumps({"data": data}).encode()), runs=(run(frozenset(), 8),)))
+    assert answer["records"][0]["says"].endswith(
+        f"it is about x:{other}, though its key says otherwise, and counts there"
+    )
+    assert (answer["days"], answer["runs"][0]["agrees"]) == ([], True)
 
 
 def test_what_only_the_numbers_know_is_not_unknown() -> None:

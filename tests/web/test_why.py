@@ -90,7 +90,7 @@ def test_of_a_deleted_post_neither_page_nor_api_quotes_a_word(web: Web, tmp_path
     assert (answer["state"], answer["text"], answer["records"][0]["text"]) == ("withheld", None, None)
     page = web.client.get("/why/x:101").text
     assert "Text withheld: deleted." in text(page)
-    assert "A recompute of 2017-09-14 left out: deleted." in text(page)
+    assert "A recompute of 2017-09-14 leaves it out: deleted." in text(page)
     for words in ("a starbucks latte", "spill the tea", "'tea'"):
         assert words not in text(page) + json.dumps(answer)
 
