@@ -69,12 +69,12 @@ def basis(
     def day(choice: Choice) -> Day:
         publication = snapshot.publications.get(choice.day)
         counts, meaning = view.day(state, choice)
-        if counts is None:
-            return Day(choice, publication, None, None, absence(choice.day, snapshot, state.log, asked.as_of))
-        if choice.run is not None and meaning is None and not len(counts.n):
-            # neither the run's row nor its totals are there: zero would be a low number
+        if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
+            # neither the run's row nor its totals are there any more: zero would be a low number
             gone = f"run {choice.run} was in force, and is no longer kept"
             return Day(Choice(choice.day, "missing"), publication, None, None, gone)
+        if counts is None:
+            return Day(choice, publication, None, None, absence(choice.day, snapshot, state.log, asked.as_of))
         return Day(choice, publication, counts, meaning)
 
     days = tuple(day(choose(wanted, snapshot)) for wanted in asked.days)
