@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -145,12 +146,33 @@ class Archive:
                 found[row["day"]] = row["n"]
         return found
 
-    def records(self, keys: Iterable[str], day: str | None = None) -> list[Row]:
-        """The rows with one of `keys` (`source:id`) in the order of arrival; under `day` only, where it is given."""
-        where = _among("key", keys) + ("" if day is None else f" AND day = {_quoted(day)}")
+    def records(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """The rows with one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given."""
+        where = _among("key", keys) + (f" AND {_among('day', days)}" if days else "")
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
         rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
         return [Row(**row) for row in rows]
+
+    def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
+        """The file of each row, relative to the table's folder. A row without a key, or that is gone, is left out."""
+        wanted = {(r.cluster, r.topic, r.partition, r.offset): r for r in rows}
+        if not wanted:
+            return {}
+        days = sorted({row.day for row in wanted.values()})
+        where = ds.field("key").isin(sorted({row.key for row in wanted.values() if row.key is not None}))
+        where &= ds.field("offset").isin(sorted({row.offset for row in wanted.values()}))
+        found = {}
+        try:
+            table = self._table().to_pyarrow_dataset(file_pruning_predicate=[("day", "in", days)])
+            for file in table.get_fragments(where):
+                places = file.to_table(columns=["cluster", "topic", "partition", "offset"], filter=where)
+                for held in places.to_pylist():
+                    row = wanted.get((held["cluster"], held["topic"], held["partition"], held["offset"]))
+                    if row is not None:
+                        found[row] = str(file.path)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(error) from error
+        return found
 
     def classes(self, topic: str, cluster: str) -> Counter[Class]:
         """What the rows of `topic` from `cluster` count as. Their number is the sum: every row is in one class.
@@ -195,16 +217,27 @@ class Archive:
             raise UnavailableError(
                 f"no archive at {self.uri} yet: the archive query makes it at its first start"
             ) from None
-        except DeltaError as error:
-            if self.pinned is None:
-                raise
+        except (DeltaError, OSError) as error:
+            if self.pinned is None or isinstance(error, OSError):
+                raise self._unreadable(error) from error
             raise UnavailableError(f"{self.uri} has no version {self.pinned} (any more): {error}") from error
+
+    def _unreadable(self, error: Exception) -> UnavailableError:
+        said = str(error).splitlines() or [type(error).__name__]  # a trace may follow
+        return UnavailableError(f"the archive at {self.uri} could not be read: {said[0]}")
 
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
         # the engine takes no parameters: every value in these texts went through _quoted
         sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
-        for batch in QueryBuilder().register("archive", self._table()).execute(sql):
-            yield from pa.record_batch(batch).to_pylist()
+        table = self._table()
+        try:
+            for batch in QueryBuilder().register("archive", table).execute(sql):
+                yield from pa.record_batch(batch).to_pylist()
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            # the engine has no kind of its own for a file that it cannot read; the message names it
+            raise self._unreadable(error) from error
 
 
 def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:

@@ -47,10 +47,38 @@ def classify(file: IO[str], explain: bool) -> None:
         click.echo(explained(answer) if explain else json.dumps(answer, ensure_ascii=False))
 
 
+@cli.command()
+@click.argument("post", metavar="SOURCE:ID")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON instead of words.")
+def why(post: str, as_json: bool) -> None:
+    """Why SOURCE:ID (such as x:908300000000000000) counts where it does, or does not.
+
+    Where its records lie in the archive, how each was read, what it mentions by which rule, and which runs and which
+    live count hold it. Exits with 2 where the post is not known.
+    """
+    from drinkstream.archive import Archive
+    from drinkstream.lookup import gather
+    from drinkstream.settings import Settings
+    from drinkstream.store.read import Reader
+    from drinkstream.store.session import connect
+    from drinkstream.why import explain, parse
+    from drinkstream.words import told
+
+    source, post_id = parse(post)
+    settings = Settings.load()
+    session = connect(settings, settings.reader_login())
+    try:
+        answer = explain(gather(Archive(settings.archive), Reader(session), source, post_id))
+    finally:
+        session.cluster.shutdown()
+    click.echo(json.dumps(answer, ensure_ascii=False) if as_json else "\n".join(told(answer)))
+
+
 def classified(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The answer to each line. Raises BadInputError that names the line which is not of the expected form."""
     from drinkstream.classify import Classifier
     from drinkstream.taxonomy import load
+    from drinkstream.words import plain
 
     classifier = Classifier(load())
     for number, line in enumerate(lines, 1):
@@ -64,31 +92,14 @@ def classified(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         if not isinstance(text, str) or not isinstance(lang, str | None):
             raise BadInputError(f'line {number}: expected a JSON object {{"id": ..., "text": "...", "lang": "..."?}}')
         decision = classifier.decide(text, lang)
-        yield {
-            "id": post_id,
-            "mentions": [
-                {
-                    "category": m.category,
-                    "brand": m.brand,
-                    "alias": m.alias,
-                    "start": m.start,
-                    "end": m.end,
-                    "rule": m.rule,
-                }
-                for m in decision.mentions
-            ],
-            "held": [{"alias": held.alias, "rule": held.rule} for held in decision.held],
-        }
+        yield {"id": post_id, **plain(decision)}
 
 
 def explained(answer: dict[str, Any]) -> str:
     """One answer of `classified` in words."""
-    lines = [f"{answer['id']}:"]
-    for m in answer["mentions"]:
-        what = " with ".join(part for part in (m["category"], m["brand"]) if part)
-        lines.append(f"  counts as {what}: {m['alias']!r} at {m['start']}-{m['end']}, by rule {m['rule']}")
-    lines += [f"  held back: {held['alias']!r}, by rule {held['rule']}" for held in answer["held"]]
-    return "\n".join(lines if len(lines) > 1 else [*lines, "  names no drink"])
+    from drinkstream.words import spoken
+
+    return "\n".join([f"{answer['id']}:", *(f"  {line}" for line in spoken(answer))])
 
 
 def main() -> None:

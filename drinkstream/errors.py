@@ -13,6 +13,10 @@ class BadInputError(DrinkStreamError):
     exit_code = 2
 
 
+class NotFoundError(BadInputError):
+    """What was asked for is not known; the message says what is."""
+
+
 class UnavailableError(DrinkStreamError):
     """A server or file is not there (yet): it may be there later, so a supervisor or Airflow may try again."""
 

@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from drinkstream.errors import BadInputError
@@ -112,6 +112,23 @@ def choose(day: date, state: Snapshot) -> Choice:
     if state.epoch is not None and day not in state.epoch.blind_days:
         return Choice(day, "speed", epoch=state.epoch.id)
     return Choice(day, "missing")
+
+
+def absence(day: date, state: Snapshot, log: Iterable[Publication], as_of: datetime | None = None) -> str:
+    """Why `choose` finds nothing for `day` in `state`, in words; `as_of` is the instant that the state was taken at."""
+    if as_of is not None:
+        first = min((p.at for p in log if p.day == day), default=None)
+        since = f"first published at {instant(first)}" if first is not None else "nor since"
+        return f"not published by {instant(as_of)}, {since}"
+    if state.epoch is None:
+        return "not published, and no live layer answers"
+    return "not published, and the live layer cannot answer for it"
+
+
+def instant(when: datetime) -> str:
+    """An instant in RFC 3339, UTC, to the millisecond where it has some."""
+    spec = "milliseconds" if when.microsecond else "seconds"
+    return when.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from drinkstream.archive import Archive
+from drinkstream.lookup import Records
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
@@ -15,6 +16,7 @@ from webapp import api, health, pages
 from webapp.live import Store
 from webapp.pending import Count, Pending
 from webapp.serving import Serving
+from webapp.texts import Patiently
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -38,11 +40,12 @@ def create_app(
     open_store: Callable[[], Store] | None = None,
     clock: Callable[[], datetime] = utc_now,
     count_pending: Count | None = None,
+    records: Records | None = None,
 ) -> Flask:
     """The WSGI application. It connects to the store with the first request, never before, so it may be forked.
 
     `open_store` opens what is read from (by default Cassandra, as the role that only reads), `count_pending` counts
-    what came since the runs (by default in the archive).
+    what came since the runs, `records` has the texts (both by default the archive).
     """
     settings = settings or Settings.load()
     names = Names.load()
@@ -53,7 +56,8 @@ def create_app(
     view = View(store, names.categories, settings.live_refresh, clock)
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
-    Serving(view, pending, names, clock, settings.home / "web").init_app(app)
+    here = Serving(view, pending, names, clock, settings.home / "web", records or Patiently(archive))
+    here.init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _error)
@@ -70,6 +74,6 @@ def _harden(response: Response) -> Response:
 def _error(error: HTTPException) -> tuple[Response | str, int]:
     code = error.code or 500
     if request.path.startswith("/api/"):
-        known = "share, trend, posts, days, status, reconciliation/<day>" if code == 404 else error.description
+        known = "share, trend, posts, why, days, status, reconciliation/<day>" if code == 404 else error.description
         return jsonify(error=f"no such route; /api/v1/ has {known}" if code == 404 else f"{known}"), code
     return render_template("error.html", title=error.name, message=error.description), code

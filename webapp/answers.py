@@ -1,17 +1,18 @@
 """The answers, as plain values: the page and the API show what these functions return, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from drinkstream.merge import Choice, Publication, choose
+from drinkstream.merge import Choice, Publication, absence, choose, instant
 from drinkstream.share import Shares, shares
 from webapp import listing
 from webapp.counts import Counts, add, columns, matching, totals
 from webapp.live import hours_of
 from webapp.query import Asked
+from webapp.texts import Found
 from webapp.view import State, View
 
 QUIET_S = 60
@@ -20,23 +21,28 @@ QUIET_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of an answer: the layer that was chosen for it, its counts (None: missing) and their meaning version."""
+    """One day of an answer: the layer that was chosen for it, its counts and their meaning version.
+
+    A missing day has no counts, and the reason in words.
+    """
 
     choice: Choice
     publication: Publication | None
     counts: Counts | None
     meaning: str | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What one request answers from: one state, one token, and the days of its range."""
+    """What one request answers from: one state, one token, the days of its range, and who looks up texts."""
 
     view: View
     state: State
     now: datetime
     token: str
     days: tuple[Day, ...]
+    texts: Callable[[Collection[str], Collection[str]], Found]
 
     @property
     def live(self) -> bool:
@@ -54,12 +60,25 @@ class Basis:
         return any(day.counts is not None for day in self.days)
 
 
-def basis(view: View, asked: Asked, state: State, now: datetime) -> Basis:
+def basis(
+    view: View, asked: Asked, state: State, now: datetime, texts: Callable[[Collection[str], Collection[str]], Found]
+) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
-    choices = [choose(day, snapshot) for day in asked.days]
-    days = [Day(choice, snapshot.publications.get(choice.day), *view.day(state, choice)) for choice in choices]
-    return Basis(view, state, now, token, tuple(days))
+
+    def day(choice: Choice) -> Day:
+        publication = snapshot.publications.get(choice.day)
+        counts, meaning = view.day(state, choice)
+        if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
+            # neither the run's row nor its totals are there any more: zero would be a low number
+            gone = f"run {choice.run} was in force, and is no longer kept"
+            return Day(Choice(choice.day, "missing"), publication, None, None, gone)
+        if counts is None:
+            return Day(choice, publication, None, None, absence(choice.day, snapshot, state.log, asked.as_of))
+        return Day(choice, publication, counts, meaning)
+
+    days = tuple(day(choose(wanted, snapshot)) for wanted in asked.days)
+    return Basis(view, state, now, token, days, texts)
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -84,7 +103,10 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
 
 
 def posts(asked: Asked, base: Basis) -> dict[str, Any]:
-    """One page of the ids behind a number. `total` is that number; where a day is live, at least that many ids come."""
+    """One page of the ids behind a number. `total` is that number; where a day is live, at least that many ids come.
+
+    Texts come from the archive, in the order of the ids; where it does not answer, the ids come without them.
+    """
     start, end = asked.minutes
     counted = [day.counts for day in base.days]
     if (start, end) != (0, 1440):
@@ -114,9 +136,16 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         "at": base.token,
         "ids": list(page.ids),
         "next": listing.Place(base.token, page.last).text if page.last is not None else None,
+        **(_texts(base, page) if asked.texts else {}),
         "days": day_rows(base, parts),
         "freshness": freshness(base),
     }
+
+
+def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
+    found = base.texts(page.ids, page.days)
+    rows = [{"id": key, "state": text.state, "text": text.text, "why": text.why} for key, text in found.by_key.items()]
+    return {"texts": None if found.failing is not None else rows, "texts_failing": found.failing}
 
 
 def days(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -183,12 +212,6 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
     }
 
 
-def instant(when: datetime) -> str:
-    """An instant in RFC 3339, UTC, to the millisecond where it has some."""
-    spec = "milliseconds" if when.microsecond else "seconds"
-    return when.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
-
-
 def spans(known: Sequence[date]) -> list[tuple[date, date]]:
     """Days in order, as runs of neighbours: (first, last) of each."""
     if not known:
@@ -224,6 +247,7 @@ def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
         "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
+        "reason": day.reason,
     }
 
 

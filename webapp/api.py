@@ -1,13 +1,17 @@
 """The HTTP API, version 1: the same filter for every number, as JSON or CSV."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
+from drinkstream.lookup import gather
+from drinkstream.why import explain, parse
 from webapp import answers, differences, query, tables, trends
 from webapp.serving import Serving, serving
+from webapp.texts import look_up
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -28,8 +32,16 @@ def trend() -> Response:
 
 @blueprint.get("/posts")
 def posts() -> Response:
-    """The ids behind a number."""
+    """The ids behind a number, with `texts=1` their texts too."""
     return _respond(query.POSTS, answers.posts, tables.posts)
+
+
+@blueprint.get("/why/<path:key>", merge_slashes=False)
+def why(key: str) -> Response:
+    """Why one post counts where it does."""
+    response = cast(Response, current_app.json.response(explained(key)))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @blueprint.get("/days")
@@ -54,16 +66,16 @@ def reconciliation(day: str) -> Response:
     return _revalidated(cast(Response, current_app.json.response(found)))
 
 
-@blueprint.errorhandler(differences.NotThereError)
-def not_there(error: differences.NotThereError) -> tuple[Response, int]:
-    """404: the message says what there is."""
-    return jsonify(error=str(error)), 404
-
-
 @blueprint.errorhandler(BadInputError)
 def bad_input(error: BadInputError) -> tuple[Response, int]:
     """400: the message says what is allowed."""
     return jsonify(error=str(error)), 400
+
+
+@blueprint.errorhandler(NotFoundError)
+def not_found(error: NotFoundError) -> tuple[Response, int]:
+    """404: the message says what there is."""
+    return jsonify(error=str(error)), 404
 
 
 @blueprint.errorhandler(UnavailableError)
@@ -100,4 +112,14 @@ def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, answers.Basi
     now = to.clock()
     state = to.view.state()
     asked = query.parse(request.args, allowed, to.names.known(to.view.keys), state.days, now)
-    return asked, answers.basis(to.view, asked, state, now)
+    return asked, answers.basis(to.view, asked, state, now, partial(look_up, to.archive))
+
+
+def explained(key: str) -> Answer:
+    """All about the post `source:id`. Raises BadInputError for what names none, NotFoundError for one nobody knows."""
+    if request.args:
+        raise BadInputError(f"{', '.join(sorted(request.args))}: not a parameter here; why takes none")
+    source, post_id = parse(key)
+    here = serving()
+    here.view.state()  # the store may never have been reached
+    return explain(gather(here.archive, here.view.store(), source, post_id))

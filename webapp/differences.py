@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Any
 
-from drinkstream.errors import DrinkStreamError
+from drinkstream.errors import NotFoundError
 from drinkstream.reconcile import Attributed, Cause
 from webapp.answers import instant, spans
 from webapp.query import AskedDifferences
@@ -21,25 +21,21 @@ WORDS = {
 }
 
 
-class NotThereError(DrinkStreamError):
-    """What was asked for makes sense but does not exist; the message says what does."""
-
-
 def reconciliation(asked: AskedDifferences, view: View, state: State) -> dict[str, Any]:
     """The causes of a day's differences with their numbers of posts, and the cells that differ with the ids.
 
-    Raises NotThereError for a day that was never published, a run that was not compared, or no comparison yet.
+    Raises NotFoundError for a day that was never published, a run that was not compared, or no comparison yet.
     """
     store = view.store()
     publication = state.now.publications.get(asked.day)
     if publication is None:
-        raise NotThereError(f"{asked.day} is not published, so there is nothing to compare; {_published(state)}")
+        raise NotFoundError(f"{asked.day} is not published, so there is nothing to compare; {_published(state)}")
     compared = store.reconciliations(asked.day)
     run_id = asked.run or publication.run_id
     found = next((one for one in compared if one.run_id == run_id), None)
     if found is None:
         known = ", ".join(one.run_id for one in compared) or "none yet"
-        raise NotThereError(
+        raise NotFoundError(
             f"run {run_id} of {asked.day} was not compared with the live numbers; compared runs of that day: {known}. "
             "Airflow's task `reconcile` does it after each publication"
         )

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from webapp.answers import instant
+from drinkstream.merge import instant
 from webapp.serving import serving
 
 blueprint = Blueprint("health", __name__)

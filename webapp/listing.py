@@ -51,10 +51,11 @@ def place(text: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Ids as 'source:id', and the entry that the next page goes on after (None: there are no more)."""
+    """Ids as 'source:id', the entry that the next page goes on after (None: there are no more), the ids' event days."""
 
     ids: tuple[str, ...]
     last: Entry | None
+    days: frozenset[str] = frozenset()
 
 
 def page(
@@ -70,6 +71,7 @@ def page(
     `minutes` narrows to minutes of the day, the end excluded. Raises UnavailableError where the store does not answer.
     """
     ids: list[str] = []
+    days: set[str] = set()
     last: Entry | None = None
     first_hour = after[0] if after is not None else ""
     left = [(choice, [hour for hour in hours if hour >= first_hour]) for choice, hours in choices]
@@ -79,12 +81,13 @@ def page(
             if after is not None and entry <= after:
                 continue
             if len(ids) == limit:
-                return Page(tuple(ids), last)
+                return Page(tuple(ids), last, frozenset(days))
             ids.append(f"{entry[2]}:{entry[4]}")
+            days.add(entry[0][:10])
             last = entry
     if len(left) > DAYS_A_PAGE:
-        return Page(tuple(ids), (left[DAYS_A_PAGE][1][0], -1, "", 0, ""))
-    return Page(tuple(ids), None)
+        return Page(tuple(ids), (left[DAYS_A_PAGE][1][0], -1, "", 0, ""), frozenset(days))
+    return Page(tuple(ids), None, frozenset(days))
 
 
 def _cells(store: Store, choice: Choice, hours: Sequence[str], question: Filter) -> Iterator[CellIds]:

@@ -1,17 +1,20 @@
 """The pages: the dashboard, and the list of posts behind a number. Both show what answers.py returns."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
 
+from drinkstream import words
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
-from drinkstream.errors import BadInputError, UnavailableError
+from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, query
+from webapp import answers, query
 from webapp.api import ask
 from webapp.serving import serving
+from webapp.texts import MAX_TEXTS
 
 blueprint = Blueprint("pages", __name__)
 
@@ -38,7 +41,7 @@ def _dashboard() -> dict[str, Any]:
     here = serving()
     asked, base = ask(here, PAGE)
     answer_by = {by: answers.share(asked.by_dimension(by), base) for by in get_args(By)}
-    whole = denominator(asked.by, asked.narrowed)
+    wholes = {by: denominator(by, asked.narrowed) for by in get_args(By)}
     today = base.now.date()
     return {
         "asked": asked,
@@ -46,9 +49,10 @@ def _dashboard() -> dict[str, Any]:
         "kinds": KINDS,
         "answer_by": answer_by,
         "shown": answer_by[asked.by],
-        "whole": (whole.category if whole.category != ANY else None, whole.brand or None),
-        "whole_name": f"posts that name {_named(whole)}",
-        "denominators": {by: _named(denominator(by, asked.narrowed)) for by in get_args(By)},
+        "wholes": {
+            by: (None if level.category == ANY else level.category, level.brand or None) for by, level in wholes.items()
+        },
+        "denominators": {by: _named(level) for by, level in wholes.items()},
         "status": answers.status(asked, base),
         "days": answers.days(asked, base)["days"],
         "given": request.args.to_dict(),
@@ -68,19 +72,25 @@ def _named(level: Level) -> str:
 
 @blueprint.get("/posts")
 def posts() -> str:
-    """The ids behind a number, page by page."""
+    """The posts behind a number, page by page; their texts are left out with `texts=0` only."""
     asked, base = ask(serving(), query.POSTS - {"format"})
+    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+        asked = replace(asked, texts=True)
+    answer = answers.posts(asked, base)
+    given = request.args.to_dict()
     return render_template(
-        "posts.html", asked=asked, answer=answers.posts(asked, base), given=request.args.to_dict(), status=None
+        "posts.html",
+        asked=asked,
+        answer=answer,
+        texts={row["id"]: row for row in answer.get("texts") or ()},
+        given=given,
+        for_api={name: value for name, value in given.items() if name != "texts"}
+        | ({"texts": "1"} if asked.texts else {}),
+        most_texts=MAX_TEXTS,
     )
 
 
-@blueprint.get("/reconciliation/<day>")
-def reconciliation(day: str) -> str:
-    """What the layers did not share on a published day, and why."""
-    asked = query.parse_differences(day, request.args)
-    answer = differences.reconciliation(asked, serving().view, serving().view.state())
-    return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
+from webapp import query
 
 
 @blueprint.get("/assets/<path:name>")
@@ -95,8 +105,8 @@ def bad_input(error: BadInputError) -> tuple[str, int]:
     return render_template("error.html", title="This question cannot be answered", message=str(error)), 400
 
 
-@blueprint.errorhandler(differences.NotThereError)
-def not_there(error: differences.NotThereError) -> tuple[str, int]:
+@blueprint.errorhandler(NotFoundError)
+def not_found(error: NotFoundError) -> tuple[str, int]:
     """404, with what there is."""
     return render_template("error.html", title="Nothing to show", message=str(error)), 404
 
@@ -137,6 +147,23 @@ def clock(when: str | None) -> str:
 def moment(when: str | None) -> str:
     """An RFC 3339 instant as people read it, to the second."""
     return f"{when[:10]} {when[11:19]} UTC" if when is not None else "–"
+
+
+@blueprint.app_template_filter()
+def marked(record: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """The text of a record of `why`, cut at its mentions: (part, the rule that counts it, or None)."""
+    text, at, parts = record["text"], 0, []
+    for mention in record["mentions"]:
+        if mention["start"] >= at:  # two mentions may share their place
+            parts += [(text[at : mention["start"]], None), (text[mention["start"] : mention["end"]], mention["rule"])]
+            at = mention["end"]
+    return [*parts, (text[at:], None)]
+
+
+@blueprint.app_template_filter()
+def spoken(record: Mapping[str, Any]) -> list[str]:
+    """What a record of `why` mentions, and what was held back, in words."""
+    return list(words.spoken(record))
 
 
 @blueprint.app_template_filter()

@@ -10,10 +10,11 @@ from werkzeug.datastructures import MultiDict
 
 from drinkstream.cells import ANY
 from drinkstream.errors import BadInputError
-from drinkstream.merge import days_between
+from drinkstream.merge import days_between, instant
 from drinkstream.reconcile import Cause
 from drinkstream.share import By, Filter, kinds
 from webapp.listing import Place, place
+from webapp.texts import MAX_TEXTS
 
 Grain = Literal["day", "hour", "minute"]
 
@@ -30,7 +31,7 @@ COMMON = frozenset(
 )
 SHARE = COMMON | {"by"}
 TREND = COMMON | {"by", "grain", "last"}
-POSTS = COMMON | {"limit", "after", "next", "period"}
+POSTS = COMMON | {"limit", "after", "next", "period", "texts"}
 
 RECONCILIATION = frozenset({"run", "cause", "limit", "format"})
 
@@ -55,7 +56,8 @@ class Vocabulary:
 class Asked:
     """A question: days `first` to `last` (UTC, both included), what it is narrowed to, and how it is to be answered.
 
-    `minutes` is the range of minutes (0..1440, end excluded) of its one day that posts are asked from.
+    `minutes` is the range of minutes (0..1440, end excluded) of its one day that posts are asked from; `texts` asks for
+    their texts too.
     """
 
     first: date
@@ -70,6 +72,7 @@ class Asked:
     limit: int = DEFAULT_IDS
     after: Place | None = None
     minutes: tuple[int, int] = (0, 1440)
+    texts: bool = False
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -143,9 +146,14 @@ def parse(
         grain=grain,
         last_minutes=last_minutes,
         limit=_whole(values, "limit", 1, MAX_IDS) or DEFAULT_IDS,
+        texts=_one_of(values, "texts", ("0", "1")) == "1",
     )
+    if asked.texts and asked.limit > MAX_TEXTS:
+        raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {asked.limit}")
     if asked.at is not None and asked.as_of is not None:
         raise BadInputError("at and as_of each name a state to answer from: give one of them")
+    if asked.as_of is not None and asked.as_of > now:
+        raise BadInputError(f"as_of: {values['as_of']} has not come yet; it is {instant(now)}")
     return _narrow_to_period(_go_on(asked, values), values)
 
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from drinkstream.lookup import Records
 from webapp.pending import Pending
 from webapp.view import View
 from webapp.vocabulary import Names
@@ -24,6 +25,7 @@ class Serving:
     names: Names
     clock: Callable[[], datetime]
     assets: Path
+    archive: Records
 
     def init_app(self, app: Flask) -> None:
         """Hand it to the routes, and start their threads with the first request: that comes after any fork."""

@@ -36,13 +36,16 @@ def trend(answer: dict[str, Any]) -> str:
 
 
 def posts(answer: dict[str, Any]) -> str:
-    """One row for each id."""
-    return _text(("id",), ((post_id,) for post_id in answer["ids"]))
+    """One row for each id, with its text where texts were asked for and the archive answered."""
+    if answer.get("texts") is None:
+        return _text(("id",), ((post_id,) for post_id in answer["ids"]))
+    names = ("id", "state", "text", "why")
+    return _text(names, ([row[name] for name in names] for row in answer["texts"]))
 
 
 def days(answer: dict[str, Any]) -> str:
     """One row for each day."""
-    names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why")
+    names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why", "reason")
     return _text(names, ([row[name] for name in names] for row in answer["days"]))
 
 

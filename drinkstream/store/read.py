@@ -20,6 +20,10 @@ from drinkstream.share import Total
 
 _CONCURRENCY = 64
 _FEW_MINUTES = 12
+_SPEED_MINUTE = (
+    "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
+    "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute = ?"
+)
 
 CellKey = tuple[str, int, str, str, str, str, str]
 
@@ -118,6 +122,10 @@ class CellIds(NamedTuple):
     def ids(self) -> tuple[str, ...]:
         """The ids, of all shards."""
         return tuple(post_id for blob in self.blobs for post_id in unpack(blob))
+
+    def holds(self, post_id: str) -> bool:
+        """Whether a post is among them."""
+        return any(post_id in unpack(blob) for blob in self.blobs)
 
 
 class Reader:
@@ -325,15 +333,23 @@ class Reader:
         )
         yield from self._ids(query, [(epoch, hour, category) for hour in hours], brand)
 
+    def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        """All of a run's cells of one minute; `categories` as in the levels ('*' is one)."""
+        query = (
+            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
+            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ? AND minute = ?"
+        )
+        yield from self._ids(query, [(run_id, hour, category, minute) for category in categories], None)
+
+    def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        """All of an epoch's cells of one minute, slots united; `categories` as in the levels ('*' is one)."""
+        yield from self._ids(_SPEED_MINUTE, [(epoch, hour, category, minute) for category in categories], None)
+
     def _torn(self, epoch: str, hour: str, category: str, minutes: set[int]) -> Iterator[CellIds]:
         if len(minutes) > _FEW_MINUTES:
             return self.speed_ids(epoch, [hour], category, None)
         # a live hour is read every second, and has a cell in two slots only where its slots meet
-        query = (
-            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
-            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute = ?"
-        )
-        return self._ids(query, [(epoch, hour, category, minute) for minute in sorted(minutes)], None)
+        return self._ids(_SPEED_MINUTE, [(epoch, hour, category, minute) for minute in sorted(minutes)], None)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

@@ -41,22 +41,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Site:
-    """The running site: its address, and the rows behind it, to which a test may add."""
+    """The running site: its address, the rows behind it, to which a test may add, and its settings."""
 
     url: str
     rows: Rows
+    settings: Settings
 
 
 @pytest.fixture(scope="package")
-def site() -> Iterator[Site]:
-    """The site over a month of rows: published days, two missing ones, yesterday and today live."""
-    settings = real().cassandra()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site over a month of rows: published days, two missing ones, yesterday and today live; and one day of 2017
+    whose posts are archived."""
+    folder = tmp_path_factory.mktemp("archive") / "posts"
+    settings = real().cassandra().model_copy(update={"archive_uri": str(folder)})
     jars.fetch(settings)
     session = connect(settings, settings.writer_login())
     rows = Rows(session)
     rows.month()
+    rows.said(folder)
     with serving(settings) as url:
-        yield Site(url, rows)
+        yield Site(url, rows, settings)
     session.cluster.shutdown()
 
 

@@ -1,13 +1,16 @@
 """Rows as the layers write them, in plain CQL: what the page is held against does not come through our writer."""
 
+import json
 import random
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from drinkstream.cells import Level, levels, pack
+from tests.lib.archived import archive, row
 
 EPOCH = "20260101T000000-browser"
 WEIGHTS = {
@@ -30,6 +33,20 @@ BRANDS = {
     "water": ("perrier", "evian"),
 }
 
+SAID = (
+    ("a starbucks latte, spill the tea", ("coffee", "starbucks")),
+    ("a cup of tea", ("tea", None)),
+    ("<img src=x onerror=alert(1)> a cold beer", ("beer", None)),
+    ("so much iced coffee", ("coffee", None)),
+    (None, ("wine", None)),
+)
+"""Posts of SAID_DAY: what each says, and what it names. The fourth is deleted after its run, the last not archived."""
+
+SAID_DAY = date(2017, 9, 14)
+SAID_IDS = tuple(
+    str((1_505_390_520_000 + 60_000 * number - 1_288_834_974_657) << 22) for number in range(len(SAID))
+)  # one a minute from 12:02 on
+
 Cells = dict[tuple[int, str, Level, str, str], set[str]]
 
 
@@ -41,6 +58,7 @@ class Rows:
         self._random = random.Random(1)
         self._batch = 0
         self._live: dict[str, Cells] = {}
+        self.published: dict[date, Cells] = {}
         self.today = datetime.now(UTC).date()
         self.missing = (self.today - timedelta(days=12), self.today - timedelta(days=11))
 
@@ -62,8 +80,23 @@ class Rows:
         self.live(self.today, self.posts(5 * min(60, past + 1), past + 1, max(0, past - 59)))
         self.now(2)
 
-    def publish(self, day: date, run_id: str, cells: Cells) -> None:
-        """A run of a day, complete and in force."""
+    def said(self, folder: Path) -> None:
+        """The posts of SAID, published, with an archive of their records in `folder`."""
+        cells: Cells = {}
+        records = []
+        for number, (post_id, (text, named)) in enumerate(zip(SAID_IDS, SAID, strict=True)):
+            for level in levels([named]):
+                cells[12 * 60 + 2 + number, "x", level, "original", "en"] = {post_id}
+            data = {"id": post_id, "edit_history_tweet_ids": [post_id], "text": text, "lang": "en"}
+            if text is not None:
+                records.append(row(number, key=f"x:{post_id}", value=json.dumps({"data": data}).encode()))
+        delete = json.dumps({"delete": {"status": {"id_str": SAID_IDS[3]}}}).encode()
+        archive(folder, records, [row(9, key=f"x:{SAID_IDS[3]}", value=delete)])
+        self.publish(SAID_DAY, "run-said", cells, position={"c1/posts/0": 9})
+
+    def publish(self, day: date, run_id: str, cells: Cells, position: dict[str, int] | None = None) -> None:
+        """A run of a day, complete and in force, which read the archive up to `position`."""
+        self.published[day] = cells
         insert = self._session.prepare(
             "INSERT INTO batch_cells_v1 (run_id, hour, category, minute, brand, source, kind, lang, shard, n, ids) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)"
@@ -85,9 +118,9 @@ class Rows:
             self._session, insert, [(month, day, run_id, *key, n) for key, n in totals.items()]
         )
         self._session.execute(
-            "INSERT INTO runs_v1 (day, run_id, attempt, asked_by, meaning, status, started_at, completed_at) "
-            "VALUES (%s, %s, 'a', 'airflow', 'm1', 'complete', %s, %s)",
-            (day, run_id, datetime.now(UTC), datetime.now(UTC)),
+            "INSERT INTO runs_v1 (day, run_id, attempt, asked_by, meaning, status, started_at, completed_at, position) "
+            "VALUES (%s, %s, 'a', 'airflow', 'm1', 'complete', %s, %s, %s)",
+            (day, run_id, datetime.now(UTC), datetime.now(UTC), json.dumps(position or {})),
         )
         known = self._session.execute(
             "SELECT max(seq) AS last FROM publications_v1 WHERE month = %s AND day = %s", (month, day)

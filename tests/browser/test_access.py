@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
+from tests.browser.rows import SAID_DAY, SAID_IDS
 from tests.browser.test_dashboard import settled
 
 # Each text that a reader sees, whose contrast with what lies behind it is below what WCAG 2.2 AA asks for:
@@ -42,7 +43,13 @@ UNNAMED = """() => [...document.querySelectorAll('a, button, input, select, summ
   .map(node => node.outerHTML)"""
 
 
-PAGES = ["/", "/posts?category=coffee&limit=10"]
+PAGES = [
+    "/",
+    "/posts?category=coffee&limit=10",
+    f"/posts?from={SAID_DAY}&to={SAID_DAY}",
+    f"/why/x:{SAID_IDS[0]}",
+    f"/why/x:{SAID_IDS[3]}",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)

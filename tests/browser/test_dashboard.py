@@ -32,6 +32,8 @@ def api(site: Site, path: str) -> dict[str, Any]:
 DRAWN = """() => ['pie', 'now', 'trend'].every(
   id => window.echarts?.getInstanceByDom(document.getElementById(id))?.getOption()?.series?.length)"""
 
+LISTED = "main ol[aria-label=Posts] li > a:first-child"
+
 LAST_HOUR = """() => echarts.getInstanceByDom(document.getElementById('now')).getOption().series
   .find(one => one.name === 'coffee').data.reduce((sum, [, n]) => sum + n, 0)"""
 
@@ -179,10 +181,10 @@ def test_a_count_opens_the_posts_behind_it(site: Site, open_page: Open) -> None:
     link.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Posts that name starbucks")
     assert page.locator("#total").inner_text() == f"{number:,}"
-    ids = [item.inner_text() for item in page.locator(".ids li").all()]
+    ids = [item.inner_text() for item in page.locator(LISTED).all()]
     while page.get_by_role("link", name="Next page").count():
         page.get_by_role("link", name="Next page").click()
-        ids += [item.inner_text() for item in page.locator(".ids li").all()]
+        ids += [item.inner_text() for item in page.locator(LISTED).all()]
     assert (len(ids), len(set(ids))) == (number, number)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from drinkstream.cli import cli
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
@@ -35,6 +37,12 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme():
     readme = (ROOT / "README.md").read_text()
     pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")}
     assert {page for page in pages if f"({page})" not in readme} == set()
+
+
+def test_every_command_is_described_and_no_other():
+    """Each is named as it is called."""
+    said = {name for page in PAGES for name in re.findall(r"drinkstream\.cli (\w+)", page.read_text())}
+    assert said == set(cli.commands)
 
 
 def test_every_dag_is_described():

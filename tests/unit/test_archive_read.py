@@ -1,63 +1,19 @@
 """What the archive's read side says of a table, without any server or JVM."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drinkstream.archive import Archive, Class, Held, Row, missing
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Span
+from tests.lib.archived import NOON_MS, archive, row
 
-NOON_MS = 1505390400000  # 2017-09-14T12:00:00Z
 POST = b'{"data":{"id":"908300000000000000","text":"tea","created_at":"2017-09-14T10:00:00.000Z"}}'
-
-SCHEMA = pa.schema(
-    [
-        ("day", pa.string()),
-        ("cluster", pa.string()),
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("append_ts", pa.timestamp("us", "UTC")),
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("shape", pa.string()),
-        ("event_ms", pa.int64()),
-        ("value", pa.binary()),
-    ]
-)
-
-
-def row(offset: int, **changed: object) -> dict[str, object]:
-    """A row of the table as the archive query writes it."""
-    return {
-        "day": "2017-09-14",
-        "cluster": "c1",
-        "topic": "posts",
-        "partition": 0,
-        "offset": offset,
-        "append_ts": datetime(2017, 9, 14, 12, 0, 0, 250_000, UTC),
-        "key": f"x:{offset}",
-        "source": "x",
-        "shape": "post.x.v2",
-        "event_ms": NOON_MS,
-        "value": b"{}",
-        **changed,
-    }
-
-
-def archive(folder: Path, *commits: Iterable[dict[str, object]]) -> Archive:
-    """A table in `folder` with one version for each of `commits`."""
-    for rows in commits:
-        table = pa.Table.from_pylist(list(rows), SCHEMA)
-        write_deltalake(str(folder), table, mode="append", partition_by=["day"])
-    return Archive(str(folder))
 
 
 def test_positions_are_one_more_than_the_highest_offset(tmp_path: Path) -> None:
@@ -160,8 +116,35 @@ def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> Non
     assert found.records(["x:1", "x:404"]) == [first, second]
     assert found.records(["x:1"], "2017-09-14") == [first, second]
     assert found.records(["x:1"], "none") == []
+    assert [one.key for one in found.records(["x:1", odd], "2017-09-14", "none")] == ["x:1", odd, "x:1"]
     assert found.records([]) == []
     assert [(r.key, r.value) for r in found.records([odd])] == [(odd, None)]
+
+
+def test_a_row_is_found_in_its_file(tmp_path: Path) -> None:
+    """The one that holds it, though others hold the same offsets of other partitions, or its neighbours."""
+    found = archive(tmp_path, [row(0), row(9)], [row(5), row(5, partition=1)], [row(5, day="none", partition=2)])
+    rows = found.records(["x:0", "x:5", "x:9"])
+    files = {(one.partition, one.offset): file for one, file in found.files_of(rows).items()}
+    assert files[0, 0] == files[0, 9] != files[0, 5] == files[1, 5]
+    assert all((tmp_path / file).is_file() for file in files.values())
+    assert files[2, 5].startswith("day=none/")
+    assert found.files_of([replace(rows[0], offset=404)]) == found.files_of([]) == {}
+
+
+def test_a_file_that_cannot_be_read_makes_the_archive_unavailable(tmp_path: Path) -> None:
+    """The message names the file."""
+    found = archive(tmp_path, [row(0)])
+    rows = found.records(["x:0"])
+    file = tmp_path / found.files_of(rows)[rows[0]]
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(UnavailableError, match=file.name):
+        found.records(["x:0"])
+    with pytest.raises(UnavailableError, match=file.name):
+        found.files_of(rows)
+    (tmp_path / "_delta_log" / f"{1:020}.json").write_text("{not JSON")
+    with pytest.raises(UnavailableError, match=r"could not be read: .*[^\n]$"):
+        found.records(["x:0"])
 
 
 def test_every_record_is_in_one_class(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from drinkstream.errors import BadInputError
-from drinkstream.merge import Choice, Epoch, Publication, Snapshot, choose, days_between, restore, snapshot
+from drinkstream.merge import Choice, Epoch, Publication, Snapshot, absence, choose, days_between, restore, snapshot
 
 DAY, NEXT, BLIND = date(2017, 9, 14), date(2017, 9, 15), date(2017, 9, 16)
 FIRST = Publication(DAY, 1, "run-1", datetime(2017, 9, 15, 3, tzinfo=UTC))
@@ -34,6 +34,18 @@ def test_as_of_sees_what_was_published_then_and_no_live_numbers():
     state = snapshot([FIRST, SECOND], EPOCH, as_of=datetime(2017, 9, 15, 12, tzinfo=UTC))
     assert choose(DAY, state) == Choice(DAY, "batch", run="run-1")
     assert choose(NEXT, state) == Choice(NEXT, "missing")
+
+
+def test_why_a_day_is_missing_is_said():
+    now = snapshot([FIRST, SECOND], EPOCH)
+    assert absence(BLIND, now, [FIRST, SECOND]) == "not published, and the live layer cannot answer for it"
+    assert absence(NEXT, snapshot([], None), []) == "not published, and no live layer answers"
+    early = datetime(2017, 9, 15, 2, 59, 59, 999_000, tzinfo=UTC)
+    state = snapshot([SECOND, FIRST], EPOCH, early)
+    assert absence(DAY, state, [SECOND, FIRST], early) == (
+        "not published by 2017-09-15T02:59:59.999Z, first published at 2017-09-15T03:00:00Z"
+    )
+    assert absence(NEXT, state, [SECOND, FIRST], early) == "not published by 2017-09-15T02:59:59.999Z, nor since"
 
 
 def test_a_rollback_is_a_new_entry_that_names_an_old_run():

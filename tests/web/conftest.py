@@ -42,7 +42,10 @@ def post(when: str, post_id: str, source: str, kind: str, lang: str, *mentions: 
 
 @dataclass
 class Store:
-    """What drinkstream.store.read.Reader answers, from lists; `away` makes every question fail, `away_for` some."""
+    """What drinkstream.store.read.Reader answers, from lists.
+
+    `gone` runs have no row; `away` makes every question fail, `away_for` some.
+    """
 
     log: list[Publication] = field(default_factory=list)
     rows: list[EpochRow] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Store:
     ended: list[Batch] = field(default_factory=list)
     compared: dict[str, tuple[Reconciliation, list[Attributed]]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
+    gone: set[str] = field(default_factory=set)
     away: bool = False
     away_for: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -80,6 +84,8 @@ class Store:
 
     def run(self, day: date, run_id: str) -> Run | None:
         self._here(f"run {run_id}")
+        if run_id in self.gone:
+            return None
         position = {"cluster/posts/0": 9} if run_id == "run-1" else {}
         return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position)
 
@@ -95,7 +101,7 @@ class Store:
         self._here(f"day_totals {run_id}")
         counts: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
         for cell in self.runs[run_id]:
-            counts[cell[2:7]] += 1
+            counts[cell[2:7]] += len(cell.ids)
         return [Total(str(day), *key, n) for key, n in counts.items()]
 
     def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
@@ -127,6 +133,18 @@ class Store:
         assert self.compared[run_id][0].day == day
         yield from self.compared[run_id][1]
 
+    def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        self._here(f"batch_minute {run_id}")
+        yield from _at(self.runs[run_id], hour, minute, categories)
+
+    def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
+        self._here(f"speed_minute {epoch}")
+        yield from _at(self.lives[epoch], hour, minute, categories)
+
+
+def _at(cells: Posts, hour: str, minute: int, categories: Iterable[str]) -> Posts:
+    return [cell for cell in cells if cell[:2] == (hour, minute) and cell.category in set(categories)]
+
 
 def _within(cells: Posts, hours: Sequence[str]) -> Posts:
     return [cell for cell in cells if cell.hour in hours]
@@ -136,7 +154,7 @@ def _counts(cells: Posts, categories: Sequence[str]) -> list[CellCount]:
     counts: dict[tuple[str, int, str, str, str, str, str], int] = defaultdict(int)
     for cell in cells:
         if cell.category in categories:
-            counts[cell[:7]] += 1
+            counts[cell[:7]] += len(cell.ids)
     return [CellCount(*key, n) for key, n in counts.items()]
 
 

@@ -34,6 +34,10 @@ CATEGORIES = "coffee, tea, beer, wine, spirits, soda, juice, water, energy, milk
             "share?as_of=2017-09-14T08:00:00",
             "as_of: an instant as in RFC 3339 such as 2026-01-31T08:00:00Z, not '2017-09-14T08:00:00'",
         ),
+        (
+            "share?as_of=2017-09-15T14:34:57%2B02:00",
+            "as_of: 2017-09-15T14:34:57+02:00 has not come yet; it is 2017-09-15T12:34:56Z",
+        ),
         ("share?at=AAAA", "at: not a token of an earlier answer; leave it out to ask about now"),
         (
             "share?at=AAAA&as_of=2017-09-14T08:00:00Z",
@@ -93,7 +97,7 @@ def test_an_empty_parameter_counts_as_left_out(web: Web) -> None:
             "get",
             "/api/v1/nothing",
             404,
-            "no such route; /api/v1/ has share, trend, posts, days, status, reconciliation/<day>",
+            "no such route; /api/v1/ has share, trend, posts, why, days, status, reconciliation/<day>",
         ),
         ("get", "/api", 404, None),
         ("post", "/api/v1/share", 405, "The method is not allowed for the requested URL."),

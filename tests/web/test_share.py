@@ -16,6 +16,7 @@ PUBLISHED = {
     "published_at": "2017-09-15T02:30:00Z",
     "n": 3,
     "pending": None,
+    "reason": None,
 }
 LIVE = {
     "day": "2017-09-15",
@@ -26,6 +27,7 @@ LIVE = {
     "published_at": None,
     "n": 2,
     "pending": None,
+    "reason": None,
 }
 MISSING = {
     "day": "2017-09-16",
@@ -36,6 +38,7 @@ MISSING = {
     "published_at": None,
     "n": None,
     "pending": None,
+    "reason": "not published, and the live layer cannot answer for it",
 }
 SETTLED = {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None}
 
@@ -162,14 +165,6 @@ def test_a_token_from_before_a_publication_is_answered_by_the_epoch(web: Web, st
     web.view.look()
     assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 0
     assert web.get(f"share?from=2017-09-15&to=2017-09-15&at={before['at']}") == before
-
-
-def test_as_of_answers_as_published_then(web: Web) -> None:
-    """Before its first publication a day is missing; the live layer of then is not kept."""
-    early = web.get("share?from=2017-09-14&to=2017-09-15&as_of=2017-09-15T02:29:59Z")
-    assert [day["layer"] for day in early["days"]] == ["missing", "missing"]
-    later = web.get("share?from=2017-09-14&to=2017-09-15&as_of=2017-09-15T04:30:00%2B02:00")
-    assert [(day["layer"], day["n"]) for day in later["days"]] == [("batch", 3), ("missing", None)]
 
 
 def test_an_answer_comes_as_csv(web: Web) -> None:

@@ -45,7 +45,8 @@ function largest(slices) {
   return [...slices.slice(0, SLICES - 1), { name: `${rest.length} others`, value: sum, itemStyle: { color: css("--missing") } }];
 }
 
-export function drawPie(place, all) {
+// `open(name)` is called with the name of the slice that was clicked.
+export function drawPie(place, all, open) {
   const slices = largest(all);
   const narrow = place.clientWidth < 440; // no room for names beside the pie: they go below it
   put(place, () => ({
@@ -63,9 +64,31 @@ export function drawPie(place, all) {
       labelLine: { show: !narrow, length: 10, length2: 8, lineStyle: { color: css("--muted") } },
     }],
   }));
+  const made = chart(place);
+  made?.off("click");
+  made?.on("click", (hit) => open(hit.name));
 }
 
-export function drawLines(place, answer, measure, zoom) {
+const NEAR = 24;
+
+// Calls `open(one, at)` with the series and the place of the period whose point lies nearest to a click.
+function opensPoints(place, answer, measure, open) {
+  const made = chart(place);
+  if (!made) return;
+  made.getZr().off("click");
+  made.getZr().on("click", ({ offsetX, offsetY }) => {
+    let nearest = null;
+    answer.series.forEach((one, number) => answer.periods.forEach((period, at) => {
+      if (one[measure][at] === null) return;
+      const [x, y] = made.convertToPixel({ seriesIndex: number }, [Date.parse(period), one[measure][at]]);
+      const apart = Math.hypot(x - offsetX, y - offsetY);
+      if (apart <= NEAR && (!nearest || apart < nearest.apart)) nearest = { one, at, apart };
+    }));
+    if (nearest) open(nearest.one, nearest.at);
+  });
+}
+
+export function drawLines(place, answer, measure, open) {
   const names = answer.series.map((one) => one[answer.by]);
   const time = (period) => Date.parse(period);
   // a point between two gaps has no line to either side, so it needs a dot to be seen
@@ -102,6 +125,7 @@ export function drawLines(place, answer, measure, zoom) {
       markArea: at === 0 ? holes(answer) : undefined,
     })),
   }));
+  opensPoints(place, answer, measure, open);
 }
 
 // Grey bands over the periods that no layer can answer for.

@@ -73,7 +73,31 @@ function paint() {
   }
   drawPie(byId("pie"), rows.map((row) => ({
     name: row.dataset.value, value: Number(row.dataset.n), itemStyle: { color: colour(row.dataset.value, names) },
-  })));
+  })), (name) => {
+    const link = rows.find((row) => row.dataset.value === name)?.querySelector("td.num a");
+    if (link) location.assign(link.href);
+  });
+}
+
+// The address of the posts behind one number of a trend: of a series, or of the denominator where `one` is null.
+function postsUrl(answer, one, at) {
+  const question = only(asked(), ["source", "lang", "kind", "reposts"]);
+  const [category, brand] = one ? [one.category, one.brand] : whole(answer.by);
+  if (category) question.set("category", category);
+  if (brand) question.set("brand", brand);
+  question.set("period", answer.periods[at].slice(0, answer.grain === "hour" ? 13 : 16));
+  question.set("at", answer.at);
+  return `/posts?${question}`;
+}
+
+// What a share by this dimension divides by, as [category, brand], in the server's words.
+function whole(by) {
+  const { category, brand } = document.querySelector(`table.drinks[data-by="${by}"]`).dataset;
+  return [category, brand];
+}
+
+function openPosts(answer) {
+  return (one, at) => location.assign(postsUrl(answer, one, at));
 }
 
 function days(params) {
@@ -95,7 +119,7 @@ async function showTrend(params, mine) {
 
 function drawTrend() {
   if (!lastTrend) return;
-  drawLines(byId("trend"), lastTrend, measure, lastTrend.periods.length > 1);
+  drawLines(byId("trend"), lastTrend, measure, openPosts(lastTrend));
   fillTable(byId("trend-table"), lastTrend, measure);
 }
 
@@ -106,7 +130,7 @@ async function showNow(params, mine) {
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
   const answer = JSON.parse(text);
-  drawLines(byId("now"), answer, "n", false);
+  drawLines(byId("now"), answer, "n", openPosts(answer));
   const holes = answer.totals.filter((total) => total === null).length;
   const none = answer.totals.every((total) => !total);
   byId("now-hole").hidden = holes === 0 && !none;
@@ -140,21 +164,21 @@ function fillTable(place, answer, what) {
       if (one.n[at] === null) {
         made.textContent = Date.parse(answer.periods[at]) > Date.now() ? "not begun" : "missing";
       } else {
-        const link = document.createElement("a");
-        const question = only(asked(), ["source", "lang", "kind", "reposts"]);
-        if (one.category) question.set("category", one.category);
-        if (one.brand) question.set("brand", one.brand);
-        question.set("period", answer.periods[at].slice(0, answer.grain === "hour" ? 13 : 16));
-        question.set("at", answer.at);
-        link.href = `/posts?${question}`;
-        link.textContent = what === "n" ? one.n[at].toLocaleString("en") : percent(one.share[at]);
-        made.append(link);
+        made.append(linkTo(answer, one, at, what === "n" ? one.n[at].toLocaleString("en") : percent(one.share[at])));
       }
     }
-    cell(row, answer.totals[at] === null ? "–" : answer.totals[at].toLocaleString("en"), "td", "num");
+    const total = cell(row, answer.totals[at] === null ? "–" : "", "td", "num");
+    if (answer.totals[at] !== null) total.append(linkTo(answer, null, at, answer.totals[at].toLocaleString("en")));
   }
   place.replaceChildren(table);
   if (shown) place.append("Only the last 400 periods are listed here; the CSV of the API has all.");
+}
+
+function linkTo(answer, one, at, text) {
+  const link = document.createElement("a");
+  link.href = postsUrl(answer, one, at);
+  link.textContent = text;
+  return link;
 }
 
 function percent(part) {

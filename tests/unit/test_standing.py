@@ -1,0 +1,113 @@
+"""Which version of a post counts, and whether its text may be shown, from its archived records alone."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drinkstream.archive import Row
+from drinkstream.standing import EVERYWHERE, NOT_ARCHIVED, Text, read, taken, text_of
+from jobs import readings
+from tests.lib import oracle
+
+ID = "908300000000000000"  # 2017-09-14
+NOON_MS = 1505390400000
+DELETE = json.dumps({"delete": {"status": {"id_str": ID, "id": int(ID)}}}).encode()
+
+
+def post(text: str, version: int = 0) -> bytes:
+    """A v2 line of the post, by the number of its version."""
+    return json.dumps({"data": {"id": str(int(ID) + version), "edit_history_tweet_ids": [ID], "text": text}}).encode()
+
+
+def withheld(*countries: str) -> bytes:
+    return json.dumps({"status_withheld": {"id": int(ID), "withheld_in_countries": countries}}).encode()
+
+
+def row(value: bytes, offset: int = 0, append_ms: int = NOON_MS, day: str = "2017-09-14", partition: int = 0) -> Row:
+    return Row(day, "c1", "posts", partition, offset, append_ms, f"x:{ID}", "x", "", NOON_MS, value)
+
+
+def verdicts(*rows: Row) -> list[tuple[str, bytes | None, str]]:
+    return [(t.day, t.version.row.value if t.version else None, t.why) for t in taken(read(rows))]
+
+
+def test_which_version_is_taken_is_said_with_the_reason() -> None:
+    day = "2017-09-14"
+    first, again, edit, last = row(post("a")), row(post("b"), 1), row(post("c", 1), 2), row(post("d", 2), 3)
+    assert verdicts(first) == [(day, post("a"), "the only version")]
+    why = "the first of 2 deliveries, none of which is marked as an edit"
+    assert verdicts(again, first) == [(day, post("a"), why)]
+    assert verdicts(edit, again, first) == [(day, post("c", 1), "the only edit among 3 deliveries")]
+    assert verdicts(first, edit, last) == [(day, post("d", 2), "the last of 2 edits among 3 deliveries")]
+    assert verdicts(edit) == [(day, post("c", 1), "the only edit among one delivery")]
+    assert verdicts(row(DELETE), first) == [(day, None, "deleted")]
+    assert verdicts(first, row(withheld("XX"), 4), row(DELETE, 5)) == [(day, None, "withheld everywhere and deleted")]
+    assert verdicts(first, row(withheld("DE"), 4)) == [(day, post("a"), "the only version")]
+    assert verdicts(row(DELETE)) == []
+
+
+def test_a_record_under_another_day_is_not_read_for_its_own() -> None:
+    elsewhere = "its record lies under another day, which a recompute of this one does not read"
+    assert verdicts(row(post("a"), day="2017-09-15")) == [("2017-09-14", None, elsewhere)]
+    assert verdicts(row(post("a"), day="none")) == [("2017-09-14", post("a"), "the only version")]
+    assert verdicts(row(post("a")), row(DELETE, 1, day="2017-09-15"))[0][1] == post("a")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([post("tea")], Text("shown", "tea", None)),
+        ([post("tea"), post("coffee", 1)], Text("shown", "coffee", None)),
+        ([post("tea"), DELETE, DELETE], Text("withheld", None, "deleted")),
+        ([withheld("XY"), post("tea")], Text("withheld", None, "withheld everywhere")),
+        ([post("tea"), withheld("de", "fr")], Text("withheld", None, "withheld in DE, FR")),
+        ([post("tea"), withheld()], Text("withheld", None, "withheld")),
+        ([post("tea"), b'{"scrub_geo":{"up_to_status_id":%s}}' % ID.encode()], Text("shown", "tea", None)),
+        ([DELETE], Text("withheld", None, "deleted")),
+        ([], Text("absent", None, NOT_ARCHIVED)),
+        ([b'{"data":'], Text("absent", None, "its record could not be read: cut_off")),
+        (
+            [post("tea").replace(ID.encode(), b"908300000000000001")],
+            Text("absent", None, "no post is among its archived records"),
+        ),
+        ([b""], Text("absent", None, "no post is among its archived records")),
+    ],
+)
+def test_the_text_that_may_be_shown(values: Sequence[bytes], text: Text) -> None:
+    """An order to delete or withhold hides it, whichever came first, and in however few countries."""
+    assert text_of(read(row(value, offset) for offset, value in enumerate(values))) == text
+
+
+records = st.lists(
+    st.tuples(
+        st.sampled_from([post("a"), post("b"), post("c", 1), post("d", 2), post("e", 2), DELETE, withheld("XX")]),
+        st.integers(0, 3),
+        st.integers(0, 1),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@given(records)
+def test_the_version_taken_is_the_oracle_s(delivered: list[tuple[bytes, int, int]]) -> None:
+    """Whatever comes in whatever order, with equal append times in two partitions."""
+    rows = [
+        row(value, offset, NOON_MS + append, partition=partition)
+        for offset, (value, append, partition) in enumerate(delivered)
+    ]
+    truth = oracle.batch(
+        [oracle.Record(r.value or b"", "x", r.append_ms, r.partition, r.offset) for r in rows],
+        lambda text: {(text, None)},
+    )
+    counted = {cell[3] for cell in truth} - {"*"}
+    found = [t.version.record for t in taken(read(rows)) if t.version is not None]
+    assert {one.text for one in found} == counted
+
+
+def test_the_recompute_s_country_codes_are_the_same() -> None:
+    assert EVERYWHERE == readings.EVERYWHERE
+    assert readings.REMOVING == ("delete", "withheld.everywhere")

@@ -1,0 +1,33 @@
+"""A classification in words, as `drinkstream classify --explain` writes it."""
+
+from click.testing import CliRunner
+
+from drinkstream.cells import Level
+from drinkstream.cli import cli
+from drinkstream.words import named, spoken
+
+LINES = """{"id": 1, "text": "a starbucks latte, spill the tea", "lang": "en"}
+{"id": 2, "text": "good morning"}
+"""
+
+
+def test_what_counts_and_what_was_held_back_is_said_with_its_rule() -> None:
+    answer = CliRunner().invoke(cli, ["classify", "--explain"], input=LINES)
+    assert answer.output.splitlines() == [
+        "1:",
+        "  counts as coffee with starbucks: 'starbucks' at 2-11, by rule brands.starbucks+en.latte",
+        "  held back: 'tea', by rule traps.tea-things",
+        "2:",
+        "  names no drink",
+    ]
+
+
+def test_what_may_not_be_quoted_is_left_out() -> None:
+    hidden = {"alias": None, "start": None, "end": None, "rule": "r1"}
+    answer = {"mentions": [{"category": None, "brand": "pepsi", **hidden}], "held": [{"alias": None, "rule": "r2"}]}
+    assert list(spoken(answer)) == ["counts as pepsi, by rule r1", "held back: an alias, by rule r2"]
+
+
+def test_a_level_has_a_name() -> None:
+    names = [named(Level(*level)) for level in (("*", ""), ("*", "*"), ("tea", ""), ("tea", "lipton"), ("*", "lipton"))]
+    assert names == ["any drink", "any brand", "tea", "tea with lipton", "lipton"]
