@@ -4,8 +4,9 @@ from itertools import islice
 from typing import Any
 
 from drinkstream.errors import NotFoundError
+from drinkstream.merge import instant
 from drinkstream.reconcile import Attributed, Cause
-from webapp.answers import instant, spans
+from webapp.answers import spans
 from webapp.query import AskedDifferences
 from webapp.view import State, View
 

@@ -11,8 +11,8 @@ from drinkstream import words
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, query
-from webapp.api import ask
+from webapp import answers, differences, query
+from webapp.api import ask, explained
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
 
@@ -90,7 +90,18 @@ def posts() -> str:
     )
 
 
-from webapp import query
+@blueprint.get("/why/<path:key>", merge_slashes=False)
+def why(key: str) -> str:
+    """Everything about one post."""
+    return render_template("why.html", answer=explained(key))
+
+
+@blueprint.get("/reconciliation/<day>")
+def reconciliation(day: str) -> str:
+    """What the layers did not share on a published day, and why."""
+    asked = query.parse_differences(day, request.args)
+    answer = differences.reconciliation(asked, serving().view, serving().view.state())
+    return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
 
 
 @blueprint.get("/assets/<path:name>")
