@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from drinkstream.decision import NOTHING, Decision, Held, Mention
 from drinkstream.fold import fold
 from drinkstream.judge import Judge
+from drinkstream.language import primary
 from drinkstream.lexicon import Lexicon
 from drinkstream.matching import Match, Matcher, Text, terms_of, traps_of
 from drinkstream.taxonomy import Taxonomy, Term, Trap
@@ -28,8 +29,6 @@ NAMED_REACH = 2
 LONGEST_TRAP = 80
 """Characters before an alias within which a trap that covers it starts."""
 
-_NO_LANGUAGE = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "qct", "qst", "art"))
-_SAME_AS = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
 _TRY_SHORTER = ("language", "needs-", "not-", "name")
 
 
@@ -51,7 +50,7 @@ class Classifier:
 
     def decide(self, text: str, lang: str | None) -> Decision:
         """What `text` mentions; `lang` is the post's BCP 47 tag, None or "und" where unknown. Takes any str."""
-        read = self._matcher.read(text, fold(text), _primary(lang))
+        read = self._matcher.read(text, fold(text), primary(lang))
         matches = self._matcher.matches(read)
         if not matches:
             return NOTHING
@@ -62,7 +61,9 @@ class Classifier:
 
     def _judged(self, matches: list[Match], read: Text) -> tuple[list[_Spot], list[Held]]:
         """Each alias judged, longest first, so that `root beer` settles what its `beer` may mean."""
-        traps = _Traps([(match, trap) for match in matches for trap in traps_of(match) if _speaks(trap, read.lang)])
+        traps = _Traps(
+            [(match, trap) for match in matches for trap in traps_of(match) if self._is_set(trap, match, read)]
+        )
         candidates = [match for match in matches if any(isinstance(sense, Term) for sense in match.senses)]
         candidates.sort(key=lambda match: (match.last == match.first, match.start - match.end, match.start))
         spots: list[_Spot] = []
@@ -77,6 +78,9 @@ class Classifier:
             if judged or not all(one.rule.partition(":")[2].startswith(_TRY_SHORTER) for one in more):
                 settled.update(range(match.start, match.end))
         return spots, held
+
+    def _is_set(self, trap: Trap, match: Match, read: Text) -> bool:
+        return (not trap.langs or read.speaks(trap.langs)) and not self._judge.first(trap.unless, match, read)
 
     def _verdicts(
         self, match: Match, traps: "_Traps", read: Text, spots: list[_Spot]
@@ -97,17 +101,6 @@ class Classifier:
             elif not judged or term.brand or judged[0].term.brand:
                 judged.append(_Spot(verdict, term, match.first, match.last))
         return judged, ([] if judged else held)
-
-
-def _primary(lang: str | None) -> str | None:
-    if not lang:
-        return None
-    tag = lang.replace("_", "-").split("-", 1)[0].lower()
-    return None if tag in _NO_LANGUAGE else _SAME_AS.get(tag, tag)
-
-
-def _speaks(trap: Trap, lang: str | None) -> bool:
-    return not trap.langs or lang is None or lang in trap.langs
 
 
 class _Traps:

@@ -119,9 +119,19 @@ def _traced(text: str) -> Folded:
 
 
 def without_accents(folded: str) -> str:
-    """`folded` with Latin letters stripped of their accents, as people in a hurry write it."""
+    """`folded` with Latin and Greek letters stripped of their accents, as people in a hurry write it."""
+    if folded.isascii():
+        return folded
     plain = []
     for char in folded:
         base = unicodedata.normalize("NFD", char)[0]
-        plain.append(base if base.isascii() and base.isalpha() else char)
-    return "".join(plain).replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("ı", "i")
+        plain.append(base if base.isalpha() and (base.isascii() or "\u0370" <= base < "\u0400") else char)
+    return (
+        "".join(plain)
+        .replace("ß", "ss")
+        .replace("ø", "o")
+        .replace("ł", "l")
+        .replace("ı", "i")
+        .replace("đ", "d")
+        .replace("æ", "ae")
+    )

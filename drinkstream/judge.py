@@ -25,12 +25,12 @@ class Judge:
             return Held(alias, f"{term.rule}:{reason}")
         rule, category = term.rule, term.category
         if term.drink_when:
-            context = self._first(term.drink_when, match, text)
-            if context is None or self._first(term.only_brand, match, text) is not None:
+            context = self.first(term.drink_when, match, text)
+            if context is None or self.first(term.only_brand, match, text) is not None:
                 category = None
             else:
                 rule = f"{rule}+{context}"
-        elif (context := self._first(term.only_brand, match, text)) is not None:
+        elif (context := self.first(term.only_brand, match, text)) is not None:
             rule, category = f"{rule}+{context}", None
         start, end = text.folded.span(match.start, match.end)
         return Mention(category, term.brand, alias, start, end, rule)
@@ -44,13 +44,14 @@ class Judge:
             return "cut-off"
         if text.lang in term.not_langs:
             return "language"
-        if term.langs and text.lang not in term.langs and not self._first(term.abroad, match, text):
+        if term.langs and not text.speaks(term.langs) and not self.first(term.abroad, match, text):
             return "language"
-        if term.need and not self._first(term.need, match, text):
+        if term.need and not self.first(term.need, match, text):
             return f"needs-{'-or-'.join(term.need)}"
-        return self._first(term.unless, match, text)
+        return self.first(term.unless, match, text)
 
-    def _first(self, names: tuple[str, ...], match: Match, text: Text) -> str | None:
+    def first(self, names: tuple[str, ...], match: Match, text: Text) -> str | None:
+        """The first of these contexts that is there for a match."""
         for name in names:
             found = self._contexts[name]
             if found.holds(text.tokens, match.first, match.last, text.folded.text, text.parted):

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from drinkstream.fold import fold, without_accents
@@ -22,17 +23,20 @@ JOINED_FROM = 7
 def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
     """Every form of a term or trap, folded, as tokens; may repeat itself.
 
-    Suffixes go to the words that end in `~`, or to all where none does.
+    Prefixes go before the first word and suffixes after the last one, of phrases that end in `~` or, where none does, of
+    all.
     """
-    endings = sense.suffixes if isinstance(sense, Term) else ("",)
+    beginnings, endings = (sense.prefixes, sense.suffixes) if isinstance(sense, Term) else (("",), ("",))
     marked = any("~" in spec for spec in sense.words)
     plain = not isinstance(sense, Term) or sense.accents == "optional"
     for spec in sense.words:
         for phrase in phrases(spec):
             stem = phrase[-1].rstrip("~")
-            for ending in endings if not marked or phrase[-1] != stem else ("",):
-                form = tuple(fold(token).text for token in (*phrase[:-1], stem + ending))
-                yield from _variants(form, plain)
+            bare = marked and phrase[-1] == stem
+            for beginning, ending in product(*((("",), ("",)) if bare else (beginnings, endings))):
+                tokens = [*phrase[:-1], stem + ending]
+                tokens[0] = beginning + tokens[0]
+                yield from _variants(tuple(fold(token).text for token in tokens), plain)
 
 
 def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
@@ -131,7 +135,7 @@ class Lexicon:
     aliases: set[str] = field(default_factory=set)
     parts: dict[str, list[Sense]] = field(default_factory=dict)
     part_pattern: re.Pattern[str] | None = None
-    endings: dict[str, list[Term]] = field(default_factory=dict)
+    endings: dict[str, list[Sense]] = field(default_factory=dict)
     emoji: dict[str, list[Term]] = field(default_factory=dict)
     contexts: dict[str, Found] = field(default_factory=dict)
 
@@ -162,9 +166,10 @@ class Lexicon:
             if NO_SPACES.search(joined):
                 for part in {joined, " ".join(form)}:
                     _once(self.parts.setdefault(part, []), sense)
-            elif isinstance(sense, Term) and sense.ending:
-                if sense not in (known := self.endings.setdefault(form[0], [])):
-                    known.append(sense)
+            elif sense.ending:
+                _once(self.endings.setdefault(form[0], []), sense)
+                if isinstance(sense, Trap):
+                    _once(forms[form], sense)
             else:
                 _once(forms[form], sense)
                 if isinstance(sense, Term):

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from drinkstream.fold import Folded
+from drinkstream.language import Languages
 from drinkstream.lexicon import HERE, Lexicon, Node, Sense
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, spelled, squeezed, tokenize
@@ -36,7 +37,10 @@ class Match:
 
 @dataclass(slots=True)
 class Text:
-    """A post's text in the forms that matching and judging look at; `at` are the tokens' positions once needed."""
+    """A post's text in the forms that matching and judging look at.
+
+    `at` are the tokens' positions and `spoken` the languages, each once it is needed.
+    """
 
     original: str
     folded: Folded
@@ -44,7 +48,17 @@ class Text:
     tokens: list[str]
     raw: list[str]
     parted: bool
+    languages: Languages
     at: list[int] | None = None
+    spoken: frozenset[str] | None = None
+
+    def speaks(self, langs: frozenset[str]) -> bool:
+        """Whether the text is in one of these languages."""
+        if self.lang in langs:
+            return True
+        if self.spoken is None:
+            self.spoken = self.languages.of(self.tokens, self.lang)
+        return not langs.isdisjoint(self.spoken)
 
     def positions(self) -> list[int]:
         """Where each token starts in the folded text."""
@@ -71,19 +85,20 @@ class Matcher:
         self._aliases = lexicon.aliases
         self._parts = lexicon.parts
         self._part_pattern = lexicon.part_pattern
-        self._particles = frozenset(("", *taxonomy.particles))
+        self._particles = frozenset(("", *(part for part in taxonomy.particles if not part.endswith("~"))))
+        self._going_on = tuple(part[:-1] for part in taxonomy.particles if part.endswith("~"))
         self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
         self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
         self._endings = lexicon.endings
         self._ends = tuple(lexicon.endings)
-        self._ending_langs = frozenset().union(*(term.langs for terms in lexicon.endings.values() for term in terms))
         self._emoji = lexicon.emoji
+        self._languages = Languages(taxonomy.languages)
 
     def read(self, original: str, folded: Folded, lang: str | None) -> Text:
         """`original` as tokens, hashtags cut into their words and elongations undone where that gives an alias."""
         raw = tokenize(folded.text)
         parted = not original.isascii() and NO_SPACES.search(folded.text) is not None
-        text = Text(original, folded, lang, raw, raw, parted)
+        text = Text(original, folded, lang, raw, raw, parted, self._languages)
         if "#" in raw:
             self._cut_tags(text)
         if TRIPLE.search(folded.text):
@@ -103,7 +118,7 @@ class Matcher:
                         break
         if text.parted:
             self._substrings(text, found)
-        if self._ends and (text.lang is None or text.lang in self._ending_langs):
+        if self._ends:
             self._compounds(text, found)
         if not text.original.isascii() and _ASTRAL.search(text.original):
             self._pictures(text, found)
@@ -201,12 +216,14 @@ class Matcher:
         after = folded[end] if end < len(folded) else " "
         word = folded[start:end]
         if _KATAKANA.fullmatch(word):
-            return not _KATAKANA.match(before) and not _KATAKANA.match(after)
+            return (sense.ending or not _KATAKANA.match(before)) and not _KATAKANA.match(after)
         if "\uac00" <= word[0] <= "\ud7a3":
-            if "\uac00" <= before <= "\ud7a3":
+            if "\uac00" <= before <= "\ud7a3" and not sense.ending:
                 return False
             rest = _HANGUL.match(folded, end, end + 8)
-            return rest is not None and rest.group() in self._particles
+            return rest is not None and (
+                rest.group() in self._particles or bool(self._going_on and rest.group().startswith(self._going_on))
+            )
         if _INDIC.match(word):
             return not _INDIC.match(before) and not _INDIC.match(after)
         return True
@@ -215,10 +232,9 @@ class Matcher:
         for index, token in enumerate(text.tokens):
             if not token.endswith(self._ends) or token in self._heads:
                 continue
-            for ending, terms in self._endings.items():
+            for ending, senses in self._endings.items():
                 if token.endswith(ending) and len(token) > len(ending) + 1:
                     start = text.positions()[index]
-                    senses: list[Sense] = [term for term in terms if text.lang is None or text.lang in term.langs]
                     found.append(Match(start, start + len(text.raw[index]), index, index + 1, senses))
 
     def _pictures(self, text: Text, found: list[Match]) -> None:

@@ -52,6 +52,7 @@ class Term:
     abroad: tuple[str, ...] = ("drinking",)
     need: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ("",)
     suffixes: tuple[str, ...] = ("",)
     accents: str = "optional"
     case: str = "any"
@@ -63,12 +64,17 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """Phrases (names, idioms) inside which an alias of one of `holds` (empty: of any category) does not count."""
+    """Phrases (names, idioms) inside which an alias of one of `holds` (empty: of any category) does not count.
+
+    `unless`: contexts in which it counts all the same. `ending`: the words close longer ones (schwein: Wildschwein).
+    """
 
     rule: str
     words: tuple[str, ...]
     holds: tuple[str, ...] = ()
     langs: frozenset[str] = frozenset()
+    unless: tuple[str, ...] = ()
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Taxonomy:
     terms: tuple[Term, ...]
     traps: tuple[Trap, ...]
     contexts: Mapping[str, Context]
+    languages: Mapping[str, tuple[str, ...]]
     fillers: frozenset[str]
     particles: tuple[str, ...]
 
@@ -107,7 +114,7 @@ def _load(path: Path) -> Taxonomy:
     for file in files:
         digest.update(file.path.name.encode() + b"\0" + file.content + b"\0")
     head = files[0].head()
-    scope = _Scope(head.strings("categories", required=True), {}, {})
+    scope = _Scope(head.strings("categories", required=True), {}, {}, {}, {})
     for file in files:
         _contexts(file, scope)
     terms: list[Term] = []
@@ -131,6 +138,7 @@ def _load(path: Path) -> Taxonomy:
         terms=tuple(terms),
         traps=tuple(traps),
         contexts=MappingProxyType(scope.contexts),
+        languages=MappingProxyType(scope.languages),
         fillers=frozenset(word for file in files for word in file.head().strings("fillers")),
         particles=tuple(part for file in files for part in file.head().strings("particles")),
     )
@@ -143,6 +151,8 @@ class _Scope:
     categories: tuple[str, ...]
     contexts: dict[str, Context]
     suffixes: dict[str, tuple[str, ...]]
+    prefixes: dict[str, tuple[str, ...]]
+    languages: dict[str, tuple[str, ...]]
 
 
 def _contexts(file: TomlFile, scope: _Scope) -> None:
@@ -160,6 +170,10 @@ def _contexts(file: TomlFile, scope: _Scope) -> None:
         )
     for entry in file.named("suffixes"):
         scope.suffixes[entry.name] = entry.strings("list", required=True)
+    for entry in file.named("prefixes"):
+        scope.prefixes[entry.name] = entry.strings("list", required=True)
+    for entry in file.named("language"):
+        scope.languages[entry.name] = entry.strings("words", required=True)
 
 
 def _listed(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term | Trap, Entry, str]]:
@@ -185,7 +199,6 @@ def _term(entry: Entry, scope: _Scope) -> Term:
     category = entry.one_of("category", scope.categories)
     if category is None and entry.table != "brand":
         raise entry.error("", "a term without a category", f"add category = one of {', '.join(scope.categories)}")
-    suffixes = entry.suffixes(scope.suffixes)
     refer = {key: entry.several_of(key, scope.contexts) for key in ("need", "unless", "drink_when", "only_brand")}
     langs = entry.langs()
     return Term(
@@ -199,7 +212,8 @@ def _term(entry: Entry, scope: _Scope) -> Term:
         langs=langs,
         not_langs=entry.langs("not_langs"),
         abroad=entry.several_of("abroad", scope.contexts, ("drinking",) if langs else ()),
-        suffixes=suffixes,
+        prefixes=entry.affixes("prefixes", scope.prefixes),
+        suffixes=entry.affixes("suffixes", scope.suffixes),
         accents=entry.one_of("accents", ("optional", "kept")) or "optional",
         case=entry.one_of("case", ("any", "upper", "lower")) or "any",
         names=entry.flag("names"),
@@ -212,4 +226,11 @@ def _term(entry: Entry, scope: _Scope) -> Term:
 
 def _trap(entry: Entry, scope: _Scope) -> Trap:
     words = entry.phrases("words", required=True)
-    return Trap(entry.rule, words, entry.several_of("holds", scope.categories), entry.langs())
+    return Trap(
+        entry.rule,
+        words,
+        entry.several_of("holds", scope.categories),
+        entry.langs(),
+        entry.several_of("unless", scope.contexts),
+        entry.flag("ending"),
+    )
