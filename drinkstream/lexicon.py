@@ -23,8 +23,8 @@ JOINED_FROM = 7
 def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
     """Every form of a term or trap, folded, as tokens; may repeat itself.
 
-    Prefixes go before the first word and suffixes after the last one, of phrases that end in `~` or, where none does, of
-    all.
+    Prefixes go before the first word and suffixes after the last one, of phrases that end in `~` or, where none does,
+    of all.
     """
     beginnings, endings = (sense.prefixes, sense.suffixes) if isinstance(sense, Term) else (("",), ("",))
     marked = any("~" in spec for spec in sense.words)

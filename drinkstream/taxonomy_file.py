@@ -13,7 +13,8 @@ from drinkstream.tokens import phrases
 TABLES = ("drink", "brand", "trap", "emoji")
 KEYS = {
     "drink": frozenset(
-        "id category words langs not_langs abroad need unless prefixes suffixes accents case names inside ending note".split()
+        "id category words langs not_langs abroad need unless prefixes suffixes accents case names inside ending "
+        "note".split()
     ),
     "brand": frozenset(
         "id brand category words menu drink_when only_brand langs not_langs abroad need unless suffixes accents case "
