@@ -177,22 +177,24 @@ def _contexts(file: TomlFile, scope: _Scope) -> None:
 
 
 def _listed(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term | Trap, Entry, str]]:
+    everywhere = file.head().several_of("unless", scope.contexts)
     for entry in file.entries():
-        yield (_trap(entry, scope) if entry.table == "trap" else _term(entry, scope)), entry, "id"
+        yield (_trap(entry, scope) if entry.table == "trap" else _term(entry, scope, everywhere)), entry, "id"
 
 
 def _products(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term, Entry, str]]:
     """The brands of [products.CATEGORY], each of which means its drink unless the company is meant."""
     company = tuple(name for name in (COMPANY,) if name in scope.contexts)
+    everywhere = file.head().several_of("unless", scope.contexts)
     for entry in file.named("products"):
         if entry.name not in scope.categories:
             raise entry.error("", f"products of {entry.name!r}", f"use one of {', '.join(scope.categories)}")
         for brand in entry.data:
             words = entry.phrases(brand, required=True)
-            yield Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company), entry, brand
+            yield Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company, unless=everywhere), entry, brand
 
 
-def _term(entry: Entry, scope: _Scope) -> Term:
+def _term(entry: Entry, scope: _Scope, everywhere: tuple[str, ...]) -> Term:
     brand = entry.text("brand") if entry.table == "brand" else None
     if entry.table == "brand" and brand is None:
         raise entry.error("", "a brand without its name", 'add brand = "name in lower case"')
@@ -200,6 +202,8 @@ def _term(entry: Entry, scope: _Scope) -> Term:
     if category is None and entry.table != "brand":
         raise entry.error("", "a term without a category", f"add category = one of {', '.join(scope.categories)}")
     refer = {key: entry.several_of(key, scope.contexts) for key in ("need", "unless", "drink_when", "only_brand")}
+    if entry.table != "emoji":
+        refer["unless"] = tuple(dict.fromkeys((*refer["unless"], *everywhere)))
     langs = entry.langs()
     return Term(
         rule=entry.rule,

@@ -28,7 +28,7 @@ KEYS = {
     "language": frozenset("words note".split()),
 }
 _NAMED = ("context", "suffixes", "prefixes", "language", "products")
-_HEAD = frozenset(("categories", "shards", "fillers", "particles", *_NAMED, *TABLES))
+_HEAD = frozenset(("categories", "shards", "fillers", "particles", "unless", *_NAMED, *TABLES))
 _LANG = re.compile(r"[a-z]{2,3}")
 
 
