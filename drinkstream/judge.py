@@ -70,7 +70,7 @@ def _is_name(match: Match, text: Text, alias: str) -> bool:
             first, last = at[index], at[index] + len(raw[index])
             if edge in (last, first):
                 beside.append(text.written(first, last))
-    return any(word[:1].isupper() and word[1:].islower() for word in beside)
+    return any(word[:1].isupper() and word[1:].islower() and not text.languages.knows(word.lower()) for word in beside)
 
 
 def _is_cut(match: Match, text: Text, alias: str) -> bool:

@@ -36,6 +36,10 @@ class Languages:
                 known[without_accents(form)].add(language)
         self._known = {word: tuple(sorted(languages)) for word, languages in known.items()}
 
+    def knows(self, word: str) -> bool:
+        """Whether a folded word is a small word of any language."""
+        return word in self._known
+
     def of(self, tokens: list[str], lang: str | None) -> frozenset[str]:
         """The languages in which a text with these tokens and this (primary) tag is read; never empty.
 

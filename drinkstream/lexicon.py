@@ -50,6 +50,10 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
             yield (joined,)
 
 
+BARE_FROM = 4
+"""A context's words are also sought without accents from this length on."""
+
+
 @dataclass(slots=True)
 class Found:
     """A context ready for use: `near` and `stems` single words, n-grams by their length, substrings."""
@@ -113,7 +117,8 @@ def _forms(specs: Iterable[str]) -> Iterator[tuple[str, ...]]:
         for phrase in phrases(spec):
             form = tuple(fold(token).text for token in phrase)
             yield form
-            yield tuple(without_accents(token) for token in form)
+            # short ones become other words: thé, iç
+            yield tuple(without_accents(token) if len(token) >= BARE_FROM else token for token in form)
 
 
 def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[str, ...]]]:

@@ -191,7 +191,11 @@ def _products(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term, Entry, str]
             raise entry.error("", f"products of {entry.name!r}", f"use one of {', '.join(scope.categories)}")
         for brand in entry.data:
             words = entry.phrases(brand, required=True)
-            yield Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company, unless=everywhere), entry, brand
+            yield (
+                Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company, unless=everywhere),
+                entry,
+                brand,
+            )
 
 
 def _term(entry: Entry, scope: _Scope, everywhere: tuple[str, ...]) -> Term:
