@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from drinkstream.fold import fold, without_accents
 
@@ -16,6 +17,7 @@ _NO_LANGUAGE = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "
 _SAME_AS = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
 
 
+@lru_cache(maxsize=512)
 def primary(tag: str | None) -> str | None:
     """The language of a BCP 47 tag, in one spelling of each; None where the tag names none."""
     if not tag:

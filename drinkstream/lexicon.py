@@ -5,16 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from drinkstream.fold import fold, without_accents
 from drinkstream.taxonomy import Context, Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, phrases
 
 Sense = Term | Trap
+
+
 Node = dict[str, Any]
 HERE = ""
-"""The key of a form's senses in the tree of tokens; no token is empty."""
+"""The key of a form's terms in the tree of tokens; no token is empty."""
 
 JOINED_FROM = 7
 """A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
@@ -91,6 +93,36 @@ class Found:
         return in_parts and any(part in folded for part in self.parts)
 
 
+@dataclass(slots=True)
+class Signs:
+    """What a text must hold for one of several contexts to be there: a quick no for most.
+
+    `words` anywhere, or a word of `before` right before the alias, or one of `after` right after it.
+    """
+
+    words: frozenset[str]
+    stems: tuple[str, ...]
+    before: frozenset[str]
+    after: frozenset[str]
+    parts: bool
+
+    @classmethod
+    def of(cls, contexts: Iterable[Found]) -> "Signs":
+        """The signs of these contexts."""
+        words: set[str] = set()
+        before: set[str] = set()
+        after: set[str] = set()
+        stems: list[str] = []
+        parts = False
+        for found in contexts:
+            words |= found.near | {gram[0] for grams in found.near_grams.values() for gram in grams}
+            before |= {gram[-1] for grams in found.before.values() for gram in grams}
+            after |= {gram[0] for grams in found.after.values() for gram in grams}
+            stems += found.stems
+            parts |= bool(found.parts)
+        return cls(frozenset(words), tuple(stems), frozenset(before), frozenset(after), parts)
+
+
 def _context(context: Context) -> Found:
     singles, stems, grams = set(), set(), []
     for form in _forms(context.near):
@@ -128,16 +160,37 @@ def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[st
     return {size: frozenset(some) for size, some in found.items()}
 
 
+class Snare(NamedTuple):
+    """One form of traps, to be laid where its anchor stands: the anchor is its token at `offset`."""
+
+    form: tuple[str, ...]
+    offset: int
+    traps: tuple[Trap, ...]
+
+
+@dataclass(slots=True)
+class Snares:
+    """The traps with one anchor, by the token after it, by the one before it, and those that have neither."""
+
+    after: dict[str, list[Snare]] = field(default_factory=dict)
+    before: dict[str, list[Snare]] = field(default_factory=dict)
+    other: list[Snare] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Lexicon:
     """All look-ups, made once from a taxonomy.
 
-    `heads`: a tree of tokens, at whose nodes `HERE` is what the form that ends there may mean. `parts`: strings sought
-    anywhere in scripts without spaces. `endings`: last parts of compounds. `emoji`: by character.
+    `heads`: a tree of tokens, at whose nodes `HERE` are the terms that the form that ends there may mean. `aliases`: the
+    first tokens of those forms. `snares`: the traps by an alias's first token in them. `words`: all single words known,
+    traps too. `parts`: strings sought anywhere in scripts without spaces. `endings`: last parts of compounds. `emoji`: by
+    character.
     """
 
     heads: Node = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
+    snares: dict[str, Snares] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
     parts: dict[str, list[Sense]] = field(default_factory=dict)
     part_pattern: re.Pattern[str] | None = None
     endings: dict[str, list[Sense]] = field(default_factory=dict)
@@ -148,15 +201,21 @@ class Lexicon:
     def of(cls, taxonomy: Taxonomy) -> "Lexicon":
         """The look-ups for `taxonomy`."""
         lexicon = cls(contexts={name: _context(context) for name, context in taxonomy.contexts.items()})
-        forms: dict[tuple[str, ...], list[Sense]] = defaultdict(list)
-        everything: tuple[Sense, ...] = (*taxonomy.traps, *taxonomy.terms)
-        for sense in everything:
-            lexicon._add(sense, forms)
-        for form, senses in forms.items():
+        terms: dict[tuple[str, ...], list[Sense]] = defaultdict(list)
+        traps: dict[tuple[str, ...], list[Sense]] = defaultdict(list)
+        for term in taxonomy.terms:
+            lexicon._add(term, terms)
+        for trap in taxonomy.traps:
+            lexicon._add(trap, traps)
+        for form, senses in terms.items():
             node = lexicon.heads
             for token in form:
                 node = node.setdefault(token, {})
-            node[HERE] = senses
+            node[HERE] = tuple(senses)
+        lexicon.aliases = {form[0] for form in terms}
+        lexicon.words = {form[0] for form in (*terms, *traps) if len(form) == 1}
+        for form, senses in traps.items():
+            lexicon._lay(form, tuple(sense for sense in senses if isinstance(sense, Trap)))
         if lexicon.parts:
             lexicon.part_pattern = re.compile(trie_pattern(lexicon.parts))
         return lexicon
@@ -177,8 +236,20 @@ class Lexicon:
                     _once(forms[form], sense)
             else:
                 _once(forms[form], sense)
-                if isinstance(sense, Term):
-                    self.aliases.add(form[0])
+
+    def _lay(self, form: tuple[str, ...], traps: tuple[Trap, ...]) -> None:
+        """Index a form of traps; one without an alias in it holds nothing back and is left out."""
+        offset = max((at for at, token in enumerate(form) if token in self.aliases), key=lambda at: len(form[at]), default=-1)
+        if offset < 0:
+            return
+        snare = Snare(form, offset, traps)
+        snares = self.snares.setdefault(form[offset], Snares())
+        if offset + 1 < len(form) and form[offset + 1] != "*":
+            snares.after.setdefault(form[offset + 1], []).append(snare)
+        elif offset and form[offset - 1] != "*":
+            snares.before.setdefault(form[offset - 1], []).append(snare)
+        else:
+            snares.other.append(snare)
 
 
 def _once(senses: list[Sense], sense: Sense) -> None:
