@@ -17,7 +17,7 @@ from drinkstream.taxonomy import Taxonomy, Term, Trap
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
 
-MOST = 128
+MOST = 64
 """Matches judged in one text at most, so that a text of repeats costs no more than a long one."""
 
 MENU_REACH = 6

@@ -69,7 +69,7 @@ class Judge:
             return None
         for name in names:
             found = self._contexts[name]
-            if found.holds(tokens, first, last, text.folded.text, text.parted):
+            if found.holds(text, first, last):
                 return name
         return None
 

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from drinkstream.fold import fold, without_accents
+from drinkstream.fold import Folded, fold, without_accents
 from drinkstream.taxonomy import Context, Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, phrases
 
@@ -52,8 +52,22 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
             yield (joined,)
 
 
+FAR = 100
+"""Tokens within which the phrases of a context stand that looks at the whole post."""
+
 BARE_FROM = 4
 """A context's words are also sought without accents from this length on."""
+
+
+class Read(Protocol):
+    """What a context looks at in a text."""
+
+    tokens: list[str]
+    folded: Folded
+    parted: bool
+
+    def words(self) -> frozenset[str]:
+        """The different tokens."""
 
 
 @dataclass(slots=True)
@@ -69,28 +83,41 @@ class Found:
     after: dict[int, frozenset[tuple[str, ...]]]
     parts: tuple[str, ...]
 
-    def holds(self, tokens: list[str], first: int, last: int, folded: str, in_parts: bool) -> bool:
-        """Whether the context is there for an alias that is tokens[first:last] of a post."""
+    def holds(self, text: "Read", first: int, last: int) -> bool:
+        """Whether the context is there for an alias that is tokens [first, last) of a text."""
+        tokens = text.tokens
         for size, grams in self.before.items():
             if first >= size and tuple(tokens[first - size : first]) in grams:
                 return True
         for size, grams in self.after.items():
             if tuple(tokens[last : last + size]) in grams:
                 return True
-        if self.within:
-            left, right = tokens[max(0, first - self.within) : first], tokens[last : last + self.within]
-        else:
-            left, right = tokens[:first], tokens[last:]
-        if not self.near.isdisjoint(left) or not self.near.isdisjoint(right):
+        if (self.near or self.stems or self.near_grams) and self._stands_near(text, first, last):
             return True
+        return text.parted and any(part in text.folded.text for part in self.parts)
+
+    def _stands_near(self, text: "Read", first: int, last: int) -> bool:
+        tokens = text.tokens
+        if not self.within:
+            own = tokens[first:last]
+            shared = self.near & text.words()
+            if any(word not in own or tokens.count(word) > own.count(word) for word in shared):
+                return True
+            if not self.stems and not self.near_grams:
+                return False
+            left, right = tokens[max(0, first - FAR) : first], tokens[last : last + FAR]
+        else:
+            left, right = tokens[max(0, first - self.within) : first], tokens[last : last + self.within]
+            if not self.near.isdisjoint(left) or not self.near.isdisjoint(right):
+                return True
         if self.stems and any(token.startswith(self.stems) for token in (*left, *right)):
             return True
-        for size, grams in self.near_grams.items():
-            for side in (left, right):
-                for at in range(len(side) - size + 1):
-                    if tuple(side[at : at + size]) in grams:
-                        return True
-        return in_parts and any(part in folded for part in self.parts)
+        return any(
+            tuple(side[at : at + size]) in grams
+            for size, grams in self.near_grams.items()
+            for side in (left, right)
+            for at in range(len(side) - size + 1)
+        )
 
 
 @dataclass(slots=True)
@@ -160,21 +187,32 @@ def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[st
     return {size: frozenset(some) for size, some in found.items()}
 
 
-class Snare(NamedTuple):
-    """One form of traps, to be laid where its anchor stands: the anchor is its token at `offset`."""
+ANY = "*"
+"""Stands for any one token."""
 
-    form: tuple[str, ...]
-    offset: int
-    traps: tuple[Trap, ...]
+Forms = dict[tuple[int, int], dict[tuple[str, ...], tuple[Trap, ...]]]
+"""Traps by the anchor's place in the form, the form's length, and the form itself."""
 
 
 @dataclass(slots=True)
 class Snares:
-    """The traps with one anchor, by the token after it, by the one before it, and those that have neither."""
+    """The traps with one anchor, by the token after it, else by the one before it, else `alone`; `wild` have an `ANY`."""
 
-    after: dict[str, list[Snare]] = field(default_factory=dict)
-    before: dict[str, list[Snare]] = field(default_factory=dict)
-    other: list[Snare] = field(default_factory=list)
+    after: dict[str, Forms] = field(default_factory=dict)
+    before: dict[str, Forms] = field(default_factory=dict)
+    alone: Forms = field(default_factory=dict)
+    wild: list[tuple[tuple[str, ...], int, tuple[Trap, ...]]] = field(default_factory=list)
+
+    def add(self, form: tuple[str, ...], offset: int, traps: tuple[Trap, ...]) -> None:
+        """Lay a form whose anchor is its token at `offset`."""
+        if ANY in form:
+            self.wild.append((form, offset, traps))
+            return
+        if offset + 1 < len(form):
+            forms = self.after.setdefault(form[offset + 1], {})
+        else:
+            forms = self.before.setdefault(form[offset - 1], {}) if offset else self.alone
+        forms.setdefault((offset, len(form)), {})[form] = traps
 
 
 @dataclass(slots=True)
@@ -239,17 +277,10 @@ class Lexicon:
 
     def _lay(self, form: tuple[str, ...], traps: tuple[Trap, ...]) -> None:
         """Index a form of traps; one without an alias in it holds nothing back and is left out."""
-        offset = max((at for at, token in enumerate(form) if token in self.aliases), key=lambda at: len(form[at]), default=-1)
-        if offset < 0:
-            return
-        snare = Snare(form, offset, traps)
-        snares = self.snares.setdefault(form[offset], Snares())
-        if offset + 1 < len(form) and form[offset + 1] != "*":
-            snares.after.setdefault(form[offset + 1], []).append(snare)
-        elif offset and form[offset - 1] != "*":
-            snares.before.setdefault(form[offset - 1], []).append(snare)
-        else:
-            snares.other.append(snare)
+        places = [at for at, token in enumerate(form) if token in self.aliases]
+        if places:
+            anchor = max(places, key=lambda at: len(form[at]))
+            self.snares.setdefault(form[anchor], Snares()).add(form, anchor, traps)
 
 
 def _once(senses: list[Sense], sense: Sense) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drinkstream.fold import Folded
 from drinkstream.language import Languages
-from drinkstream.lexicon import HERE, Lexicon, Node, Sense, Snares
+from drinkstream.lexicon import ANY, HERE, Forms, Lexicon, Node, Sense, Snares
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, may_stretch, spelled, squeezed, tokenize
 
@@ -17,7 +17,7 @@ _HANGUL = re.compile("[\uac00-\ud7a3]*")
 _INDIC = re.compile("[\u0900-\u0dff]")
 _ASTRAL = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _BREAK = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
-MOST = 256
+MOST = 128
 """Matches of one kind sought in a text, and hashtags cut into words: more than a post has, and a bound on the time."""
 
 NO_SPACES_FROM = "\u0900"
@@ -137,7 +137,8 @@ class Matcher:
         if "#" in raw:
             self._cut_tags(text)
         if may_stretch(folded.text):
-            text.tokens = [self._settled(token) for token in text.raw]
+            settled = {token: self._settled(token) for token in dict.fromkeys(text.raw)}
+            text.tokens = [settled[token] for token in text.raw]
         return text
 
     def matches(self, text: Text) -> tuple[list[Match], list[Caught]]:
@@ -157,8 +158,14 @@ class Matcher:
                         at = text.positions()[first]
                         found.append(Match(at, at + len(text.raw[first]), first, first + 1, node[HERE]))
                     snares = self._snares.get(token)
-                    if snares is not None and (snares.other or after in snares.after or before in snares.before):
-                        self._traps(text, first, snares, caught)
+                    if snares is not None:
+                        sets = [snares.alone] if snares.alone else []
+                        if after in snares.after:
+                            sets.append(snares.after[after])
+                        if before in snares.before:
+                            sets.append(snares.before[before])
+                        if sets or snares.wild:
+                            self._traps(text, first, snares, sets, caught)
                     if len(found) > MOST or len(caught) > MOST:
                         break
                 before = token
@@ -222,24 +229,23 @@ class Matcher:
                 if after is not None:
                     ways.append((after, last + 1))
 
-    def _traps(self, text: Text, at: int, snares: Snares, caught: list[Caught]) -> None:
+    def _traps(self, text: Text, at: int, snares: Snares, sets: list[Forms], caught: list[Caught]) -> None:
         tokens, size = text.tokens, len(text.tokens)
-        near = list(snares.other)
-        if at + 1 < size and tokens[at + 1] in snares.after:
-            near += snares.after[tokens[at + 1]]
-        if at and tokens[at - 1] in snares.before:
-            near += snares.before[tokens[at - 1]]
-        for snare in near:
-            first = at - snare.offset
-            last = first + len(snare.form)
-            if first < 0 or last > size:
-                continue
-            if all(
-                mine in (tokens[index], "*") for index, mine in enumerate(snare.form, first)
-            ) and self._close(text, first, last):
+        laid = []
+        for forms in sets:
+            for (offset, length), known in forms.items():
+                traps = known.get(tuple(tokens[at - offset : at - offset + length])) if at >= offset else None
+                if traps is not None:
+                    laid.append((at - offset, at - offset + length, traps))
+        for form, offset, traps in snares.wild:
+            first, last = at - offset, at - offset + len(form)
+            if first >= 0 and last <= size and _fits(form, tokens[first:last]):
+                laid.append((first, last, traps))
+        for first, last, traps in laid:
+            if self._close(text, first, last):
                 places = text.positions()
                 end = places[last - 1] + len(text.raw[last - 1])
-                caught += [Caught(places[first], end, first, last, trap) for trap in snare.traps]
+                caught += [Caught(places[first], end, first, last, trap) for trap in traps]
 
     def _close(self, text: Text, first: int, last: int) -> bool:
         at, raw, folded = text.positions(), text.raw, text.folded.text
@@ -316,3 +322,7 @@ class Matcher:
                 found.append(Match(hit.start(), hit.end(), first, first, tuple(terms)))
                 if len(found) > MOST:
                     break
+
+
+def _fits(form: tuple[str, ...], tokens: list[str]) -> bool:
+    return all(mine in (its, ANY) for mine, its in zip(form, tokens, strict=True))
