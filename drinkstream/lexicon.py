@@ -21,6 +21,9 @@ HERE = ""
 JOINED_FROM = 7
 """A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
 
+JOINED_BELOW = "\u0370"
+"""Only Latin letters are: hashtags in other scripts part words by underscores, or their words stand without spaces."""
+
 
 def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
     """Every form of a term or trap, folded, as tokens; may repeat itself.
@@ -48,7 +51,7 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
         yield bare
     for tokens in (form, bare) if plain else (form,):
         joined = "".join(tokens)
-        if len(tokens) == 2 and "*" not in tokens and len(joined) >= JOINED_FROM:
+        if len(tokens) == 2 and "*" not in tokens and len(joined) >= JOINED_FROM and max(joined) < JOINED_BELOW:
             yield (joined,)
 
 
