@@ -102,8 +102,14 @@ def main(posts: int, runs: int) -> None:
     memory = worker_mib()
     file = Settings.load().home / "bench" / "latest.json"
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    kept["prefilter"] = _row(prefilter, PREFILTER_AT_LEAST) | {"let_through": round(share, 4), "bytes_per_post": round(size)}
-    kept["classifier"] = _row(classifier, CLASSIFIER_AT_LEAST) | {"memory_mib": round(memory), "memory_at_most": MEMORY_MIB}
+    kept["prefilter"] = _row(prefilter, PREFILTER_AT_LEAST) | {
+        "let_through": round(share, 4),
+        "bytes_per_post": round(size),
+    }
+    kept["classifier"] = _row(classifier, CLASSIFIER_AT_LEAST) | {
+        "memory_mib": round(memory),
+        "memory_at_most": MEMORY_MIB,
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(kept, indent=2) + "\n")
     print(f"{runs} runs, {platform.python_version()}, {os.cpu_count()} cores, {size:.0f} bytes a line")

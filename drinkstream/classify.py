@@ -62,9 +62,7 @@ class Classifier:
             mentions.sort(key=lambda mention: (mention.start, mention.end))
         return Decision(tuple(mentions), tuple(dict.fromkeys(held)))
 
-    def _judged(
-        self, candidates: list[Match], caught: list[Caught], read: Text
-    ) -> tuple[list[_Spot], list[Held]]:
+    def _judged(self, candidates: list[Match], caught: list[Caught], read: Text) -> tuple[list[_Spot], list[Held]]:
         """Each alias judged, longest first, so that `root beer` settles what its `beer` may mean."""
         held_by = [one for one in caught if self._is_set(one, read)] if caught else caught
         traps = _Traps(held_by) if held_by else None
