@@ -2,9 +2,9 @@
 
     python -m bench.classify [--posts N] [--runs N]
 
-The lines are X v2 lines of mixed length: 2 % name a drink, 30 % are in other scripts, every other one spells what is not
-ASCII in escapes. The texts all name one, in the languages of the demo's phrase bank, no two alike. Rates are of processor
-time, so that other programs on the machine count less; the least of the runs is kept beside the median.
+The lines are X v2 lines of mixed length: 2 % name a drink, 30 % are in other scripts, every other one spells what is
+not ASCII in escapes. The texts all name one, in the languages of the demo's phrase bank, no two alike. Rates are of
+processor time, so that other programs on the machine count less; the least of the runs is kept beside the median.
 """
 
 import json
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click

@@ -72,7 +72,8 @@ def check(path: Path | None) -> None:
 
     read = load(path)
     click.echo(
-        f"version {read.version}: {len(read.categories)} categories, {len(read.brands)} brands, {len(read.terms)} terms, "
+        f"version {read.version}: {len(read.categories)} categories, {len(read.brands)} brands, "
+        f"{len(read.terms)} terms, "
         f"{len(read.traps)} traps, {len(read.contexts)} contexts"
     )
     for note in idle(read):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from drinkstream.contexts import Found, Signs
 from drinkstream.decision import Held, Mention
-from drinkstream.lexicon import Found, Signs
 from drinkstream.matching import Match, Text
 from drinkstream.taxonomy import Term
 

@@ -16,7 +16,7 @@ Pairs = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A text that two taxonomies read differently: what it mentions by each, and the rules that only one of them used."""
+    """A text that two taxonomies read differently: what it mentions by each, and the rules that one of them used."""
 
     id: object
     text: str
@@ -27,7 +27,7 @@ class Change:
 
 
 def idle(taxonomy: Taxonomy) -> Iterator[str]:
-    """Each context that no entry refers to, and each phrase of a trap in which no alias stands, so that it holds nothing."""
+    """Each context that no entry refers to, and each phrase of a trap in which no alias stands."""
     used = {COMPANY}
     for term in taxonomy.terms:
         used.update((*term.need, *term.unless, *term.abroad, *term.drink_when, *term.only_brand))

@@ -3,10 +3,10 @@
 import tomllib
 
 import pytest
-from tests.lib.labels import BANK, label
 
 from drinkstream.classify import Classifier
 from drinkstream.taxonomy import load
+from tests.lib.labels import BANK, label
 
 CLASSIFIER = Classifier(load())
 PHRASES = [(p["text"], p["lang"]) for p in tomllib.loads(BANK.read_text(encoding="utf-8"))["phrase"]]

@@ -1,4 +1,4 @@
-"""`drinkstream taxonomy check` and `diff`, and `classify --explain`: what an analyst sees of a change and of a decision."""
+"""`taxonomy check` and `diff`, and `classify --explain`: what an analyst sees of a change and of a decision."""
 
 import json
 from pathlib import Path
