@@ -12,7 +12,8 @@ from drinkstream.fold import fold
 from drinkstream.judge import Judge
 from drinkstream.language import primary
 from drinkstream.lexicon import Lexicon
-from drinkstream.matching import Caught, Match, Matcher, Text
+from drinkstream.matching import Caught, Match, Matcher
+from drinkstream.reading import Reader, Text
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
@@ -45,12 +46,13 @@ class Classifier:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         lexicon = Lexicon.of(taxonomy)
+        self._reader = Reader(taxonomy, lexicon)
         self._matcher = Matcher(taxonomy, lexicon)
         self._judge = Judge(lexicon.contexts)
 
     def decide(self, text: str, lang: str | None) -> Decision:
         """What `text` mentions; `lang` is the post's BCP 47 tag, None or "und" where unknown. Takes any str."""
-        read = self._matcher.read(text, fold(text), primary(lang))
+        read = self._reader.read(text, fold(text), primary(lang))
         matches, caught = self._matcher.matches(read)
         if not matches:
             return NOTHING

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from drinkstream.contexts import Found, Signs
 from drinkstream.decision import Held, Mention
-from drinkstream.matching import Match, Text
+from drinkstream.matching import Match
+from drinkstream.reading import Text
 from drinkstream.taxonomy import Term
 
 _CUT = ("…", "..")

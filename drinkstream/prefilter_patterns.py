@@ -14,7 +14,7 @@ from itertools import product
 
 from drinkstream.fold import fold, in_fonts, table
 from drinkstream.lexicon import spelled_out
-from drinkstream.matching import SHORTEST_IN_TAG
+from drinkstream.reading import SHORTEST_IN_TAG
 from drinkstream.taxonomy import Taxonomy
 from drinkstream.tokens import NO_SPACES
 
