@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from drinkstream.decision import NOTHING, Decision, Held, Mention
 from drinkstream.fold import fold
 from drinkstream.judge import Judge
+from drinkstream.language import primary
 from drinkstream.lexicon import Lexicon
-from drinkstream.matching import Match, Matcher, Text, terms_of, traps_of
+from drinkstream.matching import Caught, Match, Matcher
+from drinkstream.reading import Reader, Text
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
 
-MOST = 128
+MOST = 64
 """Matches judged in one text at most, so that a text of repeats costs no more than a long one."""
 
 MENU_REACH = 6
@@ -28,8 +30,6 @@ NAMED_REACH = 2
 LONGEST_TRAP = 80
 """Characters before an alias within which a trap that covers it starts."""
 
-_NO_LANGUAGE = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "qct", "qst", "art"))
-_SAME_AS = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
 _TRY_SHORTER = ("language", "needs-", "not-", "name")
 
 
@@ -46,25 +46,30 @@ class Classifier:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         lexicon = Lexicon.of(taxonomy)
+        self._reader = Reader(taxonomy, lexicon)
         self._matcher = Matcher(taxonomy, lexicon)
         self._judge = Judge(lexicon.contexts)
 
     def decide(self, text: str, lang: str | None) -> Decision:
         """What `text` mentions; `lang` is the post's BCP 47 tag, None or "und" where unknown. Takes any str."""
-        read = self._matcher.read(text, fold(text), _primary(lang))
-        matches = self._matcher.matches(read)
+        read = self._reader.read(text, fold(text), primary(lang))
+        matches, caught = self._matcher.matches(read)
         if not matches:
             return NOTHING
-        spots, held = self._judged(matches, read)
-        mentions = _joined(spots)
-        mentions.sort(key=lambda mention: (mention.start, mention.end))
+        spots, held = self._judged(matches, caught, read)
+        if not spots and not held:
+            return NOTHING
+        mentions = _joined(spots) if len(spots) > 1 else [spot.mention for spot in spots]
+        if len(mentions) > 1:
+            mentions.sort(key=lambda mention: (mention.start, mention.end))
         return Decision(tuple(mentions), tuple(dict.fromkeys(held)))
 
-    def _judged(self, matches: list[Match], read: Text) -> tuple[list[_Spot], list[Held]]:
+    def _judged(self, candidates: list[Match], caught: list[Caught], read: Text) -> tuple[list[_Spot], list[Held]]:
         """Each alias judged, longest first, so that `root beer` settles what its `beer` may mean."""
-        traps = _Traps([(match, trap) for match in matches for trap in traps_of(match) if _speaks(trap, read.lang)])
-        candidates = [match for match in matches if any(isinstance(sense, Term) for sense in match.senses)]
-        candidates.sort(key=lambda match: (match.last == match.first, match.start - match.end, match.start))
+        held_by = [one for one in caught if self._is_set(one, read)] if caught else caught
+        traps = _Traps(held_by) if held_by else None
+        if len(candidates) > 1:
+            candidates.sort(key=_longest_first)
         spots: list[_Spot] = []
         held: list[Held] = []
         settled: set[int] = set()  # characters of longer aliases, each at most once however many overlap
@@ -78,17 +83,23 @@ class Classifier:
                 settled.update(range(match.start, match.end))
         return spots, held
 
+    def _is_set(self, caught: Caught, read: Text) -> bool:
+        trap = caught.trap
+        return (not trap.langs or read.speaks(trap.langs)) and not self._judge.first(
+            trap.unless, caught.first, caught.last, read
+        )
+
     def _verdicts(
-        self, match: Match, traps: "_Traps", read: Text, spots: list[_Spot]
+        self, match: Match, traps: "_Traps | None", read: Text, spots: list[_Spot]
     ) -> tuple[list[_Spot], list[Held]]:
         judged: list[_Spot] = []
         held: list[Held] = []
-        for term in terms_of(match):
+        for term in match.terms:
             if term.emoji and any(spot.mention.category == term.category for spot in (*spots, *judged)):
                 continue
             if judged and term.category == judged[0].term.category and term.brand == judged[0].term.brand:
                 continue
-            if trap := traps.around(match, term):
+            if traps is not None and (trap := traps.around(match, term)):
                 held.append(Held(read.written(match.start, match.end), trap.rule))
                 continue
             verdict = self._judge.verdict(term, match, read)
@@ -99,30 +110,24 @@ class Classifier:
         return judged, ([] if judged else held)
 
 
-def _primary(lang: str | None) -> str | None:
-    if not lang:
-        return None
-    tag = lang.replace("_", "-").split("-", 1)[0].lower()
-    return None if tag in _NO_LANGUAGE else _SAME_AS.get(tag, tag)
-
-
-def _speaks(trap: Trap, lang: str | None) -> bool:
-    return not trap.langs or lang is None or lang in trap.langs
+def _longest_first(match: Match) -> tuple[bool, int, int]:
+    """Words before pictures, long before short, in the order of the text."""
+    return (match.last == match.first, match.start - match.end, match.start)
 
 
 class _Traps:
     """The traps of a text, by where they start."""
 
-    def __init__(self, found: list[tuple[Match, Trap]]) -> None:
-        self._found = sorted(found, key=lambda item: item[0].start)
-        self._starts = [where.start for where, _ in self._found]
+    def __init__(self, caught: list[Caught]) -> None:
+        self._caught = sorted(caught, key=lambda one: one.start)
+        self._starts = [one.start for one in self._caught]
 
     def around(self, match: Match, term: Term) -> Trap | None:
         """The first trap that covers `match` and holds what `term` stands for."""
         first = bisect_left(self._starts, match.start - LONGEST_TRAP)
-        for where, trap in self._found[first : bisect_right(self._starts, match.start)]:
-            if match.end <= where.end and (not trap.holds or term.category in trap.holds):
-                return trap
+        for one in self._caught[first : bisect_right(self._starts, match.start)]:
+            if match.end <= one.end and (not one.trap.holds or term.category in one.trap.holds):
+                return one.trap
         return None
 
 

@@ -3,11 +3,15 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from drinkstream.errors import BadInputError, DrinkStreamError
+
+if TYPE_CHECKING:
+    from drinkstream.explain import Explainer
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,8 +47,82 @@ def classify(file: IO[str], explain: bool) -> None:
     "rule"}],"held":[{"alias","rule"}]}. start and end are character positions in the text; a brand without its drink
     has "category": null.
     """
+    from drinkstream.explain import installed
+
+    explainer = installed() if explain else None
     for answer in classified(file):
-        click.echo(explained(answer) if explain else json.dumps(answer, ensure_ascii=False))
+        click.echo(explained(answer, explainer) if explainer else json.dumps(answer, ensure_ascii=False))
+
+
+@cli.group()
+def taxonomy() -> None:
+    """What counts as which drink: check a taxonomy, or see what a change of it does."""
+
+
+@taxonomy.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+def check(path: Path | None) -> None:
+    """Read the taxonomy at PATH (a taxonomy.toml, its parts in the folder taxonomy/ beside it; default: the installed).
+
+    A mistake is told with file, line and remedy, and the exit code is 2. Entries that do nothing are listed.
+    """
+    from drinkstream.taxonomy import load
+    from drinkstream.taxonomy_review import idle
+
+    read = load(path)
+    click.echo(
+        f"version {read.version}: {len(read.categories)} categories, {len(read.brands)} brands, "
+        f"{len(read.terms)} terms, "
+        f"{len(read.traps)} traps, {len(read.contexts)} contexts"
+    )
+    for note in idle(read):
+        click.echo(f"note: {note}")
+
+
+@taxonomy.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--on",
+    "files",
+    type=click.File("r", encoding="utf-8"),
+    multiple=True,
+    required=True,
+    help='Texts to read by both: JSON lines {"id","text","lang"?}; may be given again.',
+)
+def diff(old: Path, new: Path, files: tuple[IO[str], ...]) -> None:
+    """Write which texts the taxonomy NEW reads otherwise than OLD, and by which rules."""
+    from drinkstream.taxonomy import load
+    from drinkstream.taxonomy_review import changes
+
+    posts = [post for file in files for post in asked(file)]
+    found = 0
+    for change in changes(load(old), load(new), posts):
+        found += 1
+        click.echo(f"{change.id}: {_named(change.before)} -> {_named(change.after)}\n  {change.text!r}")
+        for sign, rules in (("-", change.rules_before), ("+", change.rules_after)):
+            for rule in rules:
+                click.echo(f"  {sign} {rule}")
+    click.echo(f"{found} of {len(posts)} texts change")
+
+
+def _named(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join("/".join(part for part in pair if part) for pair in sorted(pairs)) or "nothing"
+
+
+def asked(lines: Iterable[str]) -> Iterator[tuple[Any, str, str | None]]:
+    """Id, text and language of each line. Raises BadInputError that names the line not of the expected form."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            post = json.loads(line)
+            post_id, text, lang = post["id"], post["text"], post.get("lang")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            post_id, text, lang = None, None, None
+        if not isinstance(text, str) or not isinstance(lang, str | None):
+            raise BadInputError(f'line {number}: expected a JSON object {{"id": ..., "text": "...", "lang": "..."?}}')
+        yield post_id, text, lang
 
 
 @cli.command()
@@ -81,25 +159,16 @@ def classified(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     from drinkstream.words import plain
 
     classifier = Classifier(load())
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            asked = json.loads(line)
-            post_id, text, lang = asked["id"], asked["text"], asked.get("lang")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            post_id, text, lang = None, None, None
-        if not isinstance(text, str) or not isinstance(lang, str | None):
-            raise BadInputError(f'line {number}: expected a JSON object {{"id": ..., "text": "...", "lang": "..."?}}')
+    for post_id, text, lang in asked(lines):
         decision = classifier.decide(text, lang)
         yield {"id": post_id, **plain(decision)}
 
 
-def explained(answer: dict[str, Any]) -> str:
-    """One answer of `classified` in words."""
+def explained(answer: dict[str, Any], explainer: "Explainer") -> str:
+    """One answer of `classified` in words: each alias that counts, and for each that does not, why."""
     from drinkstream.words import spoken
 
-    return "\n".join([f"{answer['id']}:", *(f"  {line}" for line in spoken(answer))])
+    return "\n".join([f"{answer['id']}:", *(f"  {line}" for line in spoken(answer, explainer))])
 
 
 def main() -> None:

@@ -30,6 +30,9 @@ MARKS = "\u0300-\u036f\u0640\u3099\u309a\uff9e\uff9f"
 _COMPOSED = re.compile(
     f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06]|\u0640"
 )
+_FOLDED_FROM = "\u0130"
+"""The first letter of which lower() is not all that folding does."""
+
 _FONTS = (
     # letters dressed up, and forms of letters that only old encodings knew; signs such as º or ½ stay as they are
     (0x017F, 0x0180),
@@ -67,6 +70,8 @@ class Folded:
 def fold(text: str) -> Folded:
     """`text` in NFKC (where that is about letters) and lower case, with `SPECIAL` applied. Takes any str."""
     if text.isascii():
+        return Folded(text.lower())
+    if max(text) < _FOLDED_FROM:
         return Folded(text.lower())
     if _COMPOSED.search(text) is None:
         return Folded(text.translate(table()).lower())
@@ -119,9 +124,19 @@ def _traced(text: str) -> Folded:
 
 
 def without_accents(folded: str) -> str:
-    """`folded` with Latin letters stripped of their accents, as people in a hurry write it."""
+    """`folded` with Latin and Greek letters stripped of their accents, as people in a hurry write it."""
+    if folded.isascii():
+        return folded
     plain = []
     for char in folded:
         base = unicodedata.normalize("NFD", char)[0]
-        plain.append(base if base.isascii() and base.isalpha() else char)
-    return "".join(plain).replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("ı", "i")
+        plain.append(base if base.isalpha() and (base.isascii() or "\u0370" <= base < "\u0400") else char)
+    return (
+        "".join(plain)
+        .replace("ß", "ss")
+        .replace("ø", "o")
+        .replace("ł", "l")
+        .replace("ı", "i")
+        .replace("đ", "d")
+        .replace("æ", "ae")
+    )

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from drinkstream.contexts import Found, Signs
 from drinkstream.decision import Held, Mention
-from drinkstream.lexicon import Found
-from drinkstream.matching import Match, Text
+from drinkstream.matching import Match
+from drinkstream.reading import Text
 from drinkstream.taxonomy import Term
 
 _CUT = ("…", "..")
@@ -17,6 +18,7 @@ class Judge:
 
     def __init__(self, contexts: Mapping[str, Found]) -> None:
         self._contexts = contexts
+        self._signs: dict[tuple[str, ...], Signs] = {}
 
     def verdict(self, term: Term, match: Match, text: Text) -> Mention | Held:
         """The mention that `match` is when read as `term`, or why it is none."""
@@ -25,12 +27,12 @@ class Judge:
             return Held(alias, f"{term.rule}:{reason}")
         rule, category = term.rule, term.category
         if term.drink_when:
-            context = self._first(term.drink_when, match, text)
-            if context is None or self._first(term.only_brand, match, text) is not None:
+            context = self.first(term.drink_when, match.first, match.last, text)
+            if context is None or self.first(term.only_brand, match.first, match.last, text) is not None:
                 category = None
             else:
                 rule = f"{rule}+{context}"
-        elif (context := self._first(term.only_brand, match, text)) is not None:
+        elif (context := self.first(term.only_brand, match.first, match.last, text)) is not None:
             rule, category = f"{rule}+{context}", None
         start, end = text.folded.span(match.start, match.end)
         return Mention(category, term.brand, alias, start, end, rule)
@@ -44,16 +46,31 @@ class Judge:
             return "cut-off"
         if text.lang in term.not_langs:
             return "language"
-        if term.langs and text.lang not in term.langs and not self._first(term.abroad, match, text):
+        if term.langs and not text.speaks(term.langs) and not self.first(term.abroad, match.first, match.last, text):
             return "language"
-        if term.need and not self._first(term.need, match, text):
+        if term.need and not self.first(term.need, match.first, match.last, text):
             return f"needs-{'-or-'.join(term.need)}"
-        return self._first(term.unless, match, text)
+        return self.first(term.unless, match.first, match.last, text)
 
-    def _first(self, names: tuple[str, ...], match: Match, text: Text) -> str | None:
+    def first(self, names: tuple[str, ...], first: int, last: int, text: Text) -> str | None:
+        """The first of these contexts that is there for tokens [first, last)."""
+        if not names:
+            return None
+        signs = self._signs.get(names)
+        if signs is None:
+            signs = self._signs[names] = Signs.of(self._contexts[name] for name in names)
+        tokens = text.tokens
+        if not (
+            (first and tokens[first - 1] in signs.before)
+            or (last < len(tokens) and tokens[last] in signs.after)
+            or not signs.words.isdisjoint(text.words())
+            or (signs.parts and text.parted)
+            or (signs.stems and any(word.startswith(signs.stems) for word in text.words()))
+        ):
+            return None
         for name in names:
             found = self._contexts[name]
-            if found.holds(text.tokens, match.first, match.last, text.folded.text, text.parted):
+            if found.holds(text, first, last):
                 return name
         return None
 
@@ -69,7 +86,7 @@ def _is_name(match: Match, text: Text, alias: str) -> bool:
             first, last = at[index], at[index] + len(raw[index])
             if edge in (last, first):
                 beside.append(text.written(first, last))
-    return any(word[:1].isupper() and word[1:].islower() for word in beside)
+    return any(word[:1].isupper() and word[1:].islower() and not text.languages.knows(word.lower()) for word in beside)
 
 
 def _is_cut(match: Match, text: Text, alias: str) -> bool:

@@ -4,20 +4,17 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from drinkstream.fold import Folded
-from drinkstream.lexicon import HERE, Lexicon, Node, Sense
+from drinkstream.lexicon import ANY, HERE, Forms, Lexicon, Node, Sense, Snares
+from drinkstream.reading import MOST, PICTURES, Text
 from drinkstream.taxonomy import Taxonomy, Term, Trap
-from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, spelled, squeezed, tokenize
 
-LONGEST_TAG = 48
-SHORTEST_IN_TAG = 3
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
 _HANGUL = re.compile("[\uac00-\ud7a3]*")
 _INDIC = re.compile("[\u0900-\u0dff]")
-_ASTRAL = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _BREAK = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
-MOST = 256
-"""Matches of one kind sought in a text, and hashtags cut into words: more than a post has, and a bound on the time."""
+
+TAIL = 3
+"""Letters by which the end of a compound is looked for first; no ending is shorter."""
 
 GAP = 3
 """Characters that may part the words of a phrase."""
@@ -25,42 +22,24 @@ GAP = 3
 
 @dataclass(slots=True)
 class Match:
-    """What stands at [start, end) of the folded text, which is tokens [first, last); `senses` are its readings."""
+    """What stands at [start, end) of the folded text, which is tokens [first, last); `terms` is what it may mean."""
 
     start: int
     end: int
     first: int
     last: int
-    senses: list[Sense]
+    terms: tuple[Term, ...]
 
 
 @dataclass(slots=True)
-class Text:
-    """A post's text in the forms that matching and judging look at; `at` are the tokens' positions once needed."""
+class Caught:
+    """A trap over [start, end) of the folded text, which is tokens [first, last)."""
 
-    original: str
-    folded: Folded
-    lang: str | None
-    tokens: list[str]
-    raw: list[str]
-    parted: bool
-    at: list[int] | None = None
-
-    def positions(self) -> list[int]:
-        """Where each token starts in the folded text."""
-        if self.at is None:
-            at, position, find = [], 0, self.folded.text.find
-            for token in self.raw:
-                position = find(token, position)
-                at.append(position)
-                position += len(token)
-            self.at = at
-        return self.at
-
-    def written(self, start: int, end: int) -> str:
-        """The original characters of a span of the folded text."""
-        first, last = self.folded.span(start, end)
-        return self.original[first:last]
+    start: int
+    end: int
+    first: int
+    last: int
+    trap: Trap
 
 
 class Matcher:
@@ -68,98 +47,93 @@ class Matcher:
 
     def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
         self._heads: Node = lexicon.heads
+        self._snares = lexicon.snares
+        self._words = lexicon.words
         self._aliases = lexicon.aliases
         self._parts = lexicon.parts
         self._part_pattern = lexicon.part_pattern
-        self._particles = frozenset(("", *taxonomy.particles))
-        self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
-        self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
-        self._endings = lexicon.endings
-        self._ends = tuple(lexicon.endings)
-        self._ending_langs = frozenset().union(*(term.langs for terms in lexicon.endings.values() for term in terms))
+        self._particles = frozenset(("", *(part for part in taxonomy.particles if not part.endswith("~"))))
+        self._going_on = tuple(part[:-1] for part in taxonomy.particles if part.endswith("~"))
+        self._endings = {
+            ending: (
+                tuple(sense for sense in senses if isinstance(sense, Term)),
+                tuple(sense for sense in senses if isinstance(sense, Trap)),
+            )
+            for ending, senses in lexicon.endings.items()
+        }
+        self._tails = frozenset(ending[-TAIL:] for ending in lexicon.endings)
         self._emoji = lexicon.emoji
 
-    def read(self, original: str, folded: Folded, lang: str | None) -> Text:
-        """`original` as tokens, hashtags cut into their words and elongations undone where that gives an alias."""
-        raw = tokenize(folded.text)
-        parted = not original.isascii() and NO_SPACES.search(folded.text) is not None
-        text = Text(original, folded, lang, raw, raw, parted)
-        if "#" in raw:
-            self._cut_tags(text)
-        if TRIPLE.search(folded.text):
-            text.tokens = [self._settled(token) for token in text.raw]
-        return text
-
-    def matches(self, text: Text) -> list[Match]:
-        """Every alias and trap of the text, overlaps included; empty where no alias is."""
-        tokens, heads = text.tokens, self._heads
-        aliases = self._aliases
+    def matches(self, text: Text) -> tuple[list[Match], list[Caught]]:
+        """Every alias of the text and every trap around one, overlaps included."""
+        tokens, heads, aliases = text.tokens, self._heads, self._aliases
         found: list[Match] = []
+        caught: list[Caught] = []
         if not aliases.isdisjoint(tokens):
+            before = ""
             for first, token in enumerate(tokens):
-                if token in heads:
-                    self._words(text, first, found)
-                    if len(found) > MOST:
+                if token in aliases:
+                    after = tokens[first + 1] if first + 1 < len(tokens) else ""
+                    node = heads[token]
+                    if after in node or "*" in node:
+                        self._phrases(text, node, first, found)
+                    elif HERE in node:
+                        at = text.positions()[first]
+                        found.append(Match(at, at + len(text.raw[first]), first, first + 1, node[HERE]))
+                    snares = self._snares.get(token)
+                    if snares is not None:
+                        sets = [snares.alone] if snares.alone else []
+                        if after in snares.after:
+                            sets.append(snares.after[after])
+                        if before in snares.before:
+                            sets.append(snares.before[before])
+                        if sets or snares.wild:
+                            self._traps(text, first, snares, sets, caught)
+                    if len(found) > MOST or len(caught) > MOST:
                         break
+                before = token
         if text.parted:
-            self._substrings(text, found)
-        if self._ends and (text.lang is None or text.lang in self._ending_langs):
-            self._compounds(text, found)
-        if not text.original.isascii() and _ASTRAL.search(text.original):
+            self._substrings(text, found, caught)
+        if not self._tails.isdisjoint([token[-TAIL:] for token in tokens]):
+            self._compounds(text, found, caught)
+        if text.pictures:
             self._pictures(text, found)
-        return found
+        return found, caught
 
-    def _cut_tags(self, text: Text) -> None:
-        raw: list[str] = []
-        positions = text.positions()
-        skip = False
-        if text.raw.count("#") > MOST:
-            return
-        for index, token in enumerate(text.raw):
-            if skip:
-                skip = False
-                continue
-            raw.append(token)
-            if token != "#" or index + 1 == len(text.raw) or positions[index + 1] != positions[index] + 1:
-                continue
-            skip = True
-            body = text.raw[index + 1]
-            raw.extend(self._tag_words(text, body, positions[index + 1]))
-        text.raw = text.tokens = raw
-        text.at = None
-
-    def _tag_words(self, text: Text, body: str, start: int) -> list[str]:
-        if body in self._aliases or len(body) > LONGEST_TAG or not body.isascii():
-            return [body]
-        words = [word.lower() for word in camel_words(text.written(start, start + len(body)))]
-        if len(words) < 2:
-            words = spelled(body, self._vocabulary)
-        if len(words) < 2 or "".join(words) != body.replace("_", ""):
-            return [body]
-        # an alias of two letters is too often a syllable here
-        return [body] if any(len(word) < SHORTEST_IN_TAG and word in self._short for word in words) else words
-
-    def _settled(self, token: str) -> str:
-        if token in self._heads or not TRIPLE.search(token):
-            return token
-        return next((form for form in squeezed(token) if form in self._aliases), token)
-
-    def _words(self, text: Text, first: int, found: list[Match]) -> None:
+    def _phrases(self, text: Text, head: Node, first: int, found: list[Match]) -> None:
         tokens, size = text.tokens, len(text.tokens)
-        ways: list[tuple[Node, int]] = [(self._heads[tokens[first]], first + 1)]
+        ways: list[tuple[Node, int]] = [(head, first + 1)]
         while ways:
             node, last = ways.pop()
-            senses = node.get(HERE)
-            if senses is not None and (last == first + 1 or self._close(text, first, last)):
+            terms = node.get(HERE)
+            if terms is not None and (last == first + 1 or self._close(text, first, last)):
                 at = text.positions()
-                found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, senses))
-            if last < size and len(node) > (senses is not None):
+                found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, terms))
+            if last < size and len(node) > (terms is not None):
                 after = node.get(tokens[last])
                 if after is not None:
                     ways.append((after, last + 1))
                 after = node.get("*")
                 if after is not None:
                     ways.append((after, last + 1))
+
+    def _traps(self, text: Text, at: int, snares: Snares, sets: list[Forms], caught: list[Caught]) -> None:
+        tokens, size = text.tokens, len(text.tokens)
+        laid = []
+        for forms in sets:
+            for (offset, length), known in forms.items():
+                traps = known.get(tuple(tokens[at - offset : at - offset + length])) if at >= offset else None
+                if traps is not None:
+                    laid.append((at - offset, at - offset + length, traps))
+        for form, offset, traps in snares.wild:
+            first, last = at - offset, at - offset + len(form)
+            if first >= 0 and last <= size and _fits(form, tokens[first:last]):
+                laid.append((first, last, traps))
+        for first, last, traps in laid:
+            if self._close(text, first, last):
+                places = text.positions()
+                end = places[last - 1] + len(text.raw[last - 1])
+                caught += [Caught(places[first], end, first, last, trap) for trap in traps]
 
     def _close(self, text: Text, first: int, last: int) -> bool:
         at, raw, folded = text.positions(), text.raw, text.folded.text
@@ -172,7 +146,7 @@ class Matcher:
                 return False
         return True
 
-    def _substrings(self, text: Text, found: list[Match]) -> None:
+    def _substrings(self, text: Text, found: list[Match], caught: list[Caught]) -> None:
         if self._part_pattern is None:
             return
         folded = text.folded.text
@@ -189,8 +163,11 @@ class Matcher:
                     break
                 end -= 1
             if senses:
-                first = bisect_right(text.positions(), start) - 1
-                found.append(Match(start, end, max(first, 0), max(first, 0) + 1, senses))
+                first = max(bisect_right(text.positions(), start) - 1, 0)
+                terms = tuple(sense for sense in senses if isinstance(sense, Term))
+                if terms:
+                    found.append(Match(start, end, first, first + 1, terms))
+                caught += [Caught(start, end, first, first + 1, one) for one in senses if isinstance(one, Trap)]
             at = end if senses else start + 1
 
     def _bounded(self, sense: Sense, folded: str, start: int, end: int) -> bool:
@@ -201,41 +178,39 @@ class Matcher:
         after = folded[end] if end < len(folded) else " "
         word = folded[start:end]
         if _KATAKANA.fullmatch(word):
-            return not _KATAKANA.match(before) and not _KATAKANA.match(after)
+            return (sense.ending or not _KATAKANA.match(before)) and not _KATAKANA.match(after)
         if "\uac00" <= word[0] <= "\ud7a3":
-            if "\uac00" <= before <= "\ud7a3":
+            if "\uac00" <= before <= "\ud7a3" and not sense.ending:
                 return False
             rest = _HANGUL.match(folded, end, end + 8)
-            return rest is not None and rest.group() in self._particles
+            return rest is not None and (
+                rest.group() in self._particles or bool(self._going_on and rest.group().startswith(self._going_on))
+            )
         if _INDIC.match(word):
             return not _INDIC.match(before) and not _INDIC.match(after)
         return True
 
-    def _compounds(self, text: Text, found: list[Match]) -> None:
+    def _compounds(self, text: Text, found: list[Match], caught: list[Caught]) -> None:
         for index, token in enumerate(text.tokens):
-            if not token.endswith(self._ends) or token in self._heads:
+            if token[-TAIL:] not in self._tails or token in self._words:
                 continue
-            for ending, terms in self._endings.items():
+            for ending, (terms, traps) in self._endings.items():
                 if token.endswith(ending) and len(token) > len(ending) + 1:
                     start = text.positions()[index]
-                    senses: list[Sense] = [term for term in terms if text.lang is None or text.lang in term.langs]
-                    found.append(Match(start, start + len(text.raw[index]), index, index + 1, senses))
+                    end = start + len(text.raw[index])
+                    if terms:
+                        found.append(Match(start, end, index, index + 1, terms))
+                    caught += [Caught(start, end, index, index + 1, trap) for trap in traps]
 
     def _pictures(self, text: Text, found: list[Match]) -> None:
-        for hit in _ASTRAL.finditer(text.folded.text):
+        for hit in PICTURES.finditer(text.folded.text):
             terms = self._emoji.get(hit.group())
             if terms:
                 first = bisect_right(text.positions(), hit.start())
-                found.append(Match(hit.start(), hit.end(), first, first, list(terms)))
+                found.append(Match(hit.start(), hit.end(), first, first, tuple(terms)))
                 if len(found) > MOST:
                     break
 
 
-def traps_of(match: Match) -> list[Trap]:
-    """The traps among the readings of a match."""
-    return [sense for sense in match.senses if isinstance(sense, Trap)]
-
-
-def terms_of(match: Match) -> list[Term]:
-    """The terms among the readings of a match."""
-    return [sense for sense in match.senses if isinstance(sense, Term)]
+def _fits(form: tuple[str, ...], tokens: list[str]) -> bool:
+    return all(mine in (its, ANY) for mine, its in zip(form, tokens, strict=True))

@@ -14,7 +14,7 @@ from itertools import product
 
 from drinkstream.fold import fold, in_fonts, table
 from drinkstream.lexicon import spelled_out
-from drinkstream.matching import SHORTEST_IN_TAG
+from drinkstream.reading import SHORTEST_IN_TAG
 from drinkstream.taxonomy import Taxonomy
 from drinkstream.tokens import NO_SPACES
 
@@ -24,15 +24,14 @@ FREE_FROM = 6
 SHORT = 4
 """ASCII aliases of up to this many letters occur in every line, so their boundaries are part of the pattern."""
 
-MOST_SPELLINGS = 24
+MOST_SPELLINGS = 8
 _CUT_TO = 4
 _LEFT = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{3}[a-f])"
 _LEFT_SQUEEZED = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{1,3}[a-f])"
 _RIGHT = r"[^a-z0-9_]"
 # three characters at most, as bytes, as escapes, or one of them as an entity
 _GAP = r"(?:[^a-z0-9_]{1,12}|[^a-z0-9_]?&[a-z]{2,5};[^a-z0-9_]?|[^a-z0-9_].{0,8}\\u[0-9a-f]{4}[^a-z0-9_]{0,8})"
-_TELLING = 3  # letters from which on a word may stand for the phrase that it is in
-_COMMON = frozenset(("all", "and", "can", "for", "the"))
+_TELLING = 5  # letters from which on a word may stand for the phrase that it is in
 _GROUP = 64
 _RUN = re.compile(r"([a-z])\1+")
 _RUN_BYTES = re.compile(rb"([A-Za-z])\1+")
@@ -95,9 +94,11 @@ def aliases(taxonomy: Taxonomy, squeezed: bool) -> Search:
     for word in closing:
         search.add(word, left=False, right=True)
     left = _LEFT_SQUEEZED if squeezed else _LEFT
+    # small words stand in every other line
+    common = taxonomy.fillers | {word for listed in taxonomy.languages.values() for word in listed}
     for phrase in phrases:
         if words.isdisjoint(phrase) and not any(part in token for token in phrase for part in free):
-            tags += _sought(search, phrase, left)
+            tags += _sought(search, phrase, left, common)
     patterns = [one for word in short for one in _initials(word)]
     # one by one they scan five times faster, in groups they compile faster, and few lines come to the second scan
     search.certain += _grouped(left, patterns, _RIGHT) if squeezed else [f"{left}{one}{_RIGHT}" for one in patterns]
@@ -105,11 +106,11 @@ def aliases(taxonomy: Taxonomy, squeezed: bool) -> Search:
     return search
 
 
-def _sought(search: Search, phrase: tuple[str, ...], left: str) -> list[str]:
+def _sought(search: Search, phrase: tuple[str, ...], left: str, common: frozenset[str]) -> list[str]:
     """Add a phrase by its longest word and a part of another beside it; what is to be sought in hashtags comes back."""
-    anchor = max(phrase, key=lambda token: (token not in _COMMON, len(token), token))
+    anchor = max(phrase, key=lambda token: (token not in common, len(token), token))
     joined = ["".join(phrase)] if "".join(phrase).isascii() else []
-    if anchor.isascii() and (len(anchor) < _TELLING or anchor in _COMMON):
+    if all(token.isascii() for token in phrase) and (len(anchor) < _TELLING or anchor in common):
         search.certain.append(left + _GAP.join(re.escape(token) for token in phrase) + _RIGHT)
         return joined
     other = max((token for token in phrase if token is not anchor), key=lambda token: (len(token), token))

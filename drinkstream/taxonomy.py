@@ -52,6 +52,7 @@ class Term:
     abroad: tuple[str, ...] = ("drinking",)
     need: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ("",)
     suffixes: tuple[str, ...] = ("",)
     accents: str = "optional"
     case: str = "any"
@@ -63,12 +64,17 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """Phrases (names, idioms) inside which an alias of one of `holds` (empty: of any category) does not count."""
+    """Phrases (names, idioms) inside which an alias of one of `holds` (empty: of any category) does not count.
+
+    `unless`: contexts in which it counts all the same. `ending`: the words close longer ones (schwein: Wildschwein).
+    """
 
     rule: str
     words: tuple[str, ...]
     holds: tuple[str, ...] = ()
     langs: frozenset[str] = frozenset()
+    unless: tuple[str, ...] = ()
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Taxonomy:
     terms: tuple[Term, ...]
     traps: tuple[Trap, ...]
     contexts: Mapping[str, Context]
+    languages: Mapping[str, tuple[str, ...]]
     fillers: frozenset[str]
     particles: tuple[str, ...]
 
@@ -107,7 +114,7 @@ def _load(path: Path) -> Taxonomy:
     for file in files:
         digest.update(file.path.name.encode() + b"\0" + file.content + b"\0")
     head = files[0].head()
-    scope = _Scope(head.strings("categories", required=True), {}, {})
+    scope = _Scope(head.strings("categories", required=True), {}, {}, {}, {})
     for file in files:
         _contexts(file, scope)
     terms: list[Term] = []
@@ -131,6 +138,7 @@ def _load(path: Path) -> Taxonomy:
         terms=tuple(terms),
         traps=tuple(traps),
         contexts=MappingProxyType(scope.contexts),
+        languages=MappingProxyType(scope.languages),
         fillers=frozenset(word for file in files for word in file.head().strings("fillers")),
         particles=tuple(part for file in files for part in file.head().strings("particles")),
     )
@@ -143,6 +151,8 @@ class _Scope:
     categories: tuple[str, ...]
     contexts: dict[str, Context]
     suffixes: dict[str, tuple[str, ...]]
+    prefixes: dict[str, tuple[str, ...]]
+    languages: dict[str, tuple[str, ...]]
 
 
 def _contexts(file: TomlFile, scope: _Scope) -> None:
@@ -160,33 +170,44 @@ def _contexts(file: TomlFile, scope: _Scope) -> None:
         )
     for entry in file.named("suffixes"):
         scope.suffixes[entry.name] = entry.strings("list", required=True)
+    for entry in file.named("prefixes"):
+        scope.prefixes[entry.name] = entry.strings("list", required=True)
+    for entry in file.named("language"):
+        scope.languages[entry.name] = entry.strings("words", required=True)
 
 
 def _listed(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term | Trap, Entry, str]]:
+    everywhere = file.head().several_of("unless", scope.contexts)
     for entry in file.entries():
-        yield (_trap(entry, scope) if entry.table == "trap" else _term(entry, scope)), entry, "id"
+        yield (_trap(entry, scope) if entry.table == "trap" else _term(entry, scope, everywhere)), entry, "id"
 
 
 def _products(file: TomlFile, scope: _Scope) -> Iterator[tuple[Term, Entry, str]]:
     """The brands of [products.CATEGORY], each of which means its drink unless the company is meant."""
     company = tuple(name for name in (COMPANY,) if name in scope.contexts)
+    everywhere = file.head().several_of("unless", scope.contexts)
     for entry in file.named("products"):
         if entry.name not in scope.categories:
             raise entry.error("", f"products of {entry.name!r}", f"use one of {', '.join(scope.categories)}")
         for brand in entry.data:
             words = entry.phrases(brand, required=True)
-            yield Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company), entry, brand
+            yield (
+                Term(entry.named_rule(brand), words, entry.name, brand, only_brand=company, unless=everywhere),
+                entry,
+                brand,
+            )
 
 
-def _term(entry: Entry, scope: _Scope) -> Term:
+def _term(entry: Entry, scope: _Scope, everywhere: tuple[str, ...]) -> Term:
     brand = entry.text("brand") if entry.table == "brand" else None
     if entry.table == "brand" and brand is None:
         raise entry.error("", "a brand without its name", 'add brand = "name in lower case"')
     category = entry.one_of("category", scope.categories)
     if category is None and entry.table != "brand":
         raise entry.error("", "a term without a category", f"add category = one of {', '.join(scope.categories)}")
-    suffixes = entry.suffixes(scope.suffixes)
     refer = {key: entry.several_of(key, scope.contexts) for key in ("need", "unless", "drink_when", "only_brand")}
+    if entry.table != "emoji":
+        refer["unless"] = tuple(dict.fromkeys((*refer["unless"], *everywhere)))
     langs = entry.langs()
     return Term(
         rule=entry.rule,
@@ -199,7 +220,8 @@ def _term(entry: Entry, scope: _Scope) -> Term:
         langs=langs,
         not_langs=entry.langs("not_langs"),
         abroad=entry.several_of("abroad", scope.contexts, ("drinking",) if langs else ()),
-        suffixes=suffixes,
+        prefixes=entry.affixes("prefixes", scope.prefixes),
+        suffixes=entry.affixes("suffixes", scope.suffixes),
         accents=entry.one_of("accents", ("optional", "kept")) or "optional",
         case=entry.one_of("case", ("any", "upper", "lower")) or "any",
         names=entry.flag("names"),
@@ -212,4 +234,11 @@ def _term(entry: Entry, scope: _Scope) -> Term:
 
 def _trap(entry: Entry, scope: _Scope) -> Trap:
     words = entry.phrases("words", required=True)
-    return Trap(entry.rule, words, entry.several_of("holds", scope.categories), entry.langs())
+    return Trap(
+        entry.rule,
+        words,
+        entry.several_of("holds", scope.categories),
+        entry.langs(),
+        entry.several_of("unless", scope.contexts),
+        entry.flag("ending"),
+    )

@@ -13,18 +13,22 @@ from drinkstream.tokens import phrases
 TABLES = ("drink", "brand", "trap", "emoji")
 KEYS = {
     "drink": frozenset(
-        "id category words langs not_langs abroad need unless suffixes accents case names inside ending note".split()
+        "id category words langs not_langs abroad need unless prefixes suffixes accents case names inside ending "
+        "note".split()
     ),
     "brand": frozenset(
         "id brand category words menu drink_when only_brand langs not_langs abroad need unless suffixes accents case "
         "names inside note".split()
     ),
-    "trap": frozenset("id words holds langs note".split()),
+    "trap": frozenset("id words holds langs unless ending note".split()),
     "emoji": frozenset("id category words need unless note".split()),
     "context": frozenset("near before after parts within note".split()),
     "suffixes": frozenset("list note".split()),
+    "prefixes": frozenset("list note".split()),
+    "language": frozenset("words note".split()),
 }
-_HEAD = frozenset(("categories", "shards", "fillers", "particles", "context", "suffixes", "products", *TABLES))
+_NAMED = ("context", "suffixes", "prefixes", "language", "products")
+_HEAD = frozenset(("categories", "shards", "fillers", "particles", "unless", *_NAMED, *TABLES))
 _LANG = re.compile(r"[a-z]{2,3}")
 
 
@@ -170,7 +174,9 @@ class Entry:
         listed = self.strings(key, required)
         for item in listed:
             try:
-                list(phrases(item))
+                for phrase in phrases(item):
+                    if any("~" in token for token in (*phrase[:-1], phrase[-1][:-1])):
+                        raise ValueError("a ~ that does not end it")
             except ValueError as error:
                 raise self.error(key, f"{item!r} is no phrase ({error})", "write words, a|b, a? or *") from None
         return listed
@@ -199,13 +205,13 @@ class Entry:
                 raise self.error(key, f"{item!r} is no language", 'write primary tags such as "en" or "id"')
         return frozenset(self.strings(key))
 
-    def suffixes(self, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-        """A list of endings, or those of a named list ([suffixes.NAME])."""
-        value = self.data.get("suffixes")
+    def affixes(self, key: str, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """A list of prefixes or suffixes, or those of a named list ([suffixes.NAME])."""
+        value = self.data.get(key)
         if not isinstance(value, str):
-            return self.strings("suffixes") or ("",)
+            return self.strings(key) or ("",)
         if value not in named:
-            raise self.error("suffixes", f"unknown suffixes {value!r}", f"use {', '.join(sorted(named))} or a list")
+            raise self.error(key, f"unknown {key} {value!r}", f"use {', '.join(sorted(named))} or a list")
         return named[value]
 
     def shards(self, categories: Collection[str]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.decision import Decision
+from drinkstream.explain import Explainer, installed
 
 
 def plain(decision: Decision) -> dict[str, list[dict[str, Any]]]:
@@ -25,14 +26,24 @@ def plain(decision: Decision) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def spoken(answer: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each mention and each alias held back, of an answer of `plain`; an alias that is None is not said."""
+def spoken(answer: Mapping[str, Any], explainer: Explainer) -> Iterator[str]:
+    """A line for each mention and each alias held back, of an answer of `plain`, with what its rule says.
+
+    Of an alias that is None only the rule's name is told.
+    """
     for m in answer["mentions"]:
         what = " with ".join(part for part in (m["category"], m["brand"]) if part)
-        where = f": {m['alias']!r} at {m['start']}-{m['end']}" if m["alias"] is not None else ""
-        yield f"counts as {what}{where}, by rule {m['rule']}"
+        if m["alias"] is None:
+            yield f"counts as {what}, by rule {m['rule']}"
+            continue
+        because = explainer.counts(m["rule"])
+        where = f"{m['alias']!r} at {m['start']}-{m['end']}"
+        yield f"counts as {what}: {where}, by rule {m['rule']}" + (f" ({because})" if because else "")
     for held in answer["held"]:
-        yield f"held back: {'an alias' if held['alias'] is None else repr(held['alias'])}, by rule {held['rule']}"
+        if held["alias"] is None:
+            yield f"held back: an alias, by rule {held['rule']}"
+        else:
+            yield f"held back: {held['alias']!r}, by rule {held['rule']}: {explainer.held(held['rule'])}"
     if not answer["mentions"] and not answer["held"]:
         yield "names no drink"
 
@@ -61,7 +72,7 @@ def told(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"    in {record['file'] or 'no file any more'}"
         yield f"    {record['says']}"
         if record["mentions"] is not None:
-            yield from (f"    {line}" for line in spoken(record))
+            yield from (f"    {line}" for line in spoken(record, installed()))
         if record["levels"]:
             yield f"    counts for {', '.join(level['name'] for level in record['levels'])}"
     for day in answer["days"]:

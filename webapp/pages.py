@@ -10,6 +10,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from drinkstream import words
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
+from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
 from webapp import answers, differences, query
 from webapp.api import ask, explained
@@ -174,7 +175,7 @@ def marked(record: Mapping[str, Any]) -> list[tuple[str, str | None]]:
 @blueprint.app_template_filter()
 def spoken(record: Mapping[str, Any]) -> list[str]:
     """What a record of `why` mentions, and what was held back, in words."""
-    return list(words.spoken(record))
+    return list(words.spoken(record, installed()))
 
 
 @blueprint.app_template_filter()

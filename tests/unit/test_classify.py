@@ -43,7 +43,7 @@ def test_a_brand_with_its_drink_is_one_mention():
 
 
 def test_what_is_held_back_names_its_rule():
-    assert CLASSIFIER.decide("spill the tea", "en").held == (Held("tea", "traps.tea-things"),)
+    assert CLASSIFIER.decide("spill the tea", "en").held == (Held("tea", "traps.gossip"),)
     assert CLASSIFIER.decide("corona cases are up", "en").held == (Held("corona", "traps.brand-names-elsewhere"),)
 
 
@@ -125,7 +125,38 @@ def test_no_text_and_no_tag_is_a_fault(text: str, lang: str | None):
     assert all(text[mention.start : mention.end] == mention.alias for mention in decision.mentions)
 
 
+ODD_WORDS = st.sampled_from(
+    (
+        "coffee #ILoveBeer red bull tea party コーヒー 커피를 กาแฟ قهوة чай ☕ \u200f \u202e \x00 \ud83d \udc00 "
+        "cofffee @x http://a.b/c &amp; İ é e\u0301 … RT @x:"
+    ).split(" ")
+)
+
+
+@given(
+    st.lists(ODD_WORDS | st.text(st.characters(exclude_categories=()), max_size=4), max_size=40).map("".join),
+    st.sampled_from([None, "", "und", "en", "es", "ja", "tlh-x-odd", "\ud83d", "e" * 9999]),
+)
+def test_drinks_among_odd_characters_are_found_where_they_stand(text: str, lang: str | None):
+    decision = CLASSIFIER.decide(text, lang)
+    assert all(text[mention.start : mention.end] == mention.alias for mention in decision.mentions)
+
+
+def test_a_word_far_inside_a_long_text_is_found():
+    text = "x" * 60_000 + " coffee " + "y" * 40_000
+    assert [(m.start, m.end) for m in CLASSIFIER.decide(text, "en").mentions] == [(60_001, 60_007)]
+
+
 REPEATS = [
+    "my cup of tea ",
+    "red bull ",
+    "spill the tea ",
+    "drinking a ",
+    "น้ำ",
+    "قهوة ",
+    "jack and coke ",
+    "water in the ",
+    "un vino y ",
     "coffee ",
     "tea party ",
     "#coffeetime ",
@@ -154,3 +185,14 @@ def test_the_time_grows_with_the_length_only(unit: str):
         return min(times)
 
     assert least(20_000) < max(30 * least(2_000), 0.02)
+
+
+@pytest.mark.parametrize("unit", REPEATS)
+def test_ten_kilobytes_of_repeats_take_little_time(unit: str):
+    """5 ms is what is asked for; twice that is left for a machine that does other things too."""
+    text, times = unit * (10_000 // len(unit.encode())), []
+    for _ in range(7):
+        before = time.process_time()
+        CLASSIFIER.decide(text, "en")
+        times.append(time.process_time() - before)
+    assert min(times) < 0.010

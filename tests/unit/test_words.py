@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from drinkstream.cells import Level
 from drinkstream.cli import cli
+from drinkstream.explain import installed
 from drinkstream.words import named, spoken
 
 LINES = """{"id": 1, "text": "a starbucks latte, spill the tea", "lang": "en"}
@@ -25,7 +26,7 @@ def test_what_counts_and_what_was_held_back_is_said_with_its_rule() -> None:
 def test_what_may_not_be_quoted_is_left_out() -> None:
     hidden = {"alias": None, "start": None, "end": None, "rule": "r1"}
     answer = {"mentions": [{"category": None, "brand": "pepsi", **hidden}], "held": [{"alias": None, "rule": "r2"}]}
-    assert list(spoken(answer)) == ["counts as pepsi, by rule r1", "held back: an alias, by rule r2"]
+    assert list(spoken(answer, installed())) == ["counts as pepsi, by rule r1", "held back: an alias, by rule r2"]
 
 
 def test_a_level_has_a_name() -> None:

@@ -1,0 +1,145 @@
+"""Whether the words that an alias needs, or that forbid it, stand around it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from drinkstream.fold import Folded, fold, without_accents
+from drinkstream.taxonomy import Context
+from drinkstream.tokens import phrases
+
+FAR = 100
+"""Tokens within which the phrases of a context stand that looks at the whole post."""
+
+BARE_FROM = 4
+"""A context's words are also sought without accents from this length on."""
+
+
+class Read(Protocol):
+    """What a context looks at in a text."""
+
+    tokens: list[str]
+    folded: Folded
+    parted: bool
+
+    def words(self) -> frozenset[str]:
+        """The different tokens."""
+
+
+@dataclass(slots=True)
+class Found:
+    """A context ready for use: `near` and `stems` single words, n-grams by their length, substrings."""
+
+    name: str
+    within: int
+    near: frozenset[str]
+    stems: tuple[str, ...]
+    near_grams: dict[int, frozenset[tuple[str, ...]]]
+    before: dict[int, frozenset[tuple[str, ...]]]
+    after: dict[int, frozenset[tuple[str, ...]]]
+    parts: tuple[str, ...]
+
+    def holds(self, text: "Read", first: int, last: int) -> bool:
+        """Whether the context is there for an alias that is tokens [first, last) of a text."""
+        tokens = text.tokens
+        for size, grams in self.before.items():
+            if first >= size and tuple(tokens[first - size : first]) in grams:
+                return True
+        for size, grams in self.after.items():
+            if tuple(tokens[last : last + size]) in grams:
+                return True
+        if (self.near or self.stems or self.near_grams) and self._stands_near(text, first, last):
+            return True
+        return text.parted and any(part in text.folded.text for part in self.parts)
+
+    def _stands_near(self, text: "Read", first: int, last: int) -> bool:
+        tokens = text.tokens
+        if not self.within:
+            own = tokens[first:last]
+            shared = self.near & text.words()
+            if any(word not in own or tokens.count(word) > own.count(word) for word in shared):
+                return True
+            if not self.stems and not self.near_grams:
+                return False
+            left, right = tokens[max(0, first - FAR) : first], tokens[last : last + FAR]
+        else:
+            left, right = tokens[max(0, first - self.within) : first], tokens[last : last + self.within]
+            if not self.near.isdisjoint(left) or not self.near.isdisjoint(right):
+                return True
+        if self.stems and any(token.startswith(self.stems) for token in (*left, *right)):
+            return True
+        return any(
+            tuple(side[at : at + size]) in grams
+            for size, grams in self.near_grams.items()
+            for side in (left, right)
+            for at in range(len(side) - size + 1)
+        )
+
+
+@dataclass(slots=True)
+class Signs:
+    """What a text must hold for one of several contexts to be there: a quick no for most.
+
+    `words` anywhere, or a word of `before` right before the alias, or one of `after` right after it.
+    """
+
+    words: frozenset[str]
+    stems: tuple[str, ...]
+    before: frozenset[str]
+    after: frozenset[str]
+    parts: bool
+
+    @classmethod
+    def of(cls, contexts: Iterable[Found]) -> "Signs":
+        """The signs of these contexts."""
+        words: set[str] = set()
+        before: set[str] = set()
+        after: set[str] = set()
+        stems: list[str] = []
+        parts = False
+        for found in contexts:
+            words |= found.near | {gram[0] for grams in found.near_grams.values() for gram in grams}
+            before |= {gram[-1] for grams in found.before.values() for gram in grams}
+            after |= {gram[0] for grams in found.after.values() for gram in grams}
+            stems += found.stems
+            parts |= bool(found.parts)
+        return cls(frozenset(words), tuple(stems), frozenset(before), frozenset(after), parts)
+
+
+def prepared(context: Context) -> Found:
+    """A context of the taxonomy, ready for use."""
+    singles, stems, grams = set(), set(), []
+    for form in _forms(context.near):
+        if len(form) > 1:
+            grams.append(form)
+        elif form[0].endswith("*"):
+            stems.add(form[0][:-1])
+        else:
+            singles.add(form[0])
+    return Found(
+        context.name,
+        context.within,
+        frozenset(singles),
+        tuple(sorted(stems)),
+        _by_length(grams),
+        _by_length(_forms(context.before)),
+        _by_length(_forms(context.after)),
+        tuple(fold(part).text for part in context.parts),
+    )
+
+
+def _forms(specs: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    for spec in specs:
+        for phrase in phrases(spec):
+            form = tuple(fold(token).text for token in phrase)
+            yield form
+            # short ones become other words: thé, iç
+            yield tuple(without_accents(token) if len(token) >= BARE_FROM else token for token in form)
+
+
+def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[str, ...]]]:
+    found: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for form in forms:
+        found[len(form)].add(form)
+    return {size: frozenset(some) for size, some in found.items()}

@@ -1,0 +1,129 @@
+"""A post's text as tokens: folded, hashtags cut into their words, stretched words undone."""
+
+import re
+from dataclasses import dataclass
+
+from drinkstream.fold import Folded
+from drinkstream.language import Languages
+from drinkstream.lexicon import Lexicon
+from drinkstream.taxonomy import Taxonomy
+from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, may_stretch, spelled, squeezed, tokenize
+
+LONGEST_TAG = 48
+SHORTEST_IN_TAG = 3
+MOST = 128
+"""Hashtags cut in a text, and matches of one kind sought in it: more than a post has, and a bound on the time."""
+
+PICTURES = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+_NO_SPACES_FROM = "\u0900"
+_PICTURES_FROM = "\u2600"
+
+
+@dataclass(slots=True)
+class Text:
+    """A post's text in the forms that matching and judging look at.
+
+    `at` are the tokens' positions, `spoken` the languages and `known` the different tokens, each once it is needed.
+    """
+
+    original: str
+    folded: Folded
+    lang: str | None
+    tokens: list[str]
+    raw: list[str]
+    parted: bool
+    pictures: bool
+    languages: Languages
+    at: list[int] | None = None
+    spoken: frozenset[str] | None = None
+    known: frozenset[str] | None = None
+
+    def words(self) -> frozenset[str]:
+        """The different tokens."""
+        if self.known is None:
+            self.known = frozenset(self.tokens)
+        return self.known
+
+    def speaks(self, langs: frozenset[str]) -> bool:
+        """Whether the text is in one of these languages."""
+        if self.lang in langs:
+            return True
+        if self.spoken is None:
+            self.spoken = self.languages.of(self.tokens, self.lang)
+        return not langs.isdisjoint(self.spoken)
+
+    def positions(self) -> list[int]:
+        """Where each token starts in the folded text."""
+        if self.at is None:
+            at, position, find = [], 0, self.folded.text.find
+            for token in self.raw:
+                position = find(token, position)
+                at.append(position)
+                position += len(token)
+            self.at = at
+        return self.at
+
+    def written(self, start: int, end: int) -> str:
+        """The original characters of a span of the folded text."""
+        first, last = self.folded.span(start, end)
+        return self.original[first:last]
+
+
+class Reader:
+    """Reads texts by the words of one taxonomy."""
+
+    def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
+        self._aliases = lexicon.aliases
+        self._words = lexicon.words
+        self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
+        self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
+        self._languages = Languages(taxonomy.languages)
+
+    def read(self, original: str, folded: Folded, lang: str | None) -> Text:
+        """`original` as tokens, hashtags cut into their words and elongations undone where that gives an alias."""
+        raw = tokenize(folded.text)
+        highest = "" if original.isascii() else max(folded.text, default="")
+        parted = highest >= _NO_SPACES_FROM and NO_SPACES.search(folded.text) is not None
+        pictures = highest >= _PICTURES_FROM and PICTURES.search(folded.text) is not None
+        text = Text(original, folded, lang, raw, raw, parted, pictures, self._languages)
+        if "#" in raw:
+            self._cut_tags(text)
+        if may_stretch(folded.text):
+            settled = {token: self._settled(token) for token in dict.fromkeys(text.raw)}
+            text.tokens = [settled[token] for token in text.raw]
+        return text
+
+    def _cut_tags(self, text: Text) -> None:
+        raw: list[str] = []
+        positions = text.positions()
+        skip = False
+        if text.raw.count("#") > MOST:
+            return
+        for index, token in enumerate(text.raw):
+            if skip:
+                skip = False
+                continue
+            raw.append(token)
+            if token != "#" or index + 1 == len(text.raw) or positions[index + 1] != positions[index] + 1:
+                continue
+            skip = True
+            body = text.raw[index + 1]
+            raw.extend(self._tag_words(text, body, positions[index + 1]))
+        text.raw = text.tokens = raw
+        text.at = None
+
+    def _tag_words(self, text: Text, body: str, start: int) -> list[str]:
+        if body in self._aliases or len(body) > LONGEST_TAG or not body.isascii():
+            return [body]
+        words = [word.lower() for word in camel_words(text.written(start, start + len(body)))]
+        if len(words) < 2:
+            words = spelled(body, self._vocabulary)
+        if len(words) < 2 or "".join(words) != body.replace("_", ""):
+            return [body]
+        # an alias of two letters is too often a syllable here
+        return [body] if any(len(word) < SHORTEST_IN_TAG and word in self._short for word in words) else words
+
+    def _settled(self, token: str) -> str:
+        if token in self._words or not TRIPLE.search(token):
+            return token
+        return next((form for form in squeezed(token) if form in self._aliases), token)

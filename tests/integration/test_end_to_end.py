@@ -1,0 +1,205 @@
+"""The whole way on real servers: a replayed file, the merged answer, Airflow's backfill, the merged answer again.
+
+Beside it the live demo runs. What both answers must be comes from the oracle, which shares no code with the product.
+"""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from kafka import KafkaConsumer, TopicPartition
+
+from drinkstream.settings import ROOT, Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.session import connect
+from drinkstream.taxonomy import load
+from stack.environment import environment
+from tests.lib import oracle
+from tests.lib.programs import until
+from tests.lib.servers import Servers
+
+TEXTS = {
+    "I really need a cup of coffee right now": {("coffee", None)},
+    "having a cold beer after work": {("beer", None)},
+    "a glass of red wine and then a cup of green tea": {("wine", None), ("tea", None)},
+    "drinking a can of pepsi": {("soda", "pepsi")},
+    "nothing to see here, move along": set(),
+}
+DAYS = {"2017-09-14": 1_505_386_800_000, "2017-09-15": 1_505_433_600_000, "2013-02-28": 1_362_009_600_000}
+KINDS = {"replied_to": "reply", "quoted": "quote", None: "original"}
+LIVE_S, BACKFILL_S = 180.0, 800.0
+
+
+def lines() -> Iterator[bytes]:
+    """Posts of three days of two years out of order, with duplicates, edits, deletes, and lines that cannot be read."""
+    texts, days, references = list(TEXTS), list(DAYS.values()), list(KINDS)
+    for n in range(600):
+        at = days[n % 3] + n * 131_000 % 50_000_000
+        ident = str(((at - 1_288_834_974_657) << 22) + n)
+        data: dict[str, Any] = {"id": ident, "text": texts[n % 5], "lang": ("en", "es")[n % 2]}
+        data["edit_history_tweet_ids"] = [ident]
+        if kind := references[n % 3]:
+            data["referenced_tweets"] = [{"type": kind, "id": "1"}]
+        line = json.dumps({"data": data}).encode()
+        yield line
+        if n % 9 == 0:
+            yield line
+        if n % 50 == 0:
+            edit = {**data, "id": str(int(ident) + 7_000), "text": texts[(n + 1) % 5]}
+            yield json.dumps({"data": {**edit, "edit_history_tweet_ids": [ident, edit["id"]]}}).encode()
+        if n % 110 == 0:
+            yield b'{"delete":{"status":{"id":%s,"id_str":"%s","user_id":1}}}' % (ident.encode(), ident.encode())
+    yield b'{"data": {"id": "908'
+    yield b"\xff\xfe not UTF-8"
+    yield b'{"data":{"id":"12","text":"beer","created_at":"1970-01-01T00:00:00.000Z"}}'
+    yield b""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Settings]:
+    """A whole stack of its own, with the live demo running, beside the servers of the other tests."""
+    made = Servers(
+        demo_history_days=0,
+        demo_rate=2.0,
+        archive_trigger=5,
+        speed_heap=700,
+        archive_heap=600,
+        recompute_heap=800,
+    )
+    try:
+        yield made.start_all()
+    finally:
+        made.stop()
+
+
+def run(settings: Settings, *arguments: str) -> str:
+    """What `python -m ARGUMENTS` prints; fails with it unless it ends with 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def get(settings: Settings, path: str, **asked: str) -> Any:
+    """The JSON of an API route."""
+    base = f"http://{settings.host}:{settings.web_port}/api/v1/"
+    answer = requests.get(base + path, params=asked, timeout=30)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+def sent(settings: Settings) -> list[oracle.Record]:
+    """Every record of X in Kafka, with the append time that Kafka gave it."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False, consumer_timeout_ms=5000)
+    places = [TopicPartition(settings.posts_topic, p) for p in consumer.partitions_for_topic(settings.posts_topic)]
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    found = [
+        oracle.Record(r.value or b"", "x", r.timestamp, r.partition, r.offset)
+        for r in consumer
+        if r.key and r.key.startswith(b"x:")
+    ]
+    consumer.close()
+    return found
+
+
+def day_of(cells: oracle.Cells, day: str) -> oracle.Cells:
+    return {cell: ids for cell, ids in cells.items() if cell[0] == day}
+
+
+def answer(settings: Settings, day: str) -> tuple[int, dict[str, tuple[int, float, float]]]:
+    """A day's shares by category, reposts included, in the oracle's form."""
+    found = get(settings, "share", **{"from": day, "to": day, "source": "x", "reposts": "include"})
+    return found["total"], {row["category"]: (row["n"], row["share"], row["mix"]) for row in found["shares"]}
+
+
+def ids_on_page(settings: Settings, day: str, category: str) -> set[str]:
+    """The ids that the API lists for a number, page by page."""
+    found: set[str] = set()
+    asked = {"from": day, "to": day, "source": "x", "category": category, "reposts": "include", "limit": "20"}
+    while True:
+        page = get(settings, "posts", **asked)
+        assert not found & set(page["ids"])
+        found |= set(page["ids"])
+        if not page["next"]:
+            assert len(found) == page["total"]
+            return found
+        asked["after"] = page["next"]
+
+
+def layer(settings: Settings, day: str) -> str:
+    return str(get(settings, "days", **{"from": day, "to": day})["days"][0]["layer"])
+
+
+def shares(cells: oracle.Cells) -> tuple[int, dict[str, tuple[int, float, float]]]:
+    return oracle.share(cells, "category", kinds=("original", "reply", "quote", "repost"))
+
+
+def test_a_file_is_counted_at_once_and_a_backfill_settles_it(stack: Settings, tmp_path: Path):
+    file = tmp_path / "posts.jsonl.gz"
+    file.write_bytes(gzip.compress(b"\n".join(lines()) + b"\n"))
+    account = run(stack, "drinkstream.cli", "replay", str(file)).strip().splitlines()[-1]
+    assert account == (
+        "689 lines, 689 records = 679 posts + 6 tombstones + 1 notices + 3 rejected (cut_off 1, encoding 1, time 1)"
+    )
+    records = sent(stack)
+
+    live = oracle.speed(records, TEXTS.get)
+    until(lambda: all(answer(stack, day) == shares(day_of(live, day)) for day in DAYS), LIVE_S)
+    assert {layer(stack, day) for day in DAYS} == {"speed"}
+
+    run(stack, "streaming.accounting", "--wait", "120")
+    days = ("--from-date", "2017-09-14", "--to-date", "2017-09-15")
+    run(stack, "stack.airflow", "backfill", "create", "--dag-id", "nightly_share", *days)
+    form = {"from": "2013-02-28", "to": "2013-02-28", "reason": "a test", "dry_run": False}
+    run(stack, "stack.airflow", "dags", "trigger", "recompute_range", "--conf", json.dumps(form))
+    until(lambda: {layer(stack, day) for day in DAYS} == {"batch"}, BACKFILL_S)
+
+    final = oracle.batch(records, TEXTS.get)
+    assert final != live
+    for day in DAYS:
+        mine = day_of(final, day)
+        assert answer(stack, day) == shares(mine)
+        for category in ("coffee", "tea", "beer", "wine", "soda"):
+            expected = {f"x:{i}" for cell, ids in mine.items() if cell[3:5] == (category, "") for i in ids}
+            assert ids_on_page(stack, day, category) == expected
+
+    check_every_cell(stack, final)
+
+
+def check_every_cell(stack: Settings, final: oracle.Cells) -> None:
+    """Every stored cell of the published runs is the oracle's, and its n is the number of its ids."""
+    cassandra = connect(stack, stack.reader_login())
+    try:
+        reader = Reader(cassandra)
+        for day in DAYS:
+            (published,) = [p for p in reader.publications([day[:7]]) if p.day == date.fromisoformat(day)]
+            hours = [f"{day}T{hour:02d}" for hour in range(24)]
+            levels = ["*", *load().categories]
+            stored = {
+                (day, f"{c.hour[11:]}:{c.minute:02d}", c.source, c.category, c.brand, c.kind, c.lang): c.ids
+                for category in levels
+                for c in reader.batch_ids(published.run_id, hours, category, None)
+            }
+            counts = {
+                (day, f"{c.hour[11:]}:{c.minute:02d}", c.source, c.category, c.brand, c.kind, c.lang): c.n
+                for c in reader.batch_counts(published.run_id, hours, levels)
+            }
+            assert {cell: set(ids) for cell, ids in stored.items()} == day_of(final, day)
+            assert counts == {cell: len(ids) for cell, ids in stored.items()}
+    finally:
+        cassandra.cluster.shutdown()
