@@ -13,6 +13,7 @@ from tests.lib.merge_world import World
 from tests.lib.oracle import Cells
 from webapp import answers
 from webapp.query import Asked
+from webapp.texts import Found
 from webapp.view import View
 
 CATEGORIES = ("*", "coffee", "tea")
@@ -42,6 +43,9 @@ class Asking:
     def __post_init__(self) -> None:
         self._reader = Reader(self.world.store.session())
         self.view = View(lambda: self._reader, CATEGORIES[1:], 3600, lambda: self.world.now)
+
+    def _basis(self, asked: Asked) -> answers.Basis:
+        return answers.basis(self.view, asked, self.view.state(), self.world.now, lambda *_: Found())
 
     def cells(self) -> None:
         """Every day's cells with their ids: of one layer alone, n ids each, and the truth."""
@@ -77,7 +81,7 @@ class Asking:
         """A request takes its snapshot."""
         assert self.view.look()
         asked = _asked(self.days[group], level)
-        base = answers.basis(self.view, asked, self.view.state(), self.world.now)
+        base = self._basis(asked)
         may = [self.truth.answers(day, self.world.now) for day in self.days[group]]
         self.requests.append(Request(asked, level, base, self.world.now, may))
 
@@ -101,14 +105,14 @@ class Asking:
             assert ids <= most and len(shown["ids"]) == (shown["total"] or 0)
         assert self.view.look()
         again = replace(request.asked, at=request.base.token)
-        later = answers.days(again, answers.basis(self.view, again, self.view.state(), self.world.now))["days"]
+        later = answers.days(again, self._basis(again))["days"]
         for then, now in zip(shown["days"], later, strict=True):
             assert (then["layer"], then["run"], then["epoch"]) == (now["layer"], now["run"], now["epoch"])
             assert then["layer"] == "speed" or then["n"] == now["n"], f"{then} became {now}"
 
     def _shown(self, group: Sequence[date], level: tuple[str, str]) -> list[dict[str, object]]:
         asked = _asked(group, level)
-        base = answers.basis(self.view, asked, self.view.state(), self.world.now)
+        base = self._basis(asked)
         rows: list[dict[str, object]] = answers.days(asked, base)["days"]
         return rows
 

@@ -108,7 +108,7 @@ def test_all_that_is_known_of_a_post() -> None:
                         "rule": "brands.starbucks+en.latte",
                     }
                 ],
-                "held": [{"alias": "tea", "rule": "traps.tea-things"}],
+                "held": [{"alias": "tea", "rule": "traps.gossip"}],
                 "levels": [{"category": c["category"], "brand": c["brand"], "name": c["name"]} for c in counted],
                 "version": ID,
                 "event_time": "2017-09-14T12:02:50.054Z",
@@ -143,8 +143,9 @@ def test_all_that_is_known_of_a_post() -> None:
         "  record 1: posts/3 offset 7, arrived 2017-09-14T12:03:00.007Z",
         "    in day=2017-09-14/part-7.parquet",
         "    an original post in en, written 2017-09-14T12:02:50.054Z",
-        "    counts as coffee with starbucks: 'starbucks' at 2-11, by rule brands.starbucks+en.latte",
-        "    held back: 'tea', by rule traps.tea-things",
+        "    counts as coffee with starbucks: 'starbucks' at 2-11, by rule brands.starbucks+en.latte "
+        "(the drink beside it, by rule en.latte)",
+        "    held back: 'tea', by rule traps.gossip: it is part of a name, an idiom or a thing listed as traps.gossip",
         "    counts for any drink, any brand, starbucks, coffee, coffee with starbucks",
         "  a recompute of 2017-09-14 takes record 1, the only version",
         f"  run run-1, in force for 2017-09-14 (meaning {HERE}): {says}",
@@ -174,7 +175,7 @@ def test_of_a_deleted_post_no_word_is_quoted() -> None:
     answer = explain(facts(row(7, line("a starbucks latte, spill the tea")), row(8, DELETE), runs=(run(LATTE, 8),)))
     assert (answer["state"], answer["text"], answer["why"]) == ("withheld", None, "deleted")
     post, order = answer["records"]
-    assert (post["text"], post["held"]) == (None, [{"alias": None, "rule": "traps.tea-things"}])
+    assert (post["text"], post["held"]) == (None, [{"alias": None, "rule": "traps.gossip"}])
     assert (order["what"], order["says"], order["mentions"]) == ("tombstone", "an order about the post: deleted", None)
     assert answer["days"] == [{"day": "2017-09-14", "record": None, "why": "deleted"}]
     assert answer["runs"][0]["says"] == (

@@ -16,8 +16,9 @@ def test_what_counts_and_what_was_held_back_is_said_with_its_rule() -> None:
     answer = CliRunner().invoke(cli, ["classify", "--explain"], input=LINES)
     assert answer.output.splitlines() == [
         "1:",
-        "  counts as coffee with starbucks: 'starbucks' at 2-11, by rule brands.starbucks+en.latte",
-        "  held back: 'tea', by rule traps.tea-things",
+        "  counts as coffee with starbucks: 'starbucks' at 2-11, by rule brands.starbucks+en.latte "
+        "(the drink beside it, by rule en.latte)",
+        "  held back: 'tea', by rule traps.gossip: it is part of a name, an idiom or a thing listed as traps.gossip",
         "2:",
         "  names no drink",
     ]

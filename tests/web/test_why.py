@@ -42,7 +42,7 @@ def test_a_post_with_its_record_its_rules_and_what_counts_it(web: Web, tmp_path:
     assert [(m["category"], m["brand"], m["alias"]) for m in record["mentions"]] == [
         ("coffee", "starbucks", "starbucks")
     ]
-    assert record["held"] == [{"alias": "tea", "rule": "traps.tea-things"}]
+    assert record["held"] == [{"alias": "tea", "rule": "traps.gossip"}]
     (run,) = answer["runs"]
     assert (run["run"], run["meaning"], run["agrees"], len(run["cells"])) == ("run-1", "m1", True, 5)
     assert run["cells"] == run["expected"]
@@ -71,7 +71,7 @@ def test_the_page_says_it_in_words(web: Web, tmp_path: Path) -> None:
         "A recompute of 2017-09-14 takes record 1, the only version.",
         "An original post in en, written 2017-09-14T08:01:00.000Z.",
         "counts as coffee with starbucks: 'starbucks' at 5-14, by rule brands.starbucks+en.latte",
-        "held back: 'tea', by rule traps.tea-things",
+        "held back: 'tea', by rule traps.gossip",
         "Counts for any drink, any brand, starbucks, coffee, coffee with starbucks.",
         "posts/0 offset 0 · arrived 2017-09-14 12:00:00 UTC · day=2017-09-14/part-",
         "It counts it in 5 cells, as the rules say of the records that it read.",
