@@ -15,6 +15,8 @@ Every night by itself for the day that has just ended, not before 02:15 UTC. To 
 
     airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
 
+Airflow runs one backfill of a DAG at a time and refuses the next until the one before has ended.
+
 **Mind the dates.** The page's time zone is your browser's; set it to UTC (user menu) before you pick days, else they
 may shift by one. Airflow names backfill runs after the *next* midnight: `backfill__2017-09-11T00:00:00+00:00` is the
 10th. The logical date, the Calendar tab, the first line of the task `wait` and its XCom name the day itself.

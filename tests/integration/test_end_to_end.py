@@ -149,6 +149,7 @@ def shares(cells: oracle.Cells) -> tuple[int, dict[str, tuple[int, float, float]
     return oracle.share(cells, "category", kinds=("original", "reply", "quote", "repost"))
 
 
+@pytest.mark.timeout(1800)  # a whole stack starts, and three Spark applications run one after the other beside it
 def test_a_file_is_counted_at_once_and_a_backfill_settles_it(stack: Settings, tmp_path: Path):
     file = tmp_path / "posts.jsonl.gz"
     file.write_bytes(gzip.compress(b"\n".join(lines()) + b"\n"))

@@ -1,0 +1,111 @@
+"""What the store's rows are once they are read. Import them from `drinkstream.store.read`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from drinkstream.cells import unpack
+from drinkstream.merge import Epoch
+
+CellKey = tuple[str, int, str, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt to recompute a day. `totals`, `rejected`: counts by name; `position`: next offsets."""
+
+    day: date
+    run_id: str
+    attempt: str
+    asked_by: str
+    meaning: str
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    archive_version: int | None = None
+    cluster: str = ""
+    position: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def audited(self) -> bool:
+        """Whether the run was audited and failed no gate."""
+        return bool(self.audit) and not self.audit["failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One life of the speed query as stored; offsets are by partition."""
+
+    epoch: str
+    status: str
+    meaning: str
+    cluster: str
+    started_at: datetime
+    first_offsets: Mapping[str, int]
+    catch_up: Mapping[str, int]
+    processed: Mapping[str, int]
+    watermark_s: int
+    blind_days: frozenset[date]
+    why: str = ""
+
+    @property
+    def as_epoch(self) -> Epoch:
+        """What the merge needs to know of it."""
+        return Epoch(self.epoch, self.meaning, self.blind_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One micro-batch of the speed query. `ended_at` is None until all its rows are written.
+
+    `offsets`: the first and the next offset by partition.
+    """
+
+    batch_id: int
+    started_at: datetime
+    ended_at: datetime | None
+    append_to: datetime | None
+    rows_in: int
+    hits: int
+    hours: frozenset[str]
+    offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+class CellCount(NamedTuple):
+    """`n` posts of one cell; `minute` counts from the start of the hour 'YYYY-MM-DDTHH'."""
+
+    hour: str
+    minute: int
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+    n: int
+
+
+class CellIds(NamedTuple):
+    """The ids of one cell, as a blob of cells.py's codec for each of its disjoint shards."""
+
+    hour: str
+    minute: int
+    category: str
+    brand: str
+    source: str
+    kind: str
+    lang: str
+    blobs: tuple[bytes, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, of all shards."""
+        return tuple(post_id for blob in self.blobs for post_id in unpack(blob))
+
+    def holds(self, post_id: str) -> bool:
+        """Whether a post is among them."""
+        return any(post_id in unpack(blob) for blob in self.blobs)
