@@ -1,9 +1,9 @@
 """How fast a full topic drains: Kafka -> cells in Cassandra, every server on this machine, every count checked.
 
-    python -m bench.drain [--posts N] [--runs N] [--archive]
+    python -m bench.drain [--posts N] [--warm-up N] [--runs N] [--archive]
 
-Fills a topic once, then lets a new epoch of the speed query drain it, `--runs` times; the first batches, in which the
-JVM warms up, are dropped. The rate is that of the micro-batches behind them, from the store's own records.
+Fills a topic once, then lets a new epoch of the speed query drain it, `--runs` times; the first `--warm-up` posts, over
+which the JVM warms up, are not measured. The rate is that of the micro-batches behind them, by the store's records.
 """
 
 import json
@@ -109,7 +109,7 @@ def fill_chunk(settings: Settings, chunks: int, send: bool, chunk: int) -> tuple
             headers = [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", str(line.event_ms).encode())]
             producer.send(settings.posts_topic, line.value, line.key, headers=headers)
         producer.close()
-    return sum(len(line.value) for line in made), truth(iter(made))
+    return sum(len(line.value) for line in made), truth(made)
 
 
 def drain(

@@ -7,7 +7,7 @@ one, where asked), 30 % are in other scripts than Latin, 1 % come twice.
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 X_EPOCH_MS = 1_288_834_974_657
@@ -82,7 +82,7 @@ def lines(chunk: int, chunks: int, seed: int, hit_share: float = 0.03) -> Iterat
         yield line
 
 
-def truth(counted: Iterator[Line]) -> dict[tuple[str, str], int]:
+def truth(counted: Iterable[Line]) -> dict[tuple[str, str], int]:
     """How many distinct posts each level must count, by (category, brand) with '*' for any and '' for none."""
     ids: dict[tuple[str, str], set[bytes]] = defaultdict(set)
     for line in counted:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import requests
-from kafka import KafkaConsumer, TopicPartition
 
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.read import Reader
@@ -22,16 +21,11 @@ from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
 from stack.environment import environment
 from tests.lib import oracle
+from tests.lib.labels import TEXTS
 from tests.lib.programs import until
 from tests.lib.servers import Servers
+from tests.lib.topics import Topics
 
-TEXTS = {
-    "I really need a cup of coffee right now": {("coffee", None)},
-    "having a cold beer after work": {("beer", None)},
-    "a glass of red wine and then a cup of green tea": {("wine", None), ("tea", None)},
-    "drinking a can of pepsi": {("soda", "pepsi")},
-    "nothing to see here, move along": set(),
-}
 DAYS = {"2017-09-14": 1_505_386_800_000, "2017-09-15": 1_505_433_600_000, "2013-02-28": 1_362_009_600_000}
 KINDS = {"replied_to": "reply", "quoted": "quote", None: "original"}
 LIVE_S, BACKFILL_S = 180.0, 800.0
@@ -104,16 +98,13 @@ def get(settings: Settings, path: str, **asked: str) -> Any:
 
 def sent(settings: Settings) -> list[oracle.Record]:
     """Every record of X in Kafka, with the append time that Kafka gave it."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False, consumer_timeout_ms=5000)
-    places = [TopicPartition(settings.posts_topic, p) for p in consumer.partitions_for_topic(settings.posts_topic)]
-    consumer.assign(places)
-    consumer.seek_to_beginning(*places)
+    topics = Topics(settings)
     found = [
-        oracle.Record(r.value or b"", "x", r.timestamp, r.partition, r.offset)
-        for r in consumer
+        oracle.Record(r.value or b"", "x", r.append_ms, r.partition, r.offset)
+        for r in topics.posts()
         if r.key and r.key.startswith(b"x:")
     ]
-    consumer.close()
+    topics.close()
     return found
 
 

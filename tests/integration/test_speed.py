@@ -15,15 +15,9 @@ from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
 from streaming.offsets import look
 from tests.lib import oracle
+from tests.lib.labels import TEXTS
 from tests.lib.programs import Program
 
-TEXTS = {
-    "I really need a cup of coffee right now": {("coffee", None)},
-    "having a cold beer after work": {("beer", None)},
-    "a glass of red wine and then a cup of green tea": {("wine", None), ("tea", None)},
-    "drinking a can of pepsi": {("soda", "pepsi")},
-    "nothing to see here, move along": set(),
-}
 MINUTES = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_995_140_000}
 SPEED_SETTINGS = {"speed_trigger": 0.2, "speed_max_offsets": 400, "speed_heap": 700}
 

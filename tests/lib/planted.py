@@ -22,6 +22,7 @@ from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer, now_us
 from tests.lib import oracle
+from tests.lib.archived import SCHEMA
 
 DAY = date(2017, 9, 14)
 MORNING_MS = 1_505_376_000_000  # 08:00 UTC
@@ -36,22 +37,6 @@ TEXTS: dict[str, oracle.Mentions] = {
     PEPSI: {("soda", "pepsi")},
     "nothing to see here, move along": set(),
 }
-
-ARCHIVE = pa.schema(
-    [
-        ("day", pa.string()),
-        ("cluster", pa.string()),
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("append_ts", pa.timestamp("us", "UTC")),
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("shape", pa.string()),
-        ("event_ms", pa.int64()),
-        ("value", pa.binary()),
-    ]
-)
 
 _names = count(1)
 
@@ -142,7 +127,7 @@ class History:
             for one in self.sent[self._archived :]
         ]
         self._archived = len(self.sent)
-        table = pa.Table.from_pylist(rows, ARCHIVE)
+        table = pa.Table.from_pylist(rows, SCHEMA)
         write_deltalake(self.settings.archive, table, mode="append", partition_by=["day"])
 
     def run(self, label: oracle.Label = TEXTS.get, version: str | None = None) -> tuple[str, str]:

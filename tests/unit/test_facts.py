@@ -11,7 +11,8 @@ import jobs.facts
 from drinkstream.archive import Archive
 from drinkstream.reconcile import Known, Place, Version
 from jobs.facts import gather
-from tests.lib.planted import ARCHIVE, COFFEE, DAY, MORNING_MS, TEA, delete, post_id, tweet
+from tests.lib.archived import SCHEMA
+from tests.lib.planted import COFFEE, DAY, MORNING_MS, TEA, delete, post_id, tweet
 
 A, B, C = post_id(1), post_id(2), post_id(3)
 MINUTE = ("2017-09-14T08", 0)
@@ -54,7 +55,7 @@ def archive(tmp_path: Path) -> Archive:
         row(7, None, tweet(A, TEA)),
         row(8, f"x:{C}", tweet(C, TEA)),
     ]
-    write_deltalake(str(tmp_path / "archive"), pa.Table.from_pylist(rows, ARCHIVE), partition_by=["day"])
+    write_deltalake(str(tmp_path / "archive"), pa.Table.from_pylist(rows, SCHEMA), partition_by=["day"])
     return Archive(str(tmp_path / "archive"))
 
 
