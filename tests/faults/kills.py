@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 import psutil
 import requests
-from tenacity import RetryError
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from drinkstream.archive import Archive
 from drinkstream.errors import UnavailableError
@@ -28,6 +30,8 @@ from tests.lib.topics import Topics
 
 RECOVERY_S = 400.0
 RECOMPUTE = "recompute"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,16 @@ class Stage:
         self._caught_up()
         kept = {(r.partition, r.offset): r for r in self._topics.posts()}
         self._topics.close()
-        lost = [place for place, value in self._load.acknowledged.items() if kept[place].value != value]
-        assert not lost, f"Kafka acknowledged other bytes at {lost[:5]}"
+        sent = self._load.acknowledged.items()
+        lost = [place for place, value in sent if place not in kept or kept[place].value != value]
+        assert not lost, f"Kafka acknowledged what it does not hold, at (partition, offset) {lost[:5]}"
         records = [
             oracle.Record(r.value, "x", r.append_ms, r.partition, r.offset)
             for r in kept.values()
             if r.key and r.key.startswith(b"x:")
         ]
         live = oracle.speed(records, TEXTS.get)
-        runs = {day: asked.published(self.settings, day) for day in DAYS}
+        runs = {day: self._answered(partial(asked.published, self.settings, day)) for day in DAYS}
         for day, run_id in runs.items():
             cells = live if run_id is None else self._final(day, run_id, records)
             self._compare(day, asked.day_of(cells, day), began)
@@ -209,13 +214,15 @@ class Stage:
         listed = {f"x:{post}" for cell, ids in cells.items() if cell[3:5] == ("*", "") for post in ids}
 
         def equal() -> bool:
-            try:
-                return asked.answer(self.settings, day) == expected
-            except (requests.ConnectionError, requests.Timeout, AssertionError):
-                return False  # the web, or its store, is the one that was killed
+            return self._answered(partial(asked.answer, self.settings, day)) == expected
 
         try:
             until(equal, max(60.0, RECOVERY_S - (monotonic() - began)))
         except RetryError:
             raise AssertionError(f"{day}: merged is {asked.answer(self.settings, day)}, truth is {expected}") from None
-        assert asked.ids(self.settings, day) == listed
+        assert self._answered(partial(asked.ids, self.settings, day)) == listed
+
+    def _answered(self, question: Callable[[], T]) -> T:
+        """What the web answers; asked again while the web, or its store, is the one that was killed."""
+        away = retry_if_exception_type((requests.ConnectionError, requests.Timeout, requests.HTTPError))
+        return Retrying(retry=away, stop=stop_after_delay(RECOVERY_S), wait=wait_fixed(0.5), reraise=True)(question)

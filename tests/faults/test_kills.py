@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stack import up
-from tests.faults.kills import Stage
+from tests.faults.kills import Result, Stage
 from tests.faults.load import DAYS
 from tests.lib.servers import Servers
 
@@ -32,7 +32,10 @@ def _quiet(_: str) -> None:
 
 @pytest.mark.timeout(1800)
 def test_merged_is_truth_after_each_of_ten_kills(stage: Stage):
-    results = [result for number in range(0, 10, 2) for result in stage.kill(number, PROGRAMS, also=1)]
+    results: list[Result] = []
+    for number in range(0, 10, 2):
+        results += stage.kill(number, PROGRAMS, also=1)
+        print(*results[-2:], sep="\n", flush=True)
     assert [result.kill for result in results] == list(range(10))
     assert len({result.program for result in results}) > 3
     assert max(result.batch_days for result in results) in range(1, len(DAYS) + 1)

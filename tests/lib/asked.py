@@ -11,10 +11,11 @@ KINDS = ("original", "reply", "quote", "repost")
 
 
 def get(settings: Settings, path: str, **asked: str) -> Any:
-    """The JSON of an API route."""
+    """The JSON of an API route. Raises requests' errors: HTTPError with what was answered, where that is no answer."""
     base = f"http://{settings.host}:{settings.web_port}/api/v1/"
     answer = requests.get(base + path, params=asked, timeout=30)
-    assert answer.ok, answer.text
+    if not answer.ok:
+        raise requests.HTTPError(answer.text, response=answer)
     return answer.json()
 
 
