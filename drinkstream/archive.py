@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Positions, Span
-from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, parse_keyed
+from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
@@ -140,18 +141,64 @@ class Archive:
         Records of `none` are not looked into, since only the parser knows whether one belongs to the day.
         """
         found = dict.fromkeys(counted, 0)
-        for days in _batches(counted.items(), _DAYS_A_QUERY):
+        for days in _in_parts(counted.items(), _DAYS_A_QUERY):
             where = " OR ".join(f"(day = {_quoted(day)} AND NOT ({_before(places)}))" for day, places in days)
             for row in self._select("day, count(*) AS n", f"topic = {_quoted(topic)} AND ({where})", "GROUP BY day"):
                 found[row["day"]] = row["n"]
         return found
 
     def records(self, keys: Iterable[str], *days: str) -> list[Row]:
-        """The rows with one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given."""
-        where = _among("key", keys) + (f" AND {_among('day', days)}" if days else "")
+        """The rows about one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given.
+
+        They have the key; or the line, which could not be read when it came, is now read as about one of them.
+        """
+        wanted = frozenset(keys)
+        rows = self.keyed(wanted, *days)
+        for row in self.unread({key.partition(":")[0] for key in wanted}, *days):
+            if row.key not in wanted and post_of(parse_keyed(row.value or b"", row.key, row.append_ms)) in wanted:
+                rows.append(row)
+        return sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
+
+    def keyed(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """The rows with one of `keys` in the order of arrival; under `days` only, where any is given."""
+        return list(self._rows(_among("key", sorted(keys)), days))
+
+    def unread(self, sources: Iterable[str], *days: str) -> Iterator[Row]:
+        """The rows of `sources` whose lines could not be read when they came, by their keys; in order of arrival."""
+        ranges = [(f"{source}:{UNREAD}", f"{source}:{chr(ord(UNREAD) + 1)}") for source in sorted(sources)]
+        # as a range, so that files without such a key are passed over
+        where = " OR ".join(f"(key >= {_quoted(low)} AND key < {_quoted(high)})" for low, high in ranges)
+        return self._rows(f"({where or 'FALSE'})", days)
+
+    def containing(self, topic: str, parts: Iterable[bytes], *days: str) -> Iterator[Row]:
+        """The rows of `topic` whose value has one of `parts` in it, in no order; under `days`, where any is given.
+
+        It reads every value, so it takes about a second for a million records.
+        """
+        wanted = sorted(set(parts))
+        if not wanted:
+            return
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
-        rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
-        return [Row(**row) for row in rows]
+        where = f"topic = {_quoted(topic)}" + (f" AND {_among('day', days)}" if days else "")
+        for batch in self._batches(f"{columns}, {_APPEND_MS}", where):
+            values = batch.column("value").cast(pa.large_binary())
+            hit = pc.match_substring(values, wanted[0])
+            for part in wanted[1:]:
+                hit = pc.or_(hit, pc.match_substring(values, part))
+            for at in (index for index, is_hit in enumerate(hit.to_pylist()) if is_hit):
+                yield Row(**batch.slice(at, 1).to_pylist()[0])
+
+    def at(self, topic: str, places: Iterable[tuple[int, int]], *days: str) -> list[Row]:
+        """The rows of `topic` at these places (partition, offset), of any cluster, under `days`; by arrival."""
+        named = [f'("partition" = {int(p)} AND "offset" = {int(offset)})' for p, offset in sorted(set(places))]
+        where = " OR ".join(named) or "FALSE"
+        return list(self._rows(f"topic = {_quoted(topic)} AND ({where})", days))
+
+    def _rows(self, where: str, days: tuple[str, ...]) -> Iterator[Row]:
+        columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
+        where += f" AND {_among('day', days)}" if days else ""
+        for row in self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"'):
+            yield Row(**row)
 
     def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
         """The file of each row, relative to the table's folder. A row without a key, or that is gone, is left out."""
@@ -227,12 +274,16 @@ class Archive:
         return UnavailableError(f"the archive at {self.uri} could not be read: {said[0]}")
 
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
+        for batch in self._batches(columns, where, end, within):
+            yield from batch.to_pylist()
+
+    def _batches(self, columns: str, where: str, end: str = "", within: str = "*") -> Iterator[pa.RecordBatch]:
         # the engine takes no parameters: every value in these texts went through _quoted
         sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
         table = self._table()
         try:
             for batch in QueryBuilder().register("archive", table).execute(sql):
-                yield from pa.record_batch(batch).to_pylist()
+                yield pa.record_batch(batch)
         except Exception as error:
             if type(error) is not Exception:
                 raise
@@ -263,7 +314,7 @@ def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
     return Class(source, kind, detail if kind == "rejected" else "")
 
 
-def _batches(
+def _in_parts(
     items: Iterable[tuple[str, Mapping[str, int]]], size: int
 ) -> Iterator[list[tuple[str, Mapping[str, int]]]]:
     left = iter(items)

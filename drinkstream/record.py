@@ -7,7 +7,10 @@ REASONS = ("cut_off", "encoding", "id", "internal", "key", "not_json", "shape", 
 """Every reason that a record can be rejected for; `key`: a post whose Kafka key does not say its source."""
 
 PostKind = Literal["repost", "quote", "reply", "original"]
-Action = Literal["delete", "scrub_geo", "withheld"]
+Action = Literal["delete", "scrub_geo", "withheld", "erase"]
+
+ERASED = b'{"erased":{}}'
+"""What stands in the archive in place of an erased record's value: an order to leave out the post of its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case)."""
+    """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case).
+
+    `erase` comes from no network: it stands where a record of the post was erased from the archive.
+    """
 
     source: str
     id: str
