@@ -116,6 +116,11 @@ class Archive:
         rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
         return {row["day"]: row["n"] for row in rows}
 
+    def files(self) -> dict[str, int]:
+        """Number of files under each day."""
+        paths = self._table().file_uris()
+        return dict(Counter(path.rsplit("/", 2)[-2].removeprefix("day=") for path in paths))
+
     def newest(self, topic: str) -> datetime | None:
         """Append time (UTC) of the newest archived record of `topic`; None where there is none."""
         (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)}")

@@ -57,21 +57,20 @@ def erase(uri: str, keys: Iterable[str], now: datetime) -> Removal:
     return removal
 
 
-def vacuum(uri: str) -> None:
-    """Deletes the files that no longer belong to the newest version, at once.
+def vacuum(uri: str, kept: timedelta = timedelta(0)) -> None:
+    """Deletes the files that have not belonged to the newest version for as long as `kept` (whole hours).
 
     Only files that the table's log calls removed: those that the query is just writing are not touched.
     """
-    _vacuum(uri, timedelta(0), whole=False)
+    _vacuum(uri, kept, whole=False)
 
 
-def tidy(uri: str, orphans: timedelta) -> None:
-    """Deletes what `vacuum` does, and files older than `orphans` that never came to belong to the table.
+def drop_orphans(uri: str, older: timedelta) -> None:
+    """Deletes files that never came to belong to the table, as a crash between a file and its commit leaves them.
 
-    A crash between a file and its commit leaves such a file. `orphans` must be far above the time of a commit.
+    Those `older` than this (whole hours) only, which must be far above the time of a commit.
     """
-    vacuum(uri)
-    _vacuum(uri, orphans, whole=True)
+    _vacuum(uri, older, whole=True)
 
 
 def compact(uri: str, days: Iterable[str]) -> int:

@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 @click.option("--posts", "listed", default="", help="Posts with spaces, commas or line feeds between them.")
 @click.option("--user", default="", help="All posts of this user, source:id, that the archive's lines name as theirs.")
 @click.option("--why", default="", help="Reason, kept on the erasure list.")
-@click.option("--carriers", is_flag=True, help="Erase also other posts that carry such a text, as quotes do.")
+@click.option("--carriers/--no-carriers", help="Erase also other posts that carry such a text, as quotes do.")
 @click.option("--again", is_flag=True, help="Apply the whole erasure list once more instead.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
 def run(

@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 
 from drinkstream import archive_change
 from drinkstream.archive import Archive
-from drinkstream.archive_change import compact, erase, retried, tidy
+from drinkstream.archive_change import compact, drop_orphans, erase, retried, vacuum
 from drinkstream.erasures import Erasures
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.post import ERASED, Tombstone, parse_keyed
@@ -225,10 +225,13 @@ def test_small_files_become_few_and_what_a_crash_left_behind_goes_when_it_is_old
     orphan = tmp_path / "archive" / "day=2017-09-14" / "part-00000-never-committed.parquet"
     orphan.write_bytes(b"a text")
     assert compact(uri, ["2017-09-14"]) == 4
-    tidy(uri, timedelta(hours=1))
+    vacuum(uri, timedelta(hours=1))
+    assert len(list((tmp_path / "archive").rglob("*.parquet"))) == 8
+    vacuum(uri)
+    drop_orphans(uri, timedelta(hours=1))
     files = sorted((tmp_path / "archive").rglob("*.parquet"))
     assert (len(files), orphan in files) == (3, True)
-    tidy(uri, timedelta(0))
+    drop_orphans(uri, timedelta(0))
     assert sorted((tmp_path / "archive").rglob("*.parquet")) == [file for file in files if file != orphan]
     assert Archive(uri).days() == {"2017-09-14": 5, "none": 1}
 
