@@ -193,6 +193,11 @@ class Archive:
             for at in (index for index, is_hit in enumerate(hit.to_pylist()) if is_hit):
                 yield Row(**batch.slice(at, 1).to_pylist()[0])
 
+    def rejected(self, topic: str, reason: str | None = None) -> Iterator[Row]:
+        """The rows of `topic` whose header says that the line was rejected when it came, by order of arrival."""
+        shape = "shape LIKE 'rejected.%'" if reason is None else f"shape = {_quoted(f'rejected.{reason}')}"
+        return self._rows(f"topic = {_quoted(topic)} AND {shape}", ())
+
     def at(self, topic: str, places: Iterable[tuple[int, int]], *days: str) -> list[Row]:
         """The rows of `topic` at these places (partition, offset), of any cluster, under `days`; by arrival."""
         named = [f'("partition" = {int(p)} AND "offset" = {int(offset)})' for p, offset in sorted(set(places))]

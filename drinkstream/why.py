@@ -18,7 +18,7 @@ from drinkstream.cells import Level, hour_of, levels, minute_of
 from drinkstream.classify import Classifier
 from drinkstream.errors import BadInputError, NotFoundError
 from drinkstream.merge import Choice, Publication, instant
-from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of
+from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of, unread
 from drinkstream.standing import Version, order, read, taken, text_of
 from drinkstream.store.read import EpochRow, Run
 from drinkstream.taxonomy import load
@@ -77,19 +77,19 @@ class Facts:
 
 
 def parse(key: str) -> tuple[str, str]:
-    """The source and id in `source:id`. Raises BadInputError where there are none."""
+    """The source and id in `source:id`, or in the key of an unreadable line. Raises BadInputError for others."""
     match = _KEY.fullmatch(key)
     if match is None:
         raise BadInputError(f"a post is named source:id, such as x:908300000000000000, not {key!r}")
     source, found = match.groups()
-    if source in TIMED and x_id(found) is None:
+    if source in TIMED and x_id(found) is None and not unread(key):
         raise BadInputError(f"an id of {source} is a whole number without a sign or leading zeros, not {found!r}")
     return source, found
 
 
 def time_in_id(source: str, post_id: str) -> int | None:
     """Milliseconds since 1970 UTC, where the id carries its time."""
-    return event_time(post_id, None) if source in TIMED else None
+    return event_time(post_id, None) if source in TIMED and not unread(f"{source}:{post_id}") else None
 
 
 def minutes(source: str, post_id: str, versions: Iterable[Version]) -> frozenset[int]:

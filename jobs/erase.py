@@ -102,7 +102,10 @@ def run(
 
 def asked(written: Iterable[str]) -> frozenset[str]:
     """The posts that were named. Raises BadInputError for what names none."""
-    return frozenset(":".join(parse(text)) for text in written if text)
+    posts = frozenset(":".join(parse(text)) for text in written if text)
+    if lines := sorted(key for key in posts if unread(key)):
+        raise BadInputError(f"{lines[0]} is the key of a line that could not be read, not a post: name the post")
+    return posts
 
 
 def of_user(archive: Archive, topic: str, user: str) -> frozenset[str]:
