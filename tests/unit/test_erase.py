@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from drinkstream import archive_change
@@ -123,6 +124,9 @@ def test_every_record_stays_accounted_for_and_names_its_place() -> None:
     assert after.positions("c1") == {("posts", 0): 8}
     assert unaccounted(settings, after) == ()
     assert Erasures.beside(settings.archive).places() == {("c1", "posts", 0, 6): f"x:{post_id(5)}"}
+    DeltaTable(settings.archive).delete('"offset" IN (1, 6)')
+    assert unaccounted(settings, after) == ("posts/0 offsets 1 to 1",)
+    DeltaTable(settings.archive).restore(after.version() - 1)
     (kept,) = after.records([f"x:{post_id(5)}"])
     order = parse_keyed(kept.value or b"", kept.key, kept.append_ms)
     assert order == Tombstone("x", post_id(5), "erase", ())
