@@ -49,7 +49,12 @@ def erase(uri: str, keys: Iterable[str], now: datetime) -> Removal:
     left = iter(sorted(set(keys)))
     while some := list(islice(left, KEYS_A_CHANGE)):
         # what comes between a look and the change is found by the next look
-        while rows := [row for row in archive.keyed(some) if row.value != ERASED]:
+        for look in range(TRIES + 1):
+            rows = [row for row in archive.keyed(some) if row.value != ERASED]
+            if not rows:
+                break
+            if look == TRIES:
+                raise ConflictError(f"{rows[0].key} and others are archived faster than they are erased: repeat it")
             removal = _with(removal, rows)
             # first, so that no crash leaves a record erased and not named
             erasures.record(removal.places, now)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from drinkstream.archive import Archive, Row
+from drinkstream.archive import WORD, Archive, Row
 from drinkstream.archive_change import Removal, erase, vacuum
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
@@ -26,8 +26,6 @@ from drinkstream.why import TIMED, parse, time_in_id
 from drinkstream.wire_x_inside import author, inside
 
 SHOWN = 20
-PARTS_A_PASS = 200
-"""Ids sought in one pass over the archive's values."""
 
 _BETWEEN = re.compile(r"[\s,;]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,23 +124,21 @@ def look(archive: Archive, topic: str, named: frozenset[str]) -> Found:
     """Every key under which a text of the posts `named` lies in the archive."""
     keys, carriers = set(named), dict[str, frozenset[str]]()
     days = _days(archive, named)
-    ids = sorted(named)
-    for start in range(0, len(ids), PARTS_A_PASS):
-        some = ids[start : start + PARTS_A_PASS]
-        for row in archive.containing(topic, [key.partition(":")[2].encode() for key in some], *days):
-            if row.key is None or row.key in keys:
-                continue
-            source = row.key.partition(":")[0]
-            held = frozenset(f"{source}:{one}" for one in inside(row.value or b"")) & named
-            record = parse_keyed(row.value or b"", row.key, row.append_ms)
-            if unread(row.key):
-                # nobody can say what it holds, but it names the post
-                if any(_names(row, key) for key in some):
-                    keys.add(row.key)
-            elif held and isinstance(record, Post) and record.kind == "repost":
-                keys.add(row.key)  # its text is that of the post
-            elif held or post_of(record) in named:
-                carriers[row.key] = carriers.get(row.key, frozenset()) | (held or {str(post_of(record))})
+    for row in archive.containing(topic, {key.partition(":")[2].encode() for key in named}, *days):
+        if row.key is None or row.key in keys:
+            continue
+        source, value = row.key.partition(":")[0], row.value or b""
+        if unread(row.key):
+            # nobody can say what it holds, but it names the post
+            if not named.isdisjoint(f"{source}:{word.decode()}" for word in WORD.findall(value)):
+                keys.add(row.key)
+            continue
+        held = frozenset(f"{source}:{one}" for one in inside(value)) & named
+        record = parse_keyed(value, row.key, row.append_ms)
+        if held and isinstance(record, Post) and record.kind == "repost":
+            keys.add(row.key)  # its text is that of the post
+        elif held or post_of(record) in named:
+            carriers[row.key] = carriers.get(row.key, frozenset()) | (held or {str(post_of(record))})
     return Found(frozenset(keys), {key: held for key, held in carriers.items() if key not in keys})
 
 
@@ -162,12 +158,6 @@ def tell(settings: Settings, removal: Removal) -> None:
 def _post(row: Row) -> str | None:
     record = parse_keyed(row.value or b"", row.key, row.append_ms)
     return post_of(record) if isinstance(record, Post) else None
-
-
-def _names(row: Row, key: str) -> bool:
-    source, _, number = key.partition(":")
-    token = rb"(?<!\w)" + re.escape(number.encode()) + rb"(?!\w)"
-    return (row.key or "").startswith(f"{source}:") and re.search(token, row.value or b"") is not None
 
 
 def _days(archive: Archive, named: frozenset[str]) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def run(settings: Settings) -> None:
     stop = Event()
     topics = (settings.posts_topic, settings.status_topic)
     with only_one(settings.checkpoints) as mark:
-        look(settings.bootstrap, topics, KAFKA_WAIT)
+        look(settings.bootstrap, topics, KAFKA_WAIT)  # Spark is not started for a Kafka that is away
         spark = session(settings, "archive", settings.archive_heap, CONF)
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
