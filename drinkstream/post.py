@@ -12,6 +12,7 @@ from drinkstream import wire_x, wire_x_page
 from drinkstream.record import (
     ERASED,
     REASONS,
+    REMOVING,
     Envelope,
     Notice,
     Post,
@@ -20,6 +21,7 @@ from drinkstream.record import (
     Record,
     Rejected,
     Tombstone,
+    detail_of,
     notice,
     rejected,
 )
@@ -28,6 +30,7 @@ __all__ = [
     "ERASED",
     "NO_DAY",
     "REASONS",
+    "REMOVING",
     "Envelope",
     "Notice",
     "Post",
@@ -36,6 +39,7 @@ __all__ = [
     "Rejected",
     "Tombstone",
     "day_of",
+    "detail_of",
     "envelopes",
     "key_of",
     "parse",

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drinkstream.archive import Row
-from drinkstream.post import NO_DAY, Post, Record, Rejected, Tombstone, day_of, parse_keyed, post_of, unread
-
-EVERYWHERE = frozenset({"XX", "XY"})
-"""Country codes of a withholding in all countries; any other hides only the text."""
-
-REMOVING = ("delete", "withheld.everywhere", "erase")
-"""Details of the orders that leave a post out of the batch layer's numbers."""
+from drinkstream.post import (
+    NO_DAY,
+    REMOVING,
+    Post,
+    Record,
+    Rejected,
+    Tombstone,
+    day_of,
+    detail_of,
+    parse_keyed,
+    post_of,
+    unread,
+)
 
 NOT_ARCHIVED = "no record of it is in the archive: it is not archived yet"
 ERASED_FOR_GOOD = "it was removed from the archive for good"
@@ -98,12 +104,6 @@ def text_of(versions: Sequence[Version]) -> Text:
 def removes(record: Record) -> bool:
     """Whether a record is an order that leaves its post out of the batch layer's numbers."""
     return isinstance(record, Tombstone) and detail_of(record) in REMOVING
-
-
-def detail_of(tombstone: Tombstone) -> str:
-    """What a tombstone orders: its action, of which a withholding in all countries is one of its own."""
-    everywhere = tombstone.action == "withheld" and not EVERYWHERE.isdisjoint(tombstone.countries)
-    return "withheld.everywhere" if everywhere else tombstone.action
 
 
 def order(tombstone: Tombstone) -> str:

@@ -16,8 +16,18 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream.cells import minute_of
 from drinkstream.hits import candidates, hits
-from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, day_of, parse_keyed
-from drinkstream.standing import REMOVING, detail_of
+from drinkstream.post import (
+    NO_DAY,
+    REMOVING,
+    Notice,
+    Post,
+    Record,
+    Rejected,
+    Tombstone,
+    day_of,
+    detail_of,
+    parse_keyed,
+)
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from drinkstream.post import NO_DAY
-from drinkstream.standing import REMOVING
+from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
 from jobs import readings, recompute
