@@ -2,13 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from drinkstream import post, wire_x
 from drinkstream.cli import cli
 from drinkstream.post import ERASED, Envelope, Post, Rejected, Tombstone, envelopes, key_of, parse_keyed, unread
+from drinkstream.record import rejected
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader, Rejection
+from drinkstream.store.write import Writer
+from jobs.readings import read_batch
+from stack.cassandra import SCHEMA, statements
+from streaming.speed import roll_up_batch
 from tests.lib.archived import archive, row
+from tests.lib.cassandra_in_memory import Store
 
 NOON_MS = 1505390400000
 ID, OTHER = "908300000000000000", "908600000000000000"
@@ -74,3 +85,56 @@ def test_the_command_names_the_days_that_a_recompute_would_change(
         "days=",
     ]
     assert CliRunner().invoke(cli, ["rejections", "--reason", "luck"]).exit_code == 2
+
+
+def test_both_layers_count_such_lines_once_the_parser_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older parser, which does not know a form, rejects as many in both."""
+    long = json.dumps({"data": {"id": ID, "text": "It is ...", "note_tweet": {"text": "a cup of coffee"}}}).encode()
+    append_ms = NOON_MS + 86_400_000
+    lines = [
+        (f"x:{ID}", LINE.replace(b"tea", b"a cup of tea")),
+        ("x:?0badcafe", long),
+        (None, long),
+        ("x:?1badcafe", LINE[:-9]),
+    ]
+    keys, values = (list(column) for column in zip(*lines, strict=True))
+    archived = pa.RecordBatch.from_pydict(
+        {
+            "key": pa.array(keys, pa.string()),
+            "value": pa.array(values, pa.binary()),
+            "stored": ["2017-09-14", "none", "none", "none"],
+            "append_ms": [append_ms] * 4,
+            "partition": pa.array([0] * 4, pa.int32()),
+            "offset": [0, 1, 2, 3],
+        }
+    )
+    appends = pa.array([append_ms * 1000] * 4, pa.timestamp("us", "UTC"))
+    live = pa.RecordBatch.from_arrays([archived.column(0), archived.column(1), appends], ["key", "value", "append"])
+
+    def counted() -> tuple[list[tuple[str, str]], dict[str, int]]:
+        batch = [(row["what"], row["detail"]) for row in read_batch(archived).to_pylist()]
+        speed = {row["tally"]: row["n"] for row in roll_up_batch(live).to_pylist() if row["tally"]}
+        return batch, speed
+
+    with monkeypatch.context() as patch:
+        patch.setitem(post._READERS, "x", lambda v, s: rejected("shape") if b"note_tweet" in v else wire_x.read(v, s))
+        before = counted()
+    assert before == ([("post", ""), *[("rejected", "shape")] * 3], {"post": 1, "rejected.shape": 2})
+    assert counted() == (
+        [("post", ""), ("post", ""), ("rejected", "key"), ("rejected", "cut_off")],
+        {"post": 2, "rejected.key": 1},
+    )
+
+
+def test_what_a_run_rejected_is_read_back_by_reason_with_places() -> None:
+    store = Store(statements(SCHEMA, Settings()), lambda: 1_000_000)
+    session: Any = store.session()
+    given = {"shape": (3, ["0:7", "1:9"]), "cut_off (no day)": (1, [])}
+    Writer(session).rejections("run-1", given)
+    reader = Reader(session)
+    assert reader.rejections("run-1") == [
+        Rejection("cut_off", False, 1),
+        Rejection("shape", True, 3, ((0, 7), (1, 9))),
+    ]
+    assert reader.rejected_places("run-1") == {(0, 7), (1, 9)}
+    assert reader.rejections("run-2") == []
