@@ -152,6 +152,8 @@ def test_an_erased_text_is_in_no_file_and_never_comes_back(spark: "SparkSession"
     # a batch that began before the list grew may have let something in: its file goes with the next vacuum
     erased(settings, "--again")
     assert holding(tmp_path, SECRET) == []
+    # what was copied into new files left its text out of the log too
+    assert holding(Path(settings.archive, "_delta_log"), COFFEE) == []
     assert counted(spark, settings) == {kept, post_id(4)}
     assert [row.value for row in archive.records([f"x:{gone}"])] == [ERASED] * 3
     assert text_of(read(archive.records([f"x:{gone}"]))).state == "erased"
