@@ -290,8 +290,8 @@ def test_the_form_of_an_erasure(bag: Any):
     from airflow.sdk.exceptions import ParamValidationError
 
     params = bag.dags["erase_posts"].params
-    kinds = {name: (params.get_param(name).schema["type"], params.get_param(name).value) for name in params}
-    assert {name: kinds[name] for name in ("posts", "user", "carriers")} == {
+    free = {name: params.get_param(name) for name in ("posts", "user", "carriers")}
+    assert {name: (param.schema["type"], param.value) for name, param in free.items()} == {
         "posts": ("string", ""),
         "user": ("string", ""),
         "carriers": ("boolean", False),
