@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -120,9 +119,9 @@ def erased(settings: Settings, *arguments: str) -> None:
 
 def everything(settings: Settings) -> list[tuple[int, int, bytes]]:
     """All posts' records in the archive."""
-    where = ds.field("topic") == settings.posts_topic
-    table = DeltaTable(settings.archive).to_pyarrow_table(columns=["partition", "offset", "value"], filters=where)
-    return sorted(tuple(row.values()) for row in table.to_pylist())
+    table = DeltaTable(settings.archive).to_pyarrow_table(columns=["topic", "partition", "offset", "value"])
+    rows = [row for row in table.to_pylist() if row["topic"] == settings.posts_topic]
+    return sorted((row["partition"], row["offset"], row["value"]) for row in rows)
 
 
 def counted(spark: "SparkSession", settings: Settings) -> set[str]:
