@@ -1,20 +1,22 @@
 """The archive's edge (deltalake, pyarrow; no JVM): what its Delta table holds, read at one version."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Positions, Span
-from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, parse_keyed
+from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
@@ -22,6 +24,10 @@ CLASSES = ("post", "tombstone", "notice", "rejected")
 _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
 # one question names so many days at most: the engine's plan of a long one is as deep as it is long
 _DAYS_A_QUERY = 30
+WORD = re.compile(rb"\w+")
+"""A word of a line, as an id is one."""
+
+_FEW_PARTS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _APPEND_MS = "CAST(append_ts AS BIGINT) / 1000 AS append_ms"
@@ -115,6 +121,11 @@ class Archive:
         rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
         return {row["day"]: row["n"] for row in rows}
 
+    def files(self) -> dict[str, int]:
+        """Number of files under each day."""
+        paths = self._table().file_uris()
+        return dict(Counter(path.rsplit("/", 2)[-2].removeprefix("day=") for path in paths))
+
     def newest(self, topic: str) -> datetime | None:
         """Append time (UTC) of the newest archived record of `topic`; None where there is none."""
         (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)}")
@@ -140,18 +151,67 @@ class Archive:
         Records of `none` are not looked into, since only the parser knows whether one belongs to the day.
         """
         found = dict.fromkeys(counted, 0)
-        for days in _batches(counted.items(), _DAYS_A_QUERY):
+        for days in _in_parts(counted.items(), _DAYS_A_QUERY):
             where = " OR ".join(f"(day = {_quoted(day)} AND NOT ({_before(places)}))" for day, places in days)
             for row in self._select("day, count(*) AS n", f"topic = {_quoted(topic)} AND ({where})", "GROUP BY day"):
                 found[row["day"]] = row["n"]
         return found
 
     def records(self, keys: Iterable[str], *days: str) -> list[Row]:
-        """The rows with one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given."""
-        where = _among("key", keys) + (f" AND {_among('day', days)}" if days else "")
+        """The rows about one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given.
+
+        They have the key; or the line, which could not be read when it came, is now read as about one of them.
+        """
+        wanted = frozenset(keys)
+        rows = self.keyed(wanted, *days)
+        for row in self.unread({key.partition(":")[0] for key in wanted}, *days):
+            if row.key not in wanted and post_of(parse_keyed(row.value or b"", row.key, row.append_ms)) in wanted:
+                rows.append(row)
+        return sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
+
+    def keyed(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """The rows with one of `keys` in the order of arrival; under `days` only, where any is given."""
+        return list(self._rows(_among("key", sorted(keys)), days))
+
+    def unread(self, sources: Iterable[str], *days: str) -> Iterator[Row]:
+        """The rows of `sources` whose lines could not be read when they came, by their keys; in order of arrival."""
+        ranges = [(f"{source}:{UNREAD}", f"{source}:{chr(ord(UNREAD) + 1)}") for source in sorted(sources)]
+        # as a range, so that files without such a key are passed over
+        where = " OR ".join(f"(key >= {_quoted(low)} AND key < {_quoted(high)})" for low, high in ranges)
+        return self._rows(f"({where or 'FALSE'})", days)
+
+    def containing(self, topic: str, parts: Iterable[bytes], *days: str) -> Iterator[Row]:
+        """The rows of `topic` whose value has one of `parts` in it, in no order; under `days`, where any is given.
+
+        It reads every value. Many parts are sought as whole words (letters, digits and _), few as they stand.
+        """
+        wanted = sorted(set(parts))
+        if not wanted:
+            return
+        holds = _substrings(wanted) if len(wanted) <= _FEW_PARTS else _words(frozenset(wanted))
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
-        rows = self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"')
-        return [Row(**row) for row in rows]
+        where = f"topic = {_quoted(topic)}" + (f" AND {_among('day', days)}" if days else "")
+        for batch in self._batches(f"{columns}, {_APPEND_MS}", where):
+            for at, hit in enumerate(holds(batch.column("value").cast(pa.large_binary()))):
+                if hit:
+                    yield Row(**batch.slice(at, 1).to_pylist()[0])
+
+    def rejected(self, topic: str, reason: str | None = None) -> Iterator[Row]:
+        """The rows of `topic` whose header says that the line was rejected when it came, by order of arrival."""
+        shape = "shape LIKE 'rejected.%'" if reason is None else f"shape = {_quoted(f'rejected.{reason}')}"
+        return self._rows(f"topic = {_quoted(topic)} AND {shape}", ())
+
+    def at(self, topic: str, places: Iterable[tuple[int, int]], *days: str) -> list[Row]:
+        """The rows of `topic` at these places (partition, offset), of any cluster, under `days`; by arrival."""
+        named = [f'("partition" = {int(p)} AND "offset" = {int(offset)})' for p, offset in sorted(set(places))]
+        where = " OR ".join(named) or "FALSE"
+        return list(self._rows(f"topic = {_quoted(topic)} AND ({where})", days))
+
+    def _rows(self, where: str, days: tuple[str, ...]) -> Iterator[Row]:
+        columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
+        where += f" AND {_among('day', days)}" if days else ""
+        for row in self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"'):
+            yield Row(**row)
 
     def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
         """The file of each row, relative to the table's folder. A row without a key, or that is gone, is left out."""
@@ -227,17 +287,37 @@ class Archive:
         return UnavailableError(f"the archive at {self.uri} could not be read: {said[0]}")
 
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
+        for batch in self._batches(columns, where, end, within):
+            yield from batch.to_pylist()
+
+    def _batches(self, columns: str, where: str, end: str = "", within: str = "*") -> Iterator[pa.RecordBatch]:
         # the engine takes no parameters: every value in these texts went through _quoted
         sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
         table = self._table()
         try:
             for batch in QueryBuilder().register("archive", table).execute(sql):
-                yield from pa.record_batch(batch).to_pylist()
+                yield pa.record_batch(batch)
         except Exception as error:
             if type(error) is not Exception:
                 raise
             # the engine has no kind of its own for a file that it cannot read; the message names it
             raise self._unreadable(error) from error
+
+
+def _substrings(parts: Sequence[bytes]) -> Callable[[pa.Array], list[bool | None]]:
+    def holds(values: pa.Array) -> list[bool | None]:
+        found = pc.match_substring(values, parts[0])
+        for part in parts[1:]:
+            found = pc.or_(found, pc.match_substring(values, part))
+        hits: list[bool | None] = found.to_pylist()
+        return hits
+
+    return holds
+
+
+def _words(parts: frozenset[bytes]) -> Callable[[pa.Array], list[bool | None]]:
+    # one pass whatever their number
+    return lambda values: [not parts.isdisjoint(WORD.findall(value or b"")) for value in values.to_pylist()]
 
 
 def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:
@@ -263,7 +343,7 @@ def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
     return Class(source, kind, detail if kind == "rejected" else "")
 
 
-def _batches(
+def _in_parts(
     items: Iterable[tuple[str, Mapping[str, int]]], size: int
 ) -> Iterator[list[tuple[str, Mapping[str, int]]]]:
     left = iter(items)

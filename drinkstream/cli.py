@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.record import REASONS
 
 if TYPE_CHECKING:
     from drinkstream.explain import Explainer
@@ -150,6 +151,26 @@ def why(post: str, as_json: bool) -> None:
     finally:
         session.cluster.shutdown()
     click.echo(json.dumps(answer, ensure_ascii=False) if as_json else "\n".join(told(answer)))
+
+
+@cli.command()
+@click.option("--reason", type=click.Choice(REASONS), help="Only those that were rejected for it.")
+@click.option("--lines", is_flag=True, help="Write each line too, as it came: place, how it reads now, bytes.")
+def rejections(reason: str | None, lines: bool) -> None:
+    """What became of the lines that were rejected when they came: which of them the installed parser can read.
+
+    The last line of the output, `days=`, names the days on which a recompute would count more than before.
+    """
+    from drinkstream.archive import Archive
+    from drinkstream.rejections import reading, review, told
+    from drinkstream.settings import Settings
+
+    settings = Settings.load()
+    rows = list(Archive(settings.archive).rejected(settings.posts_topic, reason))
+    for row in rows if lines else ():
+        click.echo(f"{row.topic}/{row.partition} offset {row.offset}, {reading(row).words}: {row.value!r}")
+    for line in told(review(rows)):
+        click.echo(line)
 
 
 def classified(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -48,10 +48,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The two files beside the archive's table. Each is replaced atomically; writers take turns by a lock."""
+    """The two files beside the archive's table. Each is replaced atomically; writers take turns by a lock.
+
+    `erased_file` is that of the erasure list (erasures.py), whose writers take turns with them.
+    """
 
     positions_file: Path
     gaps_file: Path
+    erased_file: Path
     lock_file: Path
 
     @classmethod
@@ -61,7 +65,8 @@ class Ledger:
         if "://" in path:
             raise BadInputError(f"the archive's positions can be kept beside a local table only, not beside {uri}")
         base = path.rstrip("/")
-        return cls(Path(base + ".positions.json"), Path(base + ".gaps.json"), Path(base + ".lock"))
+        names = (".positions.json", ".gaps.json", ".erased.jsonl", ".lock")
+        return cls(*(Path(base + name) for name in names))
 
     def table(self) -> str | None:
         """Id of the Delta table that the positions belong to; None before the first start."""
@@ -93,7 +98,7 @@ class Ledger:
 
         Raises IntegrityError if the file belongs to a table with another id than `table`.
         """
-        with self._alone():
+        with self.alone():
             kept = self._kept()
             if kept.get("table", table) != table:
                 raise IntegrityError(
@@ -109,7 +114,7 @@ class Ledger:
 
     def record(self, gap: Gap) -> None:
         """Add `gap`; the position is behind it from then on."""
-        with self._alone():
+        with self.alone():
             span = gap.span
             row = {"cluster": span.cluster, "topic": span.topic, "partition": span.partition}
             row |= {"from": span.start, "until": span.until, "when": gap.when}
@@ -120,7 +125,8 @@ class Ledger:
         return kept
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes meanwhile."""
         self.lock_file.parent.mkdir(parents=True, exist_ok=True)
         with self.lock_file.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,8 +160,13 @@ def _write(path: Path, content: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    settle(path.parent)  # else a power cut may bring the old file back
+
+
+def settle(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # else a power cut may bring the old file back
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -4,12 +4,15 @@
 reading of the bytes, so that the class, id and day in a record's headers are those that every later layer finds.
 """
 
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from drinkstream import wire_x, wire_x_page
 from drinkstream.record import (
+    ERASED,
     REASONS,
+    REMOVING,
     Envelope,
     Notice,
     Post,
@@ -18,13 +21,16 @@ from drinkstream.record import (
     Record,
     Rejected,
     Tombstone,
+    detail_of,
     notice,
     rejected,
 )
 
 __all__ = [
+    "ERASED",
     "NO_DAY",
     "REASONS",
+    "REMOVING",
     "Envelope",
     "Notice",
     "Post",
@@ -33,9 +39,13 @@ __all__ = [
     "Rejected",
     "Tombstone",
     "day_of",
+    "detail_of",
     "envelopes",
+    "key_of",
     "parse",
     "parse_keyed",
+    "post_of",
+    "unread",
 ]
 
 EARLIEST_MS = 1_136_073_600_000  # 2006-01-01: Twitter's first post is of March 2006
@@ -43,6 +53,9 @@ LATEST_AHEAD_MS = 3_600_000  # clocks differ; an hour ahead of arrival is no lon
 
 NO_DAY = "none"
 """The archive's partition of the records that carry no event time."""
+
+UNREAD = "?"
+"""What a key has in place of an id, before a checksum, where the line could not be read: no id begins so."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,9 +73,12 @@ def parse(value: bytes, source: str, append_ms: int) -> Record:
 def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
     """The record that a Kafka record is; its source is the prefix of its key, `source:id`.
 
-    A post whose key does not say its source cannot be counted: it is `Rejected("key")`.
+    A post whose key does not say its source cannot be counted: it is `Rejected("key")`. Its id is the line's own, so a
+    line that could not be read when it came is a post as soon as the parser can read it.
     """
-    source = key.partition(":")[0] if key is not None and ":" in key else ""
+    source, _, identity = key.partition(":") if key is not None and ":" in key else ("", "", "")
+    if value == ERASED and source:
+        return Tombstone(source, identity, "erase", ())
     record = parse(value, source or "x", append_ms)
     return Rejected("key") if isinstance(record, Post) and not source else record
 
@@ -79,6 +95,29 @@ def envelopes(line: bytes, source: str, received_ms: int) -> list[Envelope]:
         if values is not None:
             return [_member(value, source, received_ms) for value in values]
     return [_envelope(line, _judged(reading, received_ms))]
+
+
+def key_of(envelope: Envelope, source: str) -> str | None:
+    """The Kafka key of what a collector sends: `source:id`; None for a notice, which is about no post.
+
+    A line that cannot be read gets `source:?` and a checksum of its bytes: its source stays known for the day on which
+    the parser is mended, the same line has the same key, and many of them do not crowd one partition.
+    """
+    if envelope.id is not None:
+        return f"{source}:{envelope.id}"
+    if envelope.shape.startswith("rejected."):
+        return f"{source}:{UNREAD}{zlib.crc32(envelope.value):08x}"
+    return None
+
+
+def unread(key: str | None) -> bool:
+    """Whether a key says that its line could not be read when it came."""
+    return key is not None and key.partition(":")[2].startswith(UNREAD)
+
+
+def post_of(record: Record) -> str | None:
+    """`source:id` of the post that a record is, or is about; None where it is about none."""
+    return f"{record.source}:{record.id}" if isinstance(record, Post | Tombstone) else None
 
 
 def day_of(event_ms: int) -> str:

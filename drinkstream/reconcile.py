@@ -86,10 +86,14 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the archive knows of one post: its versions, and where the tombstones lie that remove it."""
+    """What the archive knows of one post: its versions, and where the tombstones lie that remove it.
+
+    Of a post that was `erased` nothing is left to compare.
+    """
 
     versions: tuple[Version, ...] = ()
     removed: tuple[Place, ...] = ()
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,8 @@ def tally(parts: Iterable[Attributed]) -> dict[str, int]:
 def _only_speed(cell: CellName, post: Known, layers: Layers) -> Cause:
     if any(layers.run_saw(place) for place in post.removed):
         return Cause.DELETED
+    if post.erased:
+        return Cause.ARRIVED_AFTER
     counted = _counted(post, layers)
     # the offsets are read before the cells, which may so hold a little more
     processed = [v for v in post.versions if layers.speed_saw(v.place)] or list(post.versions)
@@ -238,6 +244,8 @@ def _only_speed(cell: CellName, post: Known, layers: Layers) -> Cause:
 
 
 def _only_batch(cell: CellName, post: Known, layers: Layers) -> Cause:
+    if post.erased:
+        return Cause.DELETED
     counted = _counted(post, layers)
     if layers.batch_meaning == layers.meaning and (counted is None or cell not in counted.cells):
         return Cause.UNEXPLAINED

@@ -6,8 +6,17 @@ from typing import Literal
 REASONS = ("cut_off", "encoding", "id", "internal", "key", "not_json", "shape", "time", "too_deep", "too_large")
 """Every reason that a record can be rejected for; `key`: a post whose Kafka key does not say its source."""
 
+EVERYWHERE = frozenset({"XX", "XY"})
+"""Country codes of a withholding in all countries; any other hides only the text."""
+
+REMOVING = ("delete", "withheld.everywhere", "erase")
+"""Details of the orders that leave a post out of the batch layer's numbers."""
+
 PostKind = Literal["repost", "quote", "reply", "original"]
-Action = Literal["delete", "scrub_geo", "withheld"]
+Action = Literal["delete", "scrub_geo", "withheld", "erase"]
+
+ERASED = b'{"erased":{}}'
+"""What stands in the archive in place of an erased record's value: an order to leave out the post of its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case)."""
+    """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case).
+
+    `erase` comes from no network: it stands where a record of the post was erased from the archive.
+    """
 
     source: str
     id: str
@@ -72,6 +84,12 @@ class Reading:
     shape: str
     id: str | None = None
     event_ms: int | None = None
+
+
+def detail_of(tombstone: Tombstone) -> str:
+    """What a tombstone orders: its action, of which a withholding in all countries is one of its own."""
+    everywhere = tombstone.action == "withheld" and not EVERYWHERE.isdisjoint(tombstone.countries)
+    return "withheld.everywhere" if everywhere else tombstone.action
 
 
 def rejected(reason: str) -> Reading:

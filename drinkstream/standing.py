@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drinkstream.archive import Row
-from drinkstream.post import NO_DAY, Post, Record, Rejected, Tombstone, day_of, parse_keyed
+from drinkstream.post import (
+    NO_DAY,
+    REMOVING,
+    Post,
+    Record,
+    Rejected,
+    Tombstone,
+    day_of,
+    detail_of,
+    parse_keyed,
+    post_of,
+    unread,
+)
 
-EVERYWHERE = frozenset({"XX", "XY"})
-"""Country codes of a withholding in all countries; any other hides only the text."""
-
-NOT_ARCHIVED = "no record of it is in the archive: it is not archived yet, or it was erased"
+NOT_ARCHIVED = "no record of it is in the archive: it is not archived yet"
+ERASED_FOR_GOOD = "it was removed from the archive for good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +35,12 @@ class Version:
 
     @property
     def own(self) -> bool:
-        """Whether the record is about the post that its key names. Another program may have sent one that is not."""
-        record = self.record
-        return isinstance(record, Post | Tombstone) and self.row.key == f"{record.source}:{record.id}"
+        """Whether the record is about the post that its key names. Another program may have sent one that is not.
+
+        A key that names none, since the line could not be read when it came, leaves it to the line.
+        """
+        about = post_of(self.record)
+        return about is not None and (self.row.key == about or unread(self.row.key))
 
     def of(self, day: str) -> bool:
         """Whether a recompute of `day` reads it: it lies under that day, or under the one of no day."""
@@ -45,9 +58,12 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A post's text, or why there is none. `state`: shown, withheld (by an order), or absent (not to be had)."""
+    """A post's text, or why there is none.
 
-    state: Literal["shown", "withheld", "absent"]
+    `state`: shown, withheld (by an order), erased (from the archive), or absent (not to be had).
+    """
+
+    state: Literal["shown", "withheld", "erased", "absent"]
     text: str | None
     why: str | None
 
@@ -74,6 +90,8 @@ def text_of(versions: Sequence[Version]) -> Text:
     if not versions:
         return Text("absent", None, NOT_ARCHIVED)
     orders = [v.record for v in versions if v.own and isinstance(v.record, Tombstone)]
+    if any(found.action == "erase" for found in orders):
+        return Text("erased", None, ERASED_FOR_GOOD)
     hiding = [found for found in orders if found.action != "scrub_geo"]
     if hiding:
         return Text("withheld", None, " and ".join(dict.fromkeys(order(found) for found in hiding)))
@@ -85,15 +103,15 @@ def text_of(versions: Sequence[Version]) -> Text:
 
 def removes(record: Record) -> bool:
     """Whether a record is an order that leaves its post out of the batch layer's numbers."""
-    return isinstance(record, Tombstone) and (
-        record.action == "delete" or (record.action == "withheld" and not EVERYWHERE.isdisjoint(record.countries))
-    )
+    return isinstance(record, Tombstone) and detail_of(record) in REMOVING
 
 
 def order(tombstone: Tombstone) -> str:
     """An order in words."""
     if tombstone.action == "delete":
         return "deleted"
+    if tombstone.action == "erase":
+        return "erased"
     if tombstone.action == "scrub_geo":
         return "its place is to be forgotten"
     if removes(tombstone):

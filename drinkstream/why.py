@@ -18,7 +18,7 @@ from drinkstream.cells import Level, hour_of, levels, minute_of
 from drinkstream.classify import Classifier
 from drinkstream.errors import BadInputError, NotFoundError
 from drinkstream.merge import Choice, Publication, instant
-from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of
+from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of, unread
 from drinkstream.standing import Version, order, read, taken, text_of
 from drinkstream.store.read import EpochRow, Run
 from drinkstream.taxonomy import load
@@ -29,8 +29,13 @@ from drinkstream.words import named, plain
 CellName = tuple[str, int, str, str, str, str, str]
 """(hour, minute, category, brand, source, kind, lang)"""
 
+HIDDEN = ("withheld", "erased")
+"""States of a text that must not be shown, nor anything quoted from it."""
+
 TIMED = ("x", "demo")
 """Sources whose ids are X's: decimal numbers, which from a certain one on carry their time."""
+
+ERASED_SINCE = "{counts}; its records were erased since then, so nothing is left to check that against"
 
 _KEY = re.compile(r"([a-z][a-z0-9_]{0,31}):([^\s\x00-\x1f]{1,512})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,19 +77,19 @@ class Facts:
 
 
 def parse(key: str) -> tuple[str, str]:
-    """The source and id in `source:id`. Raises BadInputError where there are none."""
+    """The source and id in `source:id`, or in the key of an unreadable line. Raises BadInputError for others."""
     match = _KEY.fullmatch(key)
     if match is None:
         raise BadInputError(f"a post is named source:id, such as x:908300000000000000, not {key!r}")
     source, found = match.groups()
-    if source in TIMED and x_id(found) is None:
+    if source in TIMED and x_id(found) is None and not unread(key):
         raise BadInputError(f"an id of {source} is a whole number without a sign or leading zeros, not {found!r}")
     return source, found
 
 
 def time_in_id(source: str, post_id: str) -> int | None:
     """Milliseconds since 1970 UTC, where the id carries its time."""
-    return event_time(post_id, None) if source in TIMED else None
+    return event_time(post_id, None) if source in TIMED and not unread(f"{source}:{post_id}") else None
 
 
 def minutes(source: str, post_id: str, versions: Iterable[Version]) -> frozenset[int]:
@@ -97,7 +102,8 @@ def minutes(source: str, post_id: str, versions: Iterable[Version]) -> frozenset
 def explain(facts: Facts) -> dict[str, Any]:
     """The answer. Raises NotFoundError where nothing is known of the post.
 
-    Of a post that an order withholds neither the text nor what it quotes (aliases, spans) is in the answer.
+    Of a post that an order withholds, or that was erased, neither the text nor what it quotes (aliases, spans) is in
+    the answer.
     """
     if not facts.rows and not any(run.cells for run in facts.runs) and not (facts.epoch and facts.epoch.cells):
         raise NotFoundError(_unknown(facts))
@@ -112,7 +118,7 @@ def explain(facts: Facts) -> dict[str, Any]:
         "why": text.why,
         "searched": list(facts.days) if facts.days is not None else None,
         "records": [
-            _record(v, facts.files.get(v.row), [c.day for c in choices if c.version is v], text.state == "withheld")
+            _record(v, facts.files.get(v.row), [c.day for c in choices if c.version is v], text.state in HIDDEN)
             for v in versions
         ],
         "days": [
@@ -231,7 +237,9 @@ def _run(facts: RunFacts, versions: Sequence[Version]) -> dict[str, Any]:
     known = [v for v in versions if not position or v.row.offset < position.get(_kafka(v.row), 0)]
     then, now = _taken_cells(day, known), _taken_cells(day, versions)
     says = _verdict(facts.cells, then, run.meaning if run is not None else None)
-    if facts.cells == then and now != then:
+    if facts.cells and _erased(versions):
+        says = ERASED_SINCE.format(counts=_counts(facts.cells))
+    elif facts.cells == then and now != then:
         will = "leave it out" if not now else "count it" if not then else "count it otherwise"
         came = len(versions) - len(known)
         says += f"; {came} record{'s' if came > 1 else ''} came since, and the next recompute will {will}"
@@ -245,7 +253,7 @@ def _run(facts: RunFacts, versions: Sequence[Version]) -> dict[str, Any]:
         "meaning": run.meaning if run is not None else None,
         "cells": _plain_cells(facts.cells),
         "expected": _plain_cells(then),
-        "agrees": facts.cells == then,
+        "agrees": None if facts.cells and _erased(versions) else facts.cells == then,
         "says": says,
     }
 
@@ -257,7 +265,9 @@ def _epoch(facts: EpochFacts, versions: Sequence[Version]) -> dict[str, Any]:
     expected = frozenset(cell for post in posts for cell in _cells(post))
     blind = sorted({day_of(post.event_ms) for post in posts} & {str(day) for day in epoch.blind_days})
     says = _verdict(facts.cells, expected, epoch.meaning)
-    if blind:
+    if facts.cells and _erased(versions):
+        says = ERASED_SINCE.format(counts=_counts(facts.cells))
+    elif blind:
         says += f"; it cannot answer for {' and '.join(blind)}"
     elif versions and not seen:
         says += "; none of its records is among those that it has counted"
@@ -268,13 +278,13 @@ def _epoch(facts: EpochFacts, versions: Sequence[Version]) -> dict[str, Any]:
         "meaning": epoch.meaning,
         "cells": _plain_cells(facts.cells),
         "expected": _plain_cells(expected),
-        "agrees": facts.cells == expected,
+        "agrees": None if facts.cells and _erased(versions) else facts.cells == expected,
         "says": says,
     }
 
 
 def _verdict(found: frozenset[CellName], expected: frozenset[CellName], counted_by: str | None) -> str:
-    counts = f"counts it in {len(found)} cell{'s' if len(found) > 1 else ''}" if found else "does not count it"
+    counts = _counts(found)
     if found == expected:
         return f"{counts}, as the rules say of the records that it read"
     if counted_by is None:
@@ -282,6 +292,14 @@ def _verdict(found: frozenset[CellName], expected: frozenset[CellName], counted_
     if counted_by != meaning.version():
         return f"{counts}, by the rules of another meaning version ({counted_by}) than those used here"
     return f"{counts}, which the rules of its own meaning version do not explain: compare `cells` with `expected`"
+
+
+def _counts(found: frozenset[CellName]) -> str:
+    return f"counts it in {len(found)} cell{'s' if len(found) > 1 else ''}" if found else "does not count it"
+
+
+def _erased(versions: Iterable[Version]) -> bool:
+    return any(v.own and isinstance(v.record, Tombstone) and v.record.action == "erase" for v in versions)
 
 
 def _seen(row: Row, epoch: EpochRow) -> bool:

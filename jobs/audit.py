@@ -13,8 +13,9 @@ from drinkstream.archive import Archive, missing
 from drinkstream.audit import Facts, failed_gates
 from drinkstream.cells import ANY
 from drinkstream.command import exit_code
+from drinkstream.erasures import Erasures
 from drinkstream.errors import AuditError
-from drinkstream.positions import Ledger
+from drinkstream.positions import Ledger, Span
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.share import KINDS, Filter, Total, count
@@ -90,13 +91,18 @@ def archived_at(settings: Settings, version: int | None) -> Archived:
 
 
 def unaccounted(settings: Settings, archive: Archive) -> tuple[str, ...]:
-    """The offsets of the posts topic, up to the highest archived ones, that are neither archived nor a recorded gap."""
-    gaps = [gap.span for gap in Ledger.beside(settings.archive).gaps()]
+    """The offsets of the posts topic, up to the highest archived ones, that are accounted for nowhere.
+
+    They are neither archived, nor on the erasure list, nor in a recorded gap.
+    """
+    excused = [gap.span for gap in Ledger.beside(settings.archive).gaps()]
+    # an erased record keeps its row; somebody may have deleted the row too
+    excused += [Span(*place, place[3] + 1) for place in Erasures.beside(settings.archive).places()]
     return tuple(
         str(hole)
         for place, held in archive.held().items()
         if place[1] == settings.posts_topic
-        for hole in missing(held, place, held.islands[-1].until, gaps)
+        for hole in missing(held, place, held.islands[-1].until, excused)
     )
 
 

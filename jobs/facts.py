@@ -10,7 +10,7 @@ from drinkstream.cells import MINUTE_MS, hour_of
 from drinkstream.hits import hits
 from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, parse_keyed
 from drinkstream.reconcile import CellName, Known, Place, PostName, Version
-from jobs.readings import REMOVING, detail_of
+from drinkstream.standing import removes
 
 KEYS_A_QUERY = 5000
 """Keys that one question to the archive names: each question reads the day's files once."""
@@ -25,6 +25,7 @@ def gather(
     """
     versions: dict[PostName, list[Version]] = defaultdict(list)
     removed: dict[PostName, list[Place]] = defaultdict(list)
+    erased: set[PostName] = set()
     for row in _rows(archive, day, names):
         if row.topic != topic or row.key is None:
             continue
@@ -38,11 +39,16 @@ def gather(
                     version = Version(place, row.append_ms, post.edited, cells, rejected_then=then)
                     versions[post.source, post.id].append(version)
             case Tombstone() as order:
-                if detail_of(order) in REMOVING:
+                if removes(order):
                     removed[order.source, order.id].append(place)
+                if order.action == "erase":
+                    erased.add((order.source, order.id))
             case Rejected():
                 versions[source, post_id].append(Version(place, row.append_ms, readable=False, rejected_then=then))
-    return {name: Known(tuple(versions[name]), tuple(removed[name])) for name in versions.keys() | removed.keys()}
+    return {
+        name: Known(tuple(versions[name]), tuple(removed[name]), name in erased)
+        for name in versions.keys() | removed.keys()
+    }
 
 
 def cells_of(post: Post, append_ms: int) -> frozenset[CellName]:

@@ -32,17 +32,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @click.command()
-@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC).")
-@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, included.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC); the first published one.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, included; today.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be dropped.")
-def run(first: datetime, last: datetime, dry_run: bool) -> None:
-    """Drop the superseded runs of the days FROM to TO."""
+def run(first: datetime | None, last: datetime | None, dry_run: bool) -> None:
+    """Drop the superseded runs of the days FROM to TO, or of all since the first published day."""
     settings = Settings.load()
-    days = days_between(first.date(), last.date())
     retention = timedelta(days=settings.as_of_days)
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
+        days = asked_days(reader, first, last, datetime.now(UTC).date())
         if dry_run:
             for found in droppable(reader, days, datetime.now(UTC), retention):
                 print(f"day={found.day} run={found.run_id}: would be dropped")
@@ -50,6 +50,15 @@ def run(first: datetime, last: datetime, dry_run: bool) -> None:
             drop(reader, writer, days, datetime.now(UTC), retention, lambda: time.sleep(PAUSE_S))
     finally:
         cassandra.cluster.shutdown()
+
+
+def asked_days(reader: Reader, first: datetime | None, last: datetime | None, today: date) -> tuple[date, ...]:
+    """The days from `first` to `last`; left out, from the first day that was ever published to `today`."""
+    end = last.date() if last is not None else today
+    if first is not None:
+        return days_between(first.date(), end)
+    published = [entry.day for entry in reader.publications(reader.published_months()[:1])]
+    return days_between(min(published), end) if published else ()
 
 
 def drop(

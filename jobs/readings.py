@@ -16,7 +16,18 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream.cells import minute_of
 from drinkstream.hits import candidates, hits
-from drinkstream.post import NO_DAY, Notice, Post, Record, Rejected, Tombstone, day_of, parse_keyed
+from drinkstream.post import (
+    NO_DAY,
+    REMOVING,
+    Notice,
+    Post,
+    Record,
+    Rejected,
+    Tombstone,
+    day_of,
+    detail_of,
+    parse_keyed,
+)
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 
@@ -38,9 +49,6 @@ READINGS = pa.schema(
         ("offset", pa.int64()),
     ]
 )
-
-EVERYWHERE = frozenset({"XX", "XY"})
-"""Country codes of a withholding in all countries; any other hides only the text."""
 
 ORDER = ("append_ms", "partition", "offset")
 
@@ -78,16 +86,6 @@ def removed(read: DataFrame) -> DataFrame:
     return (
         read.where((F.col("what") == "tombstone") & F.col("detail").isin(*REMOVING)).select("source", "id").distinct()
     )
-
-
-REMOVING = ("delete", "withheld.everywhere")
-"""Details of the tombstones that leave a post out."""
-
-
-def detail_of(order: Tombstone) -> str:
-    """What a tombstone orders: its action, of which a withholding in all countries is one of its own."""
-    everywhere = order.action == "withheld" and not EVERYWHERE.isdisjoint(order.countries)
-    return "withheld.everywhere" if everywhere else order.action
 
 
 def cells(kept: DataFrame) -> DataFrame:

@@ -29,6 +29,7 @@ from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.spark import session
 from drinkstream.store.read import Reader
+from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
 from jobs.readings import cells, posts, readings, removed
@@ -341,7 +342,7 @@ def complete(
     totals = dict(written.totals)
     writer.day_totals(day, run_id, totals)
     mine = {
-        reason if stored == str(day) else f"{reason} (no day)": found
+        reason if stored == str(day) else reason + NO_DAY_MARK: found
         for (stored, reason), found in rejected.items()
         if stored in (str(day), NO_DAY)
     }

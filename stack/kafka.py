@@ -81,6 +81,8 @@ def topic_config(settings: Settings, partitions: int) -> Mapping[str, str]:
         "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(settings.retention_days * DAY_MS),
         "retention.bytes": str(settings.retention_gib * 2**30 // partitions),  # Kafka counts it by partition
+        # a record goes with its segment: without this it could stay for twice as long
+        "segment.ms": str(DAY_MS),
         "max.message.bytes": str(MESSAGE_BYTES),
         "compression.type": "producer",
     }

@@ -3,20 +3,27 @@
 Started by the supervisor as a program of its own, so that a fault in counting never stops archiving. It stops loudly at
 any fault; started again, it goes on after the last record that the table holds. What decides where it goes on is the
 table and the ledger beside it; Spark's checkpoint is used as long as it agrees with them, else a new one is begun.
+
+A record of a post on the erasure list keeps its place and loses its value before it is written. When the list grows
+the query ends after the running batch and begins again with the new list; what that batch let in is erased in between.
 """
 
 import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from drinkstream.archive import Archive
+from drinkstream.archive_change import ERASED_SHAPE, erase
+from drinkstream.erasures import Erasures
 from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
+from drinkstream.post import ERASED
 from drinkstream.settings import Settings
 from drinkstream.spark import session
 from streaming.offsets import look, positions_of
@@ -61,6 +68,9 @@ CONF = {
 }
 
 KAFKA_WAIT = 120.0
+FRESH = timedelta(days=1)
+"""A batch that began before an order was listed has ended long before this; older orders have been seen to."""
+
 STOP_WAIT = 25.0
 
 
@@ -83,21 +93,42 @@ def run(settings: Settings) -> None:
     """Archive until a signal asks to stop. Raises what else stops it: nothing is caught in order to go on."""
     stop = Event()
     topics = (settings.posts_topic, settings.status_topic)
-    archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
     with only_one(settings.checkpoints) as mark:
-        kafka = look(settings.bootstrap, topics, KAFKA_WAIT)
+        look(settings.bootstrap, topics, KAFKA_WAIT)  # Spark is not started for a Kafka that is away
         spark = session(settings, "archive", settings.archive_heap, CONF)
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
-            create(spark, archive, ledger)
-            ledger.advance(kafka.cluster, archive.table_id(), archive.positions(kafka.cluster))
-            start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
+            create(spark, Archive(settings.archive), Ledger.beside(settings.archive))
             for name in (signal.SIGTERM, signal.SIGINT):  # until here they may end the process at once
                 signal.signal(name, lambda *_: stop.set())
-            query = begin(records(source(spark, settings, start), kafka.cluster), settings, start)
-            watch(query, stop, lambda reached: ledger.advance(kafka.cluster, archive.table_id(), reached))
+            while not stop.is_set():
+                life(spark, settings, stop)
         finally:
             spark.stop()
+
+
+def life(spark: "SparkSession", settings: Settings, stop: Event) -> None:
+    """One life of the query into the table, which is there: it ends when `stop` is set, or when the erasure list grew.
+
+    Before it begins, what the life before still let in of the posts on the list is erased.
+    """
+    archive, ledger = Archive(settings.archive), Ledger.beside(settings.archive)
+    erasures = Erasures.beside(settings.archive)
+    more, now = erasures.growth(), datetime.now(UTC)
+    orders = erasures.orders()
+    fresh = [order.key for order in orders if datetime.fromisoformat(order.when) > now - FRESH]
+    if slipped := erase(settings.archive, fresh, now).places:
+        log.info("erased=%d: they came while the erasure list grew", len(slipped))
+    kafka = look(settings.bootstrap, (settings.posts_topic, settings.status_topic), KAFKA_WAIT)
+    ledger.advance(kafka.cluster, archive.table_id(), archive.positions(kafka.cluster))
+    start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
+    rows = erased(records(source(spark, settings, start), kafka.cluster), [order.key for order in orders])
+    query = begin(rows, settings, start)
+    watch(
+        query,
+        lambda: stop.is_set() or more(),
+        lambda reached: ledger.advance(kafka.cluster, archive.table_id(), reached),
+    )
 
 
 def source(spark: "SparkSession", settings: Settings, start: Start) -> "DataFrame":
@@ -150,6 +181,23 @@ def records(kafka: "DataFrame", cluster: str) -> "DataFrame":
     )
 
 
+def erased(rows: "DataFrame", keys: Collection[str]) -> "DataFrame":
+    """`rows`, those with one of `keys` with an order to leave the post out in place of their value and shape."""
+    if not keys:
+        return rows
+    from pyspark.sql import functions as f
+
+    listed = rows.sparkSession.createDataFrame([(key,) for key in keys], "erased STRING")
+    found = rows.join(f.broadcast(listed), rows["key"] == f.col("erased"), "left")
+    hit = f.col("erased").isNotNull()
+    return (
+        found.withColumn("value", f.when(hit, f.lit(ERASED)).otherwise(f.col("value")))
+        .withColumn("shape", f.when(hit, f.lit(ERASED_SHAPE)).otherwise(f.col("shape")))
+        .select(*rows.columns)
+        .coalesce(1)
+    )
+
+
 def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
     """Create the table with its properties where there is none yet. Raises IntegrityError where there was one."""
     if archive.exists():
@@ -179,8 +227,8 @@ def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuer
     )
 
 
-def watch(query: "StreamingQuery", stop: Event, advance: Callable[[Positions], None]) -> None:
-    """Report each committed batch to `advance` and to the log, until `stop` is set; then let the running batch end.
+def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[[Positions], None]) -> None:
+    """Report each committed batch to `advance` and to the log, until it has `ended`; then let the running batch end.
 
     Raises the query's own exception if it fails.
     """
@@ -192,7 +240,7 @@ def watch(query: "StreamingQuery", stop: Event, advance: Callable[[Positions], N
             advance(positions_of(batch.sources[0].endOffset))
             last = batch.batchId
             log.info("batch=%d rows=%d ms=%d", last, batch.numInputRows, batch.batchDuration)
-        if stop.is_set():
+        if ended():
             if not query.status["isTriggerActive"]:
                 break
             deadline = deadline or monotonic() + STOP_WAIT

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drinkstream.errors import UnavailableError
-from drinkstream.post import Envelope, envelopes
+from drinkstream.post import Envelope, envelopes, key_of
 from drinkstream.settings import Settings
 from streaming.lines import Oversize
 from streaming.producer import VALUE_LIMIT, Producer
@@ -112,12 +112,12 @@ class Feed:
         headers = [("source", self.source.encode()), ("shape", envelope.shape.encode())]
         if envelope.event_ms is not None:
             headers.append(("event_ms", b"%d" % envelope.event_ms))
-        key = None if envelope.id is None else f"{self.source}:{envelope.id}".encode()
+        key = key_of(envelope, self.source)
         with self._lock:
             if self._closed:
                 raise UnavailableError("this feed has ended: what still comes is not sent")
             self.tick()
-            self._producer.send(self._posts, envelope.value, key, headers)
+            self._producer.send(self._posts, envelope.value, None if key is None else key.encode(), headers)
             counted = counted_as(envelope.shape)
             self.received[counted] += 1
             self._in_minute[counted] += 1

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
-from webapp import answers, differences, query, tables, trends
+from webapp import answers, differences, query, rejected, tables, trends
 from webapp.serving import Serving, serving
 from webapp.texts import look_up
 
@@ -61,9 +61,22 @@ def reconciliation(day: str) -> Response:
     """What the layers did not share on a day, by cause."""
     asked = query.parse_differences(day, request.args)
     found = differences.reconciliation(asked, serving().view, serving().view.state())
-    if asked.csv:
-        return _revalidated(Response(tables.reconciliation(found), mimetype="text/csv"))
-    return _revalidated(cast(Response, current_app.json.response(found)))
+    return _plain(asked.csv, found, tables.reconciliation)
+
+
+@blueprint.get("/rejections")
+def rejections() -> Response:
+    """Which published days have rejected records, for which reasons."""
+    asked = query.parse_rejections(request.args)
+    found = rejected.days(asked, serving().view.state())
+    return _plain(asked.csv, found, tables.rejections)
+
+
+@blueprint.get("/rejections/<day>")
+def rejections_of_day(day: str) -> Response:
+    """The rejected records of a published day, by reason, with the places of the first."""
+    asked = query.parse_rejected_day(day, request.args)
+    return _plain(asked.csv, rejected.day(asked, serving()), tables.rejections_of_day)
 
 
 @blueprint.errorhandler(BadInputError)
@@ -99,6 +112,12 @@ def _respond(
     else:
         response = cast(Response, current_app.json.response(found))
     return _revalidated(response)
+
+
+def _plain(csv: bool, found: Answer, table: Callable[[Answer], str]) -> Response:
+    if csv:
+        return _revalidated(Response(table(found), mimetype="text/csv"))
+    return _revalidated(cast(Response, current_app.json.response(found)))
 
 
 def _revalidated(response: Response) -> Response:

@@ -30,7 +30,7 @@ def reconciliation(asked: AskedDifferences, view: View, state: State) -> dict[st
     store = view.store()
     publication = state.now.publications.get(asked.day)
     if publication is None:
-        raise NotFoundError(f"{asked.day} is not published, so there is nothing to compare; {_published(state)}")
+        raise NotFoundError(f"{asked.day} is not published, so there is nothing to compare; {published(state)}")
     compared = store.reconciliations(asked.day)
     run_id = asked.run or publication.run_id
     found = next((one for one in compared if one.run_id == run_id), None)
@@ -77,7 +77,8 @@ def _cell(part: Attributed) -> dict[str, Any]:
     }
 
 
-def _published(state: State) -> str:
+def published(state: State) -> str:
+    """Which days are published, in words."""
     days = spans(sorted(state.now.publications))
     if not days:
         return "no day is published yet"

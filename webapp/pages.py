@@ -12,7 +12,7 @@ from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, query
+from webapp import answers, differences, query, rejected
 from webapp.api import ask, explained
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -103,6 +103,13 @@ def reconciliation(day: str) -> str:
     asked = query.parse_differences(day, request.args)
     answer = differences.reconciliation(asked, serving().view, serving().view.state())
     return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
+
+
+@blueprint.get("/rejections/<day>")
+def rejections(day: str) -> str:
+    """The rejected records of a published day, and how each reads now."""
+    asked = query.parse_rejected_day(day, request.args)
+    return render_template("rejections.html", answer=rejected.day(asked, serving()), given=request.args.to_dict())
 
 
 @blueprint.get("/assets/<path:name>")

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from drinkstream.cells import ANY
 from drinkstream.errors import BadInputError
 from drinkstream.merge import days_between, instant
+from drinkstream.post import REASONS
 from drinkstream.reconcile import Cause
 from drinkstream.share import By, Filter, kinds
 from webapp.listing import Place, place
@@ -33,6 +34,7 @@ SHARE = COMMON | {"by"}
 TREND = COMMON | {"by", "grain", "last"}
 POSTS = COMMON | {"limit", "after", "next", "period", "texts"}
 
+REJECTIONS = frozenset({"from", "to", "reason", "format"})
 RECONCILIATION = frozenset({"run", "cause", "limit", "format"})
 
 SOURCES = ("x", "bluesky", "mastodon", "demo")
@@ -87,6 +89,34 @@ class Asked:
     def reposts(self) -> str:
         """Whether reposts count, in the word of the answer."""
         return "included" if "repost" in self.narrowed.kinds else "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRejections:
+    """A question about rejected records: of which days (UTC, both included; None: all), for which reason (or all)."""
+
+    first: date | None
+    last: date | None
+    reason: str | None
+    csv: bool
+
+
+def parse_rejections(given: MultiDict[str, str]) -> AskedRejections:
+    """The question in a request's parameters. Raises BadInputError for everything not allowed."""
+    values = _single(given, REJECTIONS)
+    first, last = _day(values, "from"), _day(values, "to")
+    if first is not None and last is not None and first > last:
+        raise BadInputError(f"from {first} lies after to {last}: both are days, and both are included")
+    return AskedRejections(
+        first, last, _one_of(values, "reason", REASONS), _one_of(values, "format", ("json", "csv")) == "csv"
+    )
+
+
+def parse_rejected_day(day: str, given: MultiDict[str, str]) -> AskedRejections:
+    """The same of one day, which is in the path."""
+    found = _day({"day": day}, "day")
+    values = _single(given, REJECTIONS - {"from", "to"})
+    return replace(parse_rejections(MultiDict(values)), first=found, last=found)
 
 
 @dataclass(frozen=True, slots=True)

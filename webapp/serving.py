@@ -18,7 +18,7 @@ _NAME = "drinkstream"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """One for each application. `assets` is the folder with the downloaded chart library."""
+    """One for each application. `assets` is the folder with the downloaded chart library, `topic` that of the posts."""
 
     view: View
     pending: Pending
@@ -26,6 +26,7 @@ class Serving:
     clock: Callable[[], datetime]
     assets: Path
     archive: Records
+    topic: str
 
     def init_app(self, app: Flask) -> None:
         """Hand it to the routes, and start their threads with the first request: that comes after any fork."""

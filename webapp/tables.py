@@ -63,6 +63,28 @@ def reconciliation(answer: dict[str, Any]) -> str:
     )
 
 
+def rejections(answer: dict[str, Any]) -> str:
+    """One row for each day and reason."""
+    names = ("reason", "dated", "n")
+    return _text(
+        ("day", "run", *names),
+        ((day["day"], day["run"], *(row[name] for name in names)) for day in answer["days"] for row in day["reasons"]),
+    )
+
+
+def rejections_of_day(answer: dict[str, Any]) -> str:
+    """One row for each place that is known; for each reason `n` is that of all its records."""
+    names = ("partition", "offset", "key", "arrived", "bytes", "reads_as", "why")
+    return _text(
+        ("day", "run", "reason", "dated", "n", *names),
+        (
+            (answer["day"], answer["run"], row["reason"], row["dated"], row["n"], *(one[name] for name in names))
+            for row in answer["reasons"]
+            for one in row["samples"]
+        ),
+    )
+
+
 def status(answer: dict[str, Any]) -> str:
     """One row for each value, its name as the path to it in the JSON answer."""
     return _text(("name", "value"), _flat("", answer))

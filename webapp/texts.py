@@ -53,6 +53,10 @@ class Patiently:
         """As the archive's own."""
         return self._wait(lambda: self._archive.files_of(rows))
 
+    def at(self, topic: str, places: Iterable[tuple[int, int]], *days: str) -> list[Row]:
+        """As the archive's own."""
+        return self._wait(lambda: self._archive.at(topic, places, *days))
+
     def _wait(self, ask: Callable[[], T]) -> T:
         asked = self._pool.submit(ask)
         try:

@@ -16,9 +16,9 @@ from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
-from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Run
+from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection
 
-__all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Run"]
+__all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "Run", "rejection"]
 
 _CONCURRENCY = 64
 _FEW_MINUTES = 12
@@ -126,9 +126,14 @@ class Reader:
 
     def rejected_places(self, run_id: str) -> frozenset[tuple[int, int]]:
         """Places (partition, offset) of records that a run rejected: the first few for each reason."""
-        rows = self._rows("SELECT samples FROM rejections_v1 WHERE run_id = ?", run_id)
-        places = [place.split(":") for row in rows for place in row.samples or ()]
-        return frozenset((int(partition), int(offset)) for partition, offset in places)
+        return frozenset(place for found in self.rejections(run_id) for place in found.places)
+
+    def rejections(self, run_id: str) -> list[Rejection]:
+        """The records that a run rejected, by reason."""
+        return [
+            rejection(row.reason, row.n, tuple(_place(sample) for sample in row.samples or ()))
+            for row in self._rows("SELECT reason, n, samples FROM rejections_v1 WHERE run_id = ?", run_id)
+        ]
 
     def reconciliations(self, day: date) -> list[Reconciliation]:
         """What came of comparing each run of a day that was compared, the newest run first."""
@@ -324,3 +329,8 @@ def _json(text: str | None) -> Any:
 def _utc(instant: datetime) -> datetime:
     # the driver hands out naive datetimes that are UTC
     return instant.replace(tzinfo=UTC)
+
+
+def _place(sample: str) -> tuple[int, int]:
+    partition, offset = sample.split(":")
+    return int(partition), int(offset)

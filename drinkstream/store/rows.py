@@ -59,6 +59,28 @@ class EpochRow:
         return Epoch(self.epoch, self.meaning, self.blind_days)
 
 
+NO_DAY_MARK = " (no day)"
+"""Behind the reason of rejected records that lie under no day: every day's run has read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """`n` records that a run rejected for `reason`, and the places (partition, offset) of the first few.
+
+    `dated`: they lie under the run's day, and not under the one of no day.
+    """
+
+    reason: str
+    dated: bool
+    n: int
+    places: tuple[tuple[int, int], ...] = ()
+
+
+def rejection(named: str, n: int, places: tuple[tuple[int, int], ...] = ()) -> Rejection:
+    """That of a reason as a run's row names it."""
+    return Rejection(named.removesuffix(NO_DAY_MARK), not named.endswith(NO_DAY_MARK), n, places)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One micro-batch of the speed query. `ended_at` is None until all its rows are written.

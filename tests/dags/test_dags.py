@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
-NAMES = ("nightly_share", "recompute_range", "rollback_share", "stream_health")
+NAMES = ("nightly_share", "recompute_range", "rollback_share", "stream_health", "archive_maintenance", "erase_posts")
 
 
 def tasks(bag: Any, name: str) -> dict[str, Any]:
@@ -73,9 +73,12 @@ def test_the_schedules(bag: Any):
     assert bag.dags["recompute_range"].schedule is None
     assert bag.dags["rollback_share"].schedule is None
     assert bag.dags["stream_health"].schedule == "*/5 * * * *"
+    assert bag.dags["archive_maintenance"].schedule == "40 4 * * *"
+    assert bag.dags["erase_posts"].schedule is None
 
 
-def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
+def test_spark_and_what_deletes_archive_files_share_one_slot_and_nothing_else_takes_it(bag: Any):
+    """No file may go while a recompute reads it."""
     from job_operators import RecomputeOperator
 
     pools = {(dag.dag_id, task.task_id): task.pool for dag in bag.dags.values() for task in dag.tasks}
@@ -90,7 +93,8 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
         ("nightly_share", "recompute_pending"),
         ("recompute_range", "recompute"),
     }
-    assert {place for place, pool in pools.items() if pool == "spark"} == sparks
+    deleting = {("archive_maintenance", "archive"), ("erase_posts", "erase")}
+    assert {place for place, pool in pools.items() if pool == "spark"} == sparks | deleting
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,8 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
         ),
         ("rollback_share", {"rollback": set()}),
         ("stream_health", {"look": set()}),
+        ("archive_maintenance", {"archive": set(), "runs": set()}),
+        ("erase_posts", {"erase": set()}),
     ],
 )
 def test_the_order_of_work(bag: Any, name: str, arrows: dict[str, set[str]]):
@@ -180,6 +186,16 @@ def test_what_each_program_is_called_with(bag: Any):
             ],
         ),
         ("stream_health", "look"): ("jobs.health", []),
+        ("archive_maintenance", "archive"): ("jobs.upkeep", []),
+        ("archive_maintenance", "runs"): ("jobs.maintenance", []),
+        ("erase_posts", "erase"): (
+            "jobs.erase",
+            [
+                *("--posts", "{{ params.posts }}", "--user", "{{ params.user }}"),
+                "{{ '--carriers' if params.carriers else '--no-carriers' }}",
+                *("--why", f"{who}, {run}: {{{{ params.reason }}}}"),
+            ],
+        ),
     }
     assert {name: tasks(bag, name)["recompute"].application_args for name in NAMES[:2]} == {
         "nightly_share": [
@@ -267,3 +283,22 @@ def test_the_form_of_a_rollback(bag: Any):
     assert params.get_param("run").value == ""
     with pytest.raises(ParamValidationError):
         params.validate()
+
+
+def test_the_form_of_an_erasure(bag: Any):
+    """Only the reason must be given by Airflow's form; that posts or a user are named is for the program to say."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = bag.dags["erase_posts"].params
+    free = {name: params.get_param(name) for name in ("posts", "user", "carriers")}
+    assert {name: (param.schema["type"], param.value) for name, param in free.items()} == {
+        "posts": ("string", ""),
+        "user": ("string", ""),
+        "carriers": ("boolean", False),
+    }
+    with pytest.raises(ParamValidationError):
+        params.validate()
+    assert params.get_param("reason").schema["minLength"] == 1
+    template = tasks(bag, "erase_posts")["erase"]
+    flag = template.get_template_env().from_string(template.arguments[4])
+    assert [flag.render(params={"carriers": given}) for given in (True, False)] == ["--carriers", "--no-carriers"]

@@ -69,6 +69,7 @@ def test_topics_have_the_settings_that_the_layers_count_on(kafka_settings: Setti
         "message.timestamp.type": "LogAppendTime",
         "retention.ms": "604800000",
         "retention.bytes": str(20 * 2**30),
+        "segment.ms": "86400000",
         "max.message.bytes": "12582912",
         "compression.type": "producer",
     }.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from drinkstream.post import NO_DAY
+from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
 from jobs import readings, recompute
@@ -81,7 +81,7 @@ def grouped(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]
     for row in sorted(read, key=lambda row: [row[name] for name in readings.ORDER]):
         if row["what"] == "post" and row["day"] == day and row["stored"] in (NO_DAY, day):
             versions[row["source"], row["id"]].append(row)
-        if row["what"] == "tombstone" and row["detail"] in readings.REMOVING:
+        if row["what"] == "tombstone" and row["detail"] in REMOVING:
             removed.add((row["source"], row["id"]))
     cells: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for post, found in versions.items():

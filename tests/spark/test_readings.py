@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from drinkstream.post import ERASED
 from jobs.readings import NO_DAY, cells, posts, readings, removed
 from jobs.recompute import counted, rejections
 
@@ -84,6 +85,32 @@ def test_a_deleted_post_is_left_out_whichever_came_first(spark: "SparkSession"):
     )
     assert counted_cells(read) == {(DAY, 3, "coffee"): {kept}}
     assert {row["id"] for row in removed(read).collect()} == {one, two}
+
+
+def withheld(post_id: str, *countries: str) -> bytes:
+    return json.dumps({"data": {"withheld": {"tweet": {"id": post_id}, "withheld_in_countries": countries}}}).encode()
+
+
+def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "SparkSession"):
+    """Lost places, single countries and what is said of users move nothing, whichever came first."""
+    everywhere, also, one_country, placeless, of_a_user, erased, kept = (id_at(n) for n in range(1, 8))
+    user = json.dumps({"data": {"user_delete": {"user": {"id": of_a_user}}}}).encode()
+    scrub = json.dumps({"scrub_geo": {"user_id": 3, "up_to_status_id": int(placeless)}}).encode()
+    rows: list[tuple[str | None, bytes]] = [
+        (f"x:{everywhere}", withheld(everywhere, "XX")),
+        *((f"x:{n}", post(n, COFFEE)) for n in (everywhere, also, one_country, placeless, of_a_user, kept)),
+        (f"x:{also}", withheld(also, "de", "xy")),
+        (f"x:{one_country}", withheld(one_country, "DE", "FR")),
+        (f"x:{placeless}", scrub),
+        (None, user),
+        (f"x:{erased}", ERASED),
+        (f"x:{erased}", post(erased, COFFEE)),
+    ]
+    read = readings(frame(spark, *rows))
+    assert sorted(post_id for found in counted_cells(read).values() for post_id in found) == sorted(
+        [one_country, placeless, of_a_user, kept]
+    )
+    assert counted(read)["notice", ""] == 1
 
 
 def test_the_same_id_of_another_network_is_another_post(spark: "SparkSession"):

@@ -121,6 +121,21 @@ def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> Non
     assert [(r.key, r.value) for r in found.records([odd])] == [(odd, None)]
 
 
+def test_a_line_that_was_unreadable_is_found_as_the_post_that_it_reads_as_now(tmp_path: Path) -> None:
+    """Under its own key too; of another source, or about another post, it is not."""
+    post = "908300000000000000"
+    late = row(1, key="x:?0badcafe", day="none", value=POST)
+    found = archive(tmp_path, [row(0, key=f"x:{post}"), late, row(2, key="demo:?0badcafe", value=POST)], [row(3)])
+    assert [one.offset for one in found.records([f"x:{post}"])] == [0, 1]
+    assert [one.offset for one in found.records([f"x:{post}"], "2017-09-14")] == [0]
+    assert [one.offset for one in found.records(["x:?0badcafe"])] == [1]
+    assert [one.offset for one in found.keyed([f"x:{post}"])] == [0]
+    assert [one.offset for one in found.unread(["x", "demo"])] == [1, 2]
+    assert [one.offset for one in found.at("posts", [(0, 3), (0, 1), (1, 0)], "2017-09-14", "none")] == [1, 3]
+    assert sorted(one.offset for one in found.containing("posts", [b'"tea"', b"nowhere"])) == [1, 2]
+    assert list(found.containing("posts", [])) == list(found.containing("feed.status", [b"tea"])) == []
+
+
 def test_a_row_is_found_in_its_file(tmp_path: Path) -> None:
     """The one that holds it, though others hold the same offsets of other partitions, or its neighbours."""
     found = archive(tmp_path, [row(0), row(9)], [row(5), row(5, partition=1)], [row(5, day="none", partition=2)])

@@ -1,6 +1,7 @@
 """What a feed sends: each record with its key and headers, every minute's counts, and each trouble by name."""
 
 import json
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -53,14 +54,14 @@ def test_a_post_goes_out_as_received_with_its_key_and_headers(feed: Feed, kafka:
 
 
 def test_bad_lines_and_blank_ones_go_out_too(feed: Feed, kafka: RecordingProducer) -> None:
-    """Without a key, their reason in the shape; not one byte is dropped."""
+    """Their reason in the shape, their source in the key; not one byte is dropped."""
     for line in (b"", b"not json", POST[:40], b"\xff\xfe{"):
         feed.line(line)
     assert [(value, key, dict(headers)["shape"]) for value, key, headers in kafka.posts()] == [
         (b"", None, b"notice.keepalive"),
-        (b"not json", None, b"rejected.not_json"),
-        (POST[:40], None, b"rejected.cut_off"),
-        (b"\xff\xfe{", None, b"rejected.encoding"),
+        (b"not json", b"x:?c68ccb66", b"rejected.not_json"),
+        (POST[:40], b"x:?%08x" % zlib.crc32(POST[:40]), b"rejected.cut_off"),
+        (b"\xff\xfe{", b"x:?%08x" % zlib.crc32(b"\xff\xfe{"), b"rejected.encoding"),
     ]
     assert dict(feed.received) == {
         "notice": 1,

@@ -64,6 +64,10 @@ UNREADABLE = Version(at(50), 1050, readable=False)
         ("speed", Known((version(50, COFFEE),), (at(150),)), SAME, Cause.UNEXPLAINED),
         # deleted before the run, and edited too: the delete is what took it out of the batch
         ("speed", Known((version(50, COFFEE), version(55, TEA, edited=True)), (at(60),)), SAME, Cause.DELETED),
+        # erased before the run, in place of a record that came after it, or since the run counted it
+        ("speed", Known((), (at(50),), True), SAME, Cause.DELETED),
+        ("speed", Known((), (at(150),), True), SAME, Cause.ARRIVED_AFTER),
+        ("batch", Known((), (at(50),), True), SAME, Cause.DELETED),
         ("speed", Known((version(50, COFFEE), version(60, TEA, edited=True))), SAME, Cause.EDITED),
         # of versions that are no edits the first counts
         ("speed", Known((version(50, TEA), version(60, COFFEE))), SAME, Cause.OTHER_VERSION),

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drinkstream.archive import Row
-from drinkstream.standing import EVERYWHERE, NOT_ARCHIVED, Text, read, taken, text_of
-from jobs import readings
+from drinkstream.post import ERASED
+from drinkstream.standing import ERASED_FOR_GOOD, NOT_ARCHIVED, Text, read, taken, text_of
 from tests.lib import oracle
 
 ID = "908300000000000000"  # 2017-09-14
@@ -108,6 +109,16 @@ def test_the_version_taken_is_the_oracle_s(delivered: list[tuple[bytes, int, int
     assert {one.text for one in found} == counted
 
 
-def test_the_recompute_s_country_codes_are_the_same() -> None:
-    assert EVERYWHERE == readings.EVERYWHERE
-    assert readings.REMOVING == ("delete", "withheld.everywhere")
+def test_an_erased_post_is_left_out_and_its_text_is_gone_whatever_else_was_ordered() -> None:
+    erased = row(ERASED)
+    assert verdicts(erased, row(post("a"), 1)) == [("2017-09-14", None, "erased")]
+    gone = Text("erased", None, ERASED_FOR_GOOD)
+    assert text_of(read([erased])) == text_of(read([erased, row(post("a"), 1), row(DELETE, 2)])) == gone
+
+
+def test_a_line_that_was_unreadable_when_it_came_is_its_post_s_own_once_it_can_be_read() -> None:
+    """Its key names no post; a key that names another one is something else."""
+    late = replace(row(post("a")), key="x:?0badcafe")
+    assert text_of(read([late])) == Text("shown", "a", None)
+    assert verdicts(late, row(DELETE, 1)) == [("2017-09-14", None, "deleted")]
+    assert text_of(read([replace(late, key="x:1")])).state == "absent"

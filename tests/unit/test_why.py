@@ -1,6 +1,7 @@
 """All about one post: how it was read, what it mentions, which cells hold it, and whether that fits the rules."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -9,6 +10,8 @@ from drinkstream import meaning
 from drinkstream.archive import Row
 from drinkstream.errors import BadInputError, NotFoundError
 from drinkstream.merge import Choice, Publication
+from drinkstream.post import ERASED
+from drinkstream.standing import ERASED_FOR_GOOD
 from drinkstream.store.read import EpochRow, Run
 from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, explain, parse
 from drinkstream.words import told
@@ -281,3 +284,29 @@ def test_a_post_is_named_by_its_source_and_id() -> None:
         "bluesky",
         "at://did:plc:abc/app.bsky.feed.post/3k",
     )
+
+
+def test_of_an_erased_post_nothing_is_left_but_what_counts_it() -> None:
+    """A run of before still does, and nobody can say whether it should have; a later one leaves it out."""
+    erased = row(7, ERASED)
+    before = explain(facts(erased, runs=(run(TEA, 8),), live=epoch(TEA, 8)))
+    assert (before["state"], before["text"], before["why"]) == ("erased", None, ERASED_FOR_GOOD)
+    assert before["records"][0]["says"] == "an order about the post: erased"
+    says = "counts it in 2 cells; its records were erased since then, so nothing is left to check that against"
+    for layer in (before["runs"][0], before["epoch"]):
+        assert (layer["agrees"], layer["says"], len(layer["cells"])) == (None, says, 2)
+    assert before["days"] == []
+    later = explain(facts(erased, runs=(run(frozenset(), 8),)))
+    assert (later["runs"][0]["agrees"], later["runs"][0]["cells"]) == (True, [])
+    assert f"  text erased: {ERASED_FOR_GOOD}" in list(told(before))
+    # while another copy of it is not replaced yet, nothing of that is shown
+    both = explain(facts(erased, row(8, line("a cup of tea"))))
+    assert (both["text"], both["records"][1]["text"], both["records"][1]["mentions"][0]["alias"]) == (None, None, None)
+
+
+def test_a_line_that_could_not_be_read_is_asked_about_by_its_key() -> None:
+    assert parse("x:?0badcafe") == ("x", "?0badcafe")
+    cut = replace(row(7, line("a cup of tea")[:-5], day="none"), key="x:?0badcafe")
+    answer = explain(replace(facts(cut), id="?0badcafe"))
+    assert (answer["post"], answer["state"]) == ("x:?0badcafe", "absent")
+    assert answer["records"][0]["says"] == "rejected for the reason cut_off: it counts nowhere"

@@ -14,7 +14,7 @@ from drinkstream.merge import Epoch, Publication, Snapshot
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.settings import Settings
 from drinkstream.share import Total
-from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Run
+from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Rejection, Run
 from webapp import create_app
 from webapp.pending import Pending
 from webapp.serving import serving
@@ -54,6 +54,7 @@ class Store:
     ended: list[Batch] = field(default_factory=list)
     compared: dict[str, tuple[Reconciliation, list[Attributed]]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
+    rejected: dict[str, list[Rejection]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     away: bool = False
     away_for: str | None = None
@@ -87,7 +88,8 @@ class Store:
         if run_id in self.gone:
             return None
         position = {"cluster/posts/0": 9} if run_id == "run-1" else {}
-        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position)
+        rejected = {one.reason + ("" if one.dated else " (no day)"): one.n for one in self.rejected.get(run_id, ())}
+        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position, rejected=rejected)
 
     def last_batch(self, epoch: str, day: date) -> int | None:
         self._here(f"last_batch {epoch}")
@@ -123,6 +125,10 @@ class Store:
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"speed_ids {epoch}")
         yield from (c for c in _within(self.lives[epoch], hours) if (c.category, c.brand) == (category, brand))
+
+    def rejections(self, run_id: str) -> list[Rejection]:
+        self._here(f"rejections {run_id}")
+        return self.rejected.get(run_id, [])
 
     def reconciliations(self, day: date) -> list[Reconciliation]:
         self._here(f"reconciliations {day}")

@@ -6,16 +6,18 @@ import random
 import re
 from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from drinkstream.archive import Archive
+from drinkstream.archive_change import erase
 from drinkstream.cells import levels, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.share import KINDS
-from drinkstream.standing import NOT_ARCHIVED
+from drinkstream.standing import ERASED_FOR_GOOD, NOT_ARCHIVED
 from drinkstream.store.read import CellIds
 from tests.lib.archived import archive, row
 from tests.web.conftest import Store, Web
@@ -55,6 +57,20 @@ def test_each_id_has_its_text_or_the_reason_why_not(web: Web, tmp_path: Path) ->
     plain = web.get(TEXTS.removesuffix("&texts=1"))
     assert {name: answer[name] for name in plain} == plain
     assert set(answer) - set(plain) == {"texts", "texts_failing"}
+
+
+def test_an_erased_text_is_said_to_be_erased_and_its_id_stays_listed(web: Web, tmp_path: Path) -> None:
+    """The run in force was counted before; its list is the same."""
+    archived(tmp_path, ("101", line("101", "a latte")), ("102", line("102", "tea")))
+    before = web.get(TEXTS)
+    erase(str(tmp_path / "archive"), ["x:102"], datetime(2017, 9, 20, tzinfo=UTC))
+    after = web.get(TEXTS)
+    assert (after["ids"], after["total"]) == (before["ids"], before["total"])
+    gone = {"id": "x:102", "state": "erased", "text": None, "why": ERASED_FOR_GOOD}
+    assert [text for text in after["texts"] if text["id"] == "x:102"] == [gone]  # type: ignore[union-attr, index]
+    page = web.client.get("/posts?from=2017-09-14&to=2017-09-14").text
+    assert f"Text erased: {ERASED_FOR_GOOD}." in page
+    assert "tea</p>" not in page
 
 
 def test_texts_come_as_csv(web: Web, tmp_path: Path) -> None:

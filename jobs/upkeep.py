@@ -1,0 +1,57 @@
+"""Keep the archive in few files, and none on the disk that it no longer needs.
+
+The query writes a small file every half minute for each day in it; readers open them all. What a rewrite leaves behind
+stays for an hour, for whoever still reads an earlier version; so does its text, if it had to be erased meanwhile.
+"""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+import click
+
+from drinkstream.archive import Archive
+from drinkstream.archive_change import compact, drop_orphans, erase, vacuum
+from drinkstream.command import exit_code
+from drinkstream.erasures import Erasures
+from drinkstream.post import NO_DAY
+from drinkstream.settings import Settings
+
+FEW = 4
+"""A day with no more files than this is left as it is."""
+
+REMOVED_FOR = timedelta(hours=1)
+"""How long a file stays that no longer belongs to the table: an audit may still read the version of its recompute."""
+
+ORPHANED_FOR = timedelta(hours=24)
+"""A file that belongs to no version is this old before it goes: the batch that writes one takes minutes at most."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Does it; returns the exit code."""
+    return exit_code(run, argv)
+
+
+@click.command()
+def run() -> None:
+    """Apply the erasure list once more, join small files, delete those that nobody needs."""
+    settings, now = Settings.load(), datetime.now(UTC)
+    uri = settings.archive
+    # a restored copy, or a batch that began before a key was listed, may have brought something back
+    keys = [order.key for order in Erasures.beside(uri).orders()]
+    print(f"listed={len(keys)} erased={len(erase(uri, keys, now).places)}", flush=True)
+    # before the rewrite: what that removes is kept for those who still read it
+    vacuum(uri, REMOVED_FOR)
+    drop_orphans(uri, ORPHANED_FOR)
+    days = scattered(Archive(uri).files(), now.date())
+    less = compact(uri, days)
+    print(f"days={len(days)} files={less} less")
+
+
+def scattered(files: Mapping[str, int], today: date) -> list[str]:
+    """The days worth a rewrite: of many files, and over, so that no more are added every half minute."""
+    return sorted(day for day, n in files.items() if n > FEW and (day == NO_DAY or day < str(today)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

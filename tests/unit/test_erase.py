@@ -1,0 +1,251 @@
+"""Erasure without a JVM: what is found and replaced in the archive, what the list keeps, and what is said of it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+
+from drinkstream import archive_change
+from drinkstream.archive import Archive
+from drinkstream.archive_change import compact, drop_orphans, erase, retried, vacuum
+from drinkstream.erasures import Erasures
+from drinkstream.errors import ConflictError, IntegrityError
+from drinkstream.post import ERASED, Tombstone, parse_keyed
+from drinkstream.settings import Settings
+from drinkstream.wire_x_inside import author, inside
+from jobs import erase as job
+from jobs.audit import unaccounted
+from tests.lib.archived import archive, row
+
+NOW = datetime(2017, 9, 20, 10, tzinfo=UTC)
+SECRET = "one espresso, and nobody is to know"
+
+
+def post_id(n: int) -> str:
+    """The id of a post at noon of 2017-09-14."""
+    return str(((1505390400000 - 1288834974657) << 22) + n)
+
+
+def line(n: int, text: str, by: str = "7001", **more: object) -> bytes:
+    return json.dumps({"data": {"id": post_id(n), "text": text, "author_id": by}, **more}).encode()
+
+
+def v1(n: int, text: str, by: str = "7001", **more: object) -> bytes:
+    return json.dumps({"id_str": post_id(n), "text": text, "user": {"id_str": by}, **more}).encode()
+
+
+def stored(offset: int, n: int, value: bytes, **changed: object) -> dict[str, object]:
+    return row(offset, key=f"x:{post_id(n)}", value=value, **changed)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose archive holds every way in which a text can lie there, and two posts that must stay."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    quoted = json.loads(v1(1, SECRET))
+    archive(
+        tmp_path / "archive",
+        [
+            stored(0, 1, line(1, SECRET)),
+            stored(1, 2, v1(2, "tea", by="7002")),
+            row(2, key="x:?0badcafe", day="none", shape="rejected.cut_off", value=line(1, SECRET)[:-9]),
+            stored(3, 1, line(1, SECRET), day="none"),
+        ],
+        [
+            stored(4, 3, v1(3, f"RT @a: {SECRET}", by="7003", retweeted_status=quoted)),
+            stored(5, 4, v1(4, "so true", by="7003", quoted_status=quoted)),
+            stored(6, 5, line(5, "mine too")),
+            row(7, key=None, shape="notice.keepalive", value=b"", day="none"),
+        ],
+    )
+    return tmp_path
+
+
+def texts(home: Path) -> list[str]:
+    """The values of every file of the archive's folder, of the newest version or not."""
+    files = sorted((home / "archive").rglob("*.parquet"))
+    return [str(value) for file in files for value in pq.read_table(file, partitioning=None)["value"].to_pylist()]
+
+
+def values(home: Path) -> dict[int, bool]:
+    """Which offsets hold an order in place of what came."""
+    found = Archive(str(home / "archive"))
+    rows = [*found.keyed([f"x:{post_id(n)}" for n in range(1, 6)]), *found.unread(["x"])]
+    return {one.offset: one.value == ERASED for one in rows}
+
+
+def test_the_post_its_repost_and_its_unreadable_line_go_and_a_quote_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quote = f"x:{post_id(4)} carries the text of x:{post_id(1)}"
+    assert job.main([f"x:{post_id(1)}", "--dry-run"]) == 0
+    would = [f"{key}: would be erased" for key in sorted(["x:?0badcafe", f"x:{post_id(1)}", f"x:{post_id(3)}"])]
+    assert capsys.readouterr().out.splitlines() == [f"{quote}: not erased, see --carriers", *would]
+    assert not any(values(home).values())
+
+    assert job.main([f"x:{post_id(1)}", "--why", "deleted by its author"]) == 0
+    assert values(home) == {0: True, 1: False, 2: True, 3: True, 4: True, 5: False, 6: False}
+    assert capsys.readouterr().out.splitlines() == [
+        f"{quote}: not erased, see --carriers",
+        "listed=3 new=3",
+        "day=2017-09-14 records=2",
+        "day=none records=2",
+        "Kafka lets go of the last of these records by 2017-09-22T12:00:00.250Z",
+        "recompute 2017-09-14 to take these posts out of their numbers",
+        "erased=4 records",
+    ]
+    assert job.main([f"x:{post_id(1)}", "--why", "once more", "--carriers"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == ["listed=2 new=1", "day=2017-09-14 records=1"]
+    assert not any(SECRET in text for text in texts(home))
+    assert any("mine too" in text for text in texts(home))
+
+
+def test_a_user_s_posts_are_those_that_their_lines_say_are_theirs(home: Path) -> None:
+    """A repost of them by somebody else is found as one of theirs, not as the user's."""
+    assert job.main(["--user", "x:7001", "--why", "the user left", "--carriers"]) == 0
+    assert values(home) == {0: True, 1: False, 2: True, 3: True, 4: True, 5: True, 6: True}
+    whys = {order.key: order.why for order in Erasures.beside(str(home / "archive")).orders()}
+    assert set(whys) == {"x:?0badcafe", *(f"x:{post_id(n)}" for n in (1, 3, 4, 5))}
+    assert set(whys.values()) == {"the user left"}
+
+
+@pytest.mark.usefixtures("home")
+def test_every_record_stays_accounted_for_and_names_its_place() -> None:
+    settings = Settings.load()
+    before = Archive(settings.archive).rows_by_day("posts")
+    job.main([f"x:{post_id(5)}", "--why", "it is the newest"])
+    after = Archive(settings.archive)
+    assert after.rows_by_day("posts") == before
+    assert after.positions("c1") == {("posts", 0): 8}
+    assert unaccounted(settings, after) == ()
+    assert Erasures.beside(settings.archive).places() == {("c1", "posts", 0, 6): f"x:{post_id(5)}"}
+    DeltaTable(settings.archive).delete('"offset" IN (1, 6)')
+    assert unaccounted(settings, after) == ("posts/0 offsets 1 to 1",)
+    DeltaTable(settings.archive).restore(after.version() - 1)
+    (kept,) = after.records([f"x:{post_id(5)}"])
+    order = parse_keyed(kept.value or b"", kept.key, kept.append_ms)
+    assert order == Tombstone("x", post_id(5), "erase", ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name posts as source:id, a --file of them, or a --user as source:id"),
+        (["908300000000000000", "--why", "w"], "a post is named source:id"),
+        (["x:1"], "give the reason with --why"),
+        (["--user", "x:12", "--why", "w"], "no line in the archive names x:12 as its author"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_a_request_that_makes_no_sense_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_posts_come_from_a_file_or_from_a_form_s_text(home: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "ids"
+    listed.write_text(f"x:{post_id(1)}\nx:{post_id(2)}\n")
+    assert job.main(["--file", str(listed), "--posts", f"x:{post_id(5)}, x:1;", "--why", "w"]) == 0
+    keys = {order.key for order in Erasures.beside(str(home / "archive")).orders()}
+    assert {f"x:{post_id(n)}" for n in (1, 2, 5)} | {"x:1"} <= keys
+
+
+def test_the_list_is_applied_again_to_what_a_restored_copy_holds(home: Path) -> None:
+    Erasures.beside(str(home / "archive")).order([f"x:{post_id(1)}"], NOW, "long ago")
+    assert job.main(["--again"]) == 0
+    assert [offset for offset, gone in values(home).items() if gone] == [0, 3]
+
+
+def test_the_list_takes_each_key_once_tells_when_it_grows_and_outlives_a_torn_line(tmp_path: Path) -> None:
+    erasures = Erasures.beside(str(tmp_path / "archive"))
+    assert (erasures.orders(), erasures.places()) == ((), {})
+    grown = erasures.growth()
+    assert not grown()
+    assert erasures.order(["x:1", "x:2", "x:1"], NOW, "first") == ("x:1", "x:2")
+    assert (grown(), grown()) == (True, True)
+    grown = erasures.growth()
+    erasures.record({("c1", "posts", 0, 3): "x:1"}, NOW)
+    assert not grown()  # a place is no order
+    with erasures.file.open("ab") as file:
+        file.write(b'{"key": "x:9", "wh')
+    assert erasures.order(["x:2", "x:3"], NOW, "second") == ("x:3",)
+    assert [(order.key, order.why) for order in erasures.orders()] == [
+        ("x:1", "first"),
+        ("x:2", "first"),
+        ("x:3", "second"),
+    ]
+    assert erasures.places() == {("c1", "posts", 0, 3): "x:1"}
+    erasures.file.write_bytes(b"{}\n{torn\n")
+    with pytest.raises(IntegrityError, match="line 2, is damaged"):
+        erasures.orders()
+
+
+def test_a_commit_in_between_is_met_by_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_change, "PAUSE_S", 0)
+    left = [CommitFailedError("someone was first")] * 3
+
+    def change() -> str:
+        if left:
+            raise left.pop()
+        return "done"
+
+    assert retried(change) == "done"
+
+    def never() -> str:
+        raise CommitFailedError("again")
+
+    with pytest.raises(ConflictError, match="each of 8 times"):
+        retried(never)
+
+
+def test_what_is_archived_between_the_look_and_the_change_is_erased_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of the post comes with the query's next commit."""
+    archive(tmp_path / "archive", [stored(0, 1, line(1, SECRET))])
+    replace: Callable[..., None] = archive_change._replace
+    late = [stored(1, 1, line(1, SECRET), day="2017-09-15")]
+
+    def slow(*given: object) -> None:
+        if late:
+            archive(tmp_path / "archive", [late.pop()])
+        replace(*given)
+
+    monkeypatch.setattr(archive_change, "_replace", slow)
+    erase(str(tmp_path / "archive"), [f"x:{post_id(1)}"], NOW)
+    assert values(tmp_path) == {0: True, 1: True}
+
+
+def test_small_files_become_few_and_what_a_crash_left_behind_goes_when_it_is_old(tmp_path: Path) -> None:
+    uri = str(tmp_path / "archive")
+    archive(tmp_path / "archive", *([row(n)] for n in range(5)), [row(9, day="none")])
+    orphan = tmp_path / "archive" / "day=2017-09-14" / "part-00000-never-committed.parquet"
+    orphan.write_bytes(b"a text")
+    assert compact(uri, ["2017-09-14"]) == 4
+    vacuum(uri, timedelta(hours=1))
+    assert len(list((tmp_path / "archive").rglob("*.parquet"))) == 8
+    vacuum(uri)
+    drop_orphans(uri, timedelta(hours=1))
+    files = sorted((tmp_path / "archive").rglob("*.parquet"))
+    assert (len(files), orphan in files) == (3, True)
+    drop_orphans(uri, timedelta(0))
+    assert sorted((tmp_path / "archive").rglob("*.parquet")) == [file for file in files if file != orphan]
+    assert Archive(uri).days() == {"2017-09-14": 5, "none": 1}
+
+
+def test_who_wrote_a_line_and_which_other_posts_lie_inside_it() -> None:
+    quoted = json.loads(v1(1, SECRET, by="7009"))
+    assert (author(v1(2, "a")), author(line(2, "a")), author(b'{"id":"5","text":"flat","author_id":"8"}')) == (
+        *("7001", "7001", "8"),
+    )
+    assert [author(value) for value in (b"", b"{}", b"not json", b"\xff", b"[1]", b'{"user":3}')] == [None] * 6
+    assert inside(v1(2, "a", quoted_status=quoted)) == {post_id(1)}
+    assert inside(line(2, "a", includes={"tweets": [{"id": post_id(1), "text": SECRET}, {"id": "3"}]})) == {post_id(1)}
+    assert inside(line(2, "a", in_reply_to_status_id_str=post_id(1))) == frozenset()
