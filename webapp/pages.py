@@ -190,6 +190,18 @@ def percent(part: float | None) -> str:
     return "–" if part is None else f"{part:.1%}"
 
 
+@blueprint.app_template_filter()
+def spread(interval: tuple[float, float]) -> str:
+    """An interval of a share as percentages."""
+    return f"{interval[0] * 100:.1f}–{interval[1]:.1%}"
+
+
+@blueprint.app_template_filter()
+def points(change: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{change * 100:+.1f}"
+
+
 def _given(asked: query.Asked) -> dict[str, str | None]:
     narrowed = asked.narrowed
     kind = next(iter(narrowed.kinds)) if len(narrowed.kinds) == 1 else None

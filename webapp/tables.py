@@ -9,13 +9,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def share(answer: dict[str, Any]) -> str:
-    """One row for each category or brand, the denominator beside it."""
+    """One row for each category or brand, the denominator beside it, and how certain its share is."""
+    names = ("category", "brand", "n", "total", "share", "mix", "reposts")
+    certain = ("low", "high", "low_base", "change", "change_low", "change_high", "within_noise")
     return _text(
-        ("from", "to", "category", "brand", "n", "total", "share", "mix", "reposts"),
+        ("from", "to", *names, *certain),
         (
             (
                 answer["from"], answer["to"], row["category"], row["brand"],
                 row["n"], answer["total"], row["share"], row["mix"], answer["reposts"],
+                *(row["interval"] or (None, None)), _word(answer["low_base"]),
+                row["change"], *(row["change_interval"] or (None, None)), _word(row["within_noise"]),
             )
             for row in answer["shares"]
         ),
@@ -82,6 +86,10 @@ def _text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     out.writerow(header)
     out.writerows([_cell(value) for value in row] for row in rows)
     return written.getvalue()
+
+
+def _word(truth: bool | None) -> str | None:
+    return None if truth is None else "yes" if truth else "no"
 
 
 def _cell(value: Any) -> Any:

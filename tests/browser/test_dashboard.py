@@ -60,12 +60,21 @@ def shown(page: Page, by: str) -> list[tuple[str, str, str, str]]:
     return [tuple(" ".join(cell.inner_text().split()) for cell in row.locator("th, td").all()) for row in rows]
 
 
+def certain(row: dict[str, Any]) -> str:
+    """What stands below a share: its interval and, where the days before can be answered, its change."""
+    low, high = row["interval"]
+    said = f"{low * 100:.1f}–{high:.1%}"
+    if row["change"] is None:
+        return said
+    return f"{said} {row['change'] * 100:+.1f}{' noise' if row['within_noise'] else ''}"
+
+
 def expected(answer: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return [
         (
             row[answer["by"]],
             f"{row['n']:,}",
-            f"{row['share']:.1%} of {answer['total']:,}",
+            f"{row['share']:.1%} of {answer['total']:,} {certain(row)}",
             f"{row['mix']:.1%} of {answer['mix_total']:,}",
         )
         for row in answer["shares"]
