@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from drinkstream import coverage
+from drinkstream.coverage import Covered
 from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, Publication, Snapshot, absence, choose, days_between, instant
 from drinkstream.share import Change, Shares, changes, shares
@@ -36,7 +38,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What one request answers from: one snapshot of a state, its token, the days asked for, and who looks up texts."""
+    """What one request answers from: one snapshot of a state, its token, and the days asked for.
+
+    `feeds` is what was told of these days by the sources asked about; `texts` looks up the texts of posts.
+    """
 
     view: View
     state: State
@@ -45,6 +50,7 @@ class Basis:
     now: datetime
     token: str
     days: tuple[Day, ...]
+    feeds: Mapping[date, Sequence[Covered]]
     texts: Callable[[Collection[str], Collection[str]], Found]
 
     @property
@@ -69,7 +75,9 @@ def basis(
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
     days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
-    return Basis(view, state, snapshot, asked.as_of, now, token, days, texts)
+    source = asked.narrowed.source
+    feeds = {day: [one for one in state.feeds.get(day, ()) if source in (None, one.source)] for day in asked.days}
+    return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
 
 
 def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
@@ -114,6 +122,7 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
     moved = changes(found, then)
     whole = columns(keys, asked.by, asked.narrowed, ()).whole
     parts = [None if day.counts is None else int(day.counts.n[whole[day.counts.key]].sum()) for day in base.days]
+    rows = day_rows(base, parts)
     return {
         **head(asked),
         "by": asked.by,
@@ -124,8 +133,9 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
         "before": None
         if not then.total
         else {"from": str(before[0].choice.day), "to": str(before[-1].choice.day), "total": then.total},
+        "coverage": coverage.of_days(row["coverage"] for row in rows),
         "at": base.token,
-        "days": day_rows(base, parts),
+        "days": rows,
         "shares": [
             {
                 "category": row.category,
@@ -280,10 +290,11 @@ def head(asked: Asked) -> dict[str, Any]:
 
 
 def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
-    return [_day(day, n, base.state.pending) for day, n in zip(base.days, parts, strict=True)]
+    return [_day(base, day, n) for day, n in zip(base.days, parts, strict=True)]
 
 
-def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
+def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
+    pending = base.state.pending
     return {
         "day": str(day.choice.day),
         "layer": day.choice.layer,
@@ -293,6 +304,7 @@ def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
         "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
+        "coverage": coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now),
         "reason": day.reason,
     }
 

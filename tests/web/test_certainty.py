@@ -56,10 +56,10 @@ def test_what_chance_may_have_moved_is_called_noise(web: Web, store: Store) -> N
     assert rows(page, "category")[0] == "coffee 10 50.0% of 20 29.9–70.1% -5.0 noise 50.0% of 20"
     assert "low base" in text(page.split("<caption>")[1].split("</caption>")[0])
     lines = web.client.get("/api/v1/share?from=2017-09-15&to=2017-09-15&format=csv").text.splitlines()
-    assert lines[0].endswith(",low,high,low_base,change,change_low,change_high,within_noise")
+    assert lines[0].endswith(",low,high,low_base,change,change_low,change_high,within_noise,covered")
     low, high = wilson(10, 20)
     fell = difference(10, 20, 110, 200)
-    assert lines[1].endswith(f",{low},{high},yes,{0.5 - 0.55},{fell.low},{fell.high},yes")
+    assert lines[1].endswith(f",{low},{high},yes,{0.5 - 0.55},{fell.low},{fell.high},yes,")
 
 
 def test_a_missing_day_in_the_range_or_before_it_leaves_no_change(web: Web, store: Store) -> None:

@@ -38,9 +38,9 @@ def test_each_day_says_where_its_numbers_come_from(web: Web) -> None:
     page = web.client.get("/?from=2017-09-14&to=2017-09-16").text
     table = page.split('<table class="days">')[1].split("</tbody>")[0]
     assert [text(row) for row in re.findall(r"<tr class.*?</tr>", table, re.DOTALL)] == [
-        "2017-09-14 batch 3 – 2017-09-15 02:30:00 UTC nightly_share: scheduled run-1",
-        "2017-09-15 live 2 – – – e1",
-        "2017-09-16 missing – – – not published, and the live layer cannot answer for it –",
+        "2017-09-14 batch 3 – unknown 2017-09-15 02:30:00 UTC nightly_share: scheduled run-1",
+        "2017-09-15 live 2 – unknown – – e1",
+        "2017-09-16 missing – – unknown – not published, and the live layer cannot answer for it –",
     ]
 
 

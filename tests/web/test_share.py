@@ -17,6 +17,7 @@ PUBLISHED = {
     "published_at": "2017-09-15T02:30:00Z",
     "n": 3,
     "pending": None,
+    "coverage": None,
     "reason": None,
 }
 LIVE = {
@@ -28,6 +29,7 @@ LIVE = {
     "published_at": None,
     "n": 2,
     "pending": None,
+    "coverage": None,
     "reason": None,
 }
 MISSING = {
@@ -39,10 +41,12 @@ MISSING = {
     "published_at": None,
     "n": None,
     "pending": None,
+    "coverage": None,
     "reason": "not published, and the live layer cannot answer for it",
 }
 UNCHANGED = {"change": None, "change_interval": None, "within_noise": None}
 CERTAINTY = {"low_base": True, "confidence": 0.95, "before": None}
+UNCOVERED = {"share": None, "received": None, "limits": None, "undelivered": None, "gaps": None}
 SETTLED = {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None}
 
 
@@ -65,6 +69,7 @@ def test_a_range_over_all_three_layers(web: Web) -> None:
         "total": 5,
         "mix_total": 6,
         **CERTAINTY,
+        "coverage": {**UNCOVERED, "unknown_days": 3},
         "at": AT,
         "days": [PUBLISHED, LIVE, MISSING],
         "shares": [
@@ -117,6 +122,7 @@ def test_by_brand_divides_by_the_posts_that_name_any_brand(web: Web) -> None:
         "total": 2,
         "mix_total": 2,
         **CERTAINTY,
+        "coverage": {**UNCOVERED, "unknown_days": 1},
         "at": AT,
         "days": [{**PUBLISHED, "n": 2}],
         "shares": [
@@ -216,9 +222,9 @@ def test_an_answer_comes_as_csv(web: Web) -> None:
     assert response.headers["X-At"] == AT
     low, high = certain(2, 3)
     assert response.text == (
-        "from,to,category,brand,n,total,share,mix,reposts,low,high,low_base,change,change_low,change_high,within_noise\r\n"
-        f"2017-09-14,2017-09-14,coffee,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,\r\n"
-        f"2017-09-14,2017-09-14,tea,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,\r\n"
+        "from,to,category,brand,n,total,share,mix,reposts,low,high,low_base,change,change_low,change_high,within_noise,covered\r\n"
+        f"2017-09-14,2017-09-14,coffee,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,,\r\n"
+        f"2017-09-14,2017-09-14,tea,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,,\r\n"
     )
 
 
