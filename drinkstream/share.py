@@ -117,6 +117,13 @@ def numerator(by: By, question: Filter, value: str) -> Level:
     return Level(ANY if question.category is None else question.category, value)
 
 
+def concerns(by: By, question: Filter, counted: Level) -> bool:
+    """Whether a level is one that `shares` reads: the denominator, or the numerator of a value of the dimension."""
+    value = counted.category if by == "category" else counted.brand
+    named = value not in (ANY, NO_BRAND) and counted == numerator(by, question, value)
+    return named or counted == denominator(by, question)
+
+
 def shares(totals: Iterable[Total], by: By, question: Filter) -> Shares:
     """The share and mix of each category or brand, the largest first (equal ones by name).
 

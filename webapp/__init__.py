@@ -56,7 +56,8 @@ def create_app(
     view = View(store, names.categories, settings.live_refresh, clock)
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
-    here = Serving(view, pending, names, clock, settings.home / "web", records or Patiently(archive))
+    texts = records or Patiently(archive)
+    here = Serving(view, pending, names, clock, settings.home / "web", texts, settings.posts_topic)
     here.init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
@@ -74,6 +75,8 @@ def _harden(response: Response) -> Response:
 def _error(error: HTTPException) -> tuple[Response | str, int]:
     code = error.code or 500
     if request.path.startswith("/api/"):
-        known = "share, trend, posts, why, days, status, reconciliation/<day>" if code == 404 else error.description
+        known = (
+            "share, trend, posts, bundle, why, days, status, reconciliation/<day>" if code == 404 else error.description
+        )
         return jsonify(error=f"no such route; /api/v1/ has {known}" if code == 404 else f"{known}"), code
     return render_template("error.html", title=error.name, message=error.description), code

@@ -177,7 +177,7 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         # a published day without a match is not looked into; a live one may have got some since
         if n or day.choice.layer == "speed":
             hours = hours_of(day.choice.day)[start // 60 : (end + 59) // 60]
-            looked.append((day.choice, _hours_with_cells(base, day.choice, hours)))
+            looked.append((day.choice, hours_with_cells(base, day.choice, hours)))
     page = listing.page(
         base.view.store(),
         looked,
@@ -329,7 +329,8 @@ def maybe(when: datetime | None) -> str | None:
     return instant(when) if when is not None else None
 
 
-def _hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
+def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
+    """Of these hours those to look into for ids: live, an hour that has none is known."""
     live = base.state.live
     if choice.epoch is not None and live is not None and live.epoch.epoch == choice.epoch:
         return [hour for hour in hours if hour in live.hours]

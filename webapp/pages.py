@@ -144,6 +144,13 @@ def here(given: Mapping[str, str], **changes: Any) -> str:
 
 
 @blueprint.app_template_global()
+def bundled(given: Mapping[str, str], at: str) -> dict[str, str]:
+    """The parameters of the bundle of what the dashboard shows now, in the state that it shows."""
+    kept = {name: value for name, value in given.items() if name in query.BUNDLE and name != "as_of"}
+    return {**kept, "at": at}
+
+
+@blueprint.app_template_global()
 def page_url(given: Mapping[str, str], **changes: Any) -> str:
     """The address of another page of the present list of posts."""
     return url_for("pages.posts", **{**given, **changes})

@@ -202,10 +202,7 @@ class View:
     def day(self, state: State, choice: Choice) -> tuple[Counts | None, str | None]:
         """The counts of a day from the one layer that answers for it (None: none does), and their meaning version."""
         if choice.run is not None:
-            run_id = choice.run
-            known = state.runs.get(run_id) or self._cached(
-                self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
-            )
+            known = self._known(state, choice, choice.run)
             if known.run is not None and known.run.status == "dropped":
                 # its rows are gone: not known any more, which is not none
                 return None, known.run.meaning
@@ -216,6 +213,10 @@ class View:
                 return state.live.days.get(choice.day, EMPTY), meaning
             return self._retired(choice.epoch, choice.day), meaning
         return None, None
+
+    def run(self, state: State, choice: Choice) -> Run | None:
+        """The row of the run that answers for a day; None where it is gone, or no run answers."""
+        return self._known(state, choice, choice.run).run if choice.run is not None else None
 
     def minutes(self, state: State, choice: Choice) -> Counts | None:
         """The counts of a day's minutes from the one layer that answers for it; None where none does."""
@@ -234,6 +235,11 @@ class View:
     def feed_minutes(self, state: State, day: date) -> list[Minute]:
         """What the feeds told of each minute of a day. Raises UnavailableError where the store is needed and away."""
         return self._feeds.minutes(self.store(), day, state.feeds.get(day, ()))
+
+    def _known(self, state: State, choice: Choice, run_id: str) -> RunCounts:
+        return state.runs.get(run_id) or self._cached(
+            self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
+        )
 
     def _retired(self, epoch: str, day: date) -> Counts:
         return self._cached(
