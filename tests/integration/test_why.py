@@ -197,8 +197,8 @@ def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
 
 def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand, tmp_path: Path) -> None:
     """Each post's cells in run and epoch are the oracle's, the rules explain them, and its records lie where Kafka put
-    them. What comes after the run is said to change the next one. The web shows the texts that were sent. The day's evidence
-    bundle holds elsewhere, and no longer once it was changed."""
+    them. What comes after the run is said to change the next one. The web shows the texts that were sent. The day's
+    evidence bundle holds elsewhere, and no longer once it was changed."""
     stand.send(*lines())
     stand.count_live()
     stand.archive()
