@@ -199,13 +199,16 @@ def _erases(record: Tombstone) -> bool:
 
 def _lacking(archive: Archived, day: str, run: Mapping[str, Any]) -> list[str]:
     """What this archive has not got to: the run had read further."""
-    notes = []
-    for place, until in sorted(run["position"].items()):
-        cluster, topic, partition = place.rsplit("/", 2)
-        reached = archive.positions(cluster).get((topic, int(partition)), 0)
-        if reached < until:
-            notes.append(f"{day}: this archive holds {place} up to {reached}, and the run had read up to {until}")
-    return notes
+    reached = {
+        f"{cluster}/{topic}/{partition}": offset
+        for cluster in {place.rsplit("/", 2)[0] for place in run["position"]}
+        for (topic, partition), offset in archive.positions(cluster).items()
+    }
+    return [
+        f"{day}: this archive holds {place} up to {reached.get(place, 0)}, and the run had read up to {until}"
+        for place, until in sorted(run["position"].items())
+        if reached.get(place, 0) < until
+    ]
 
 
 def _by_post(cells: Cells) -> dict[str, frozenset[CellName]]:

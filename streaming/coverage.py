@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import click
 from kafka import KafkaConsumer, TopicPartition
@@ -87,8 +88,8 @@ def follow(settings: Settings, stop: threading.Event) -> Iterator[list[Minute]]:
         ) from error
 
 
-def _place(cluster: str, line: "object") -> str:
-    return f"{cluster}/{line.topic}/{line.partition}/{line.offset}"  # type: ignore[attr-defined]
+def _place(cluster: str, line: Any) -> str:
+    return f"{cluster}/{line.topic}/{line.partition}/{line.offset}"
 
 
 if __name__ == "__main__":
