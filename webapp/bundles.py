@@ -21,7 +21,7 @@ from webapp.live import hours_of
 from webapp.query import BUNDLE, Asked
 from webapp.serving import Serving, answered
 
-MOST_IDS = 2_000_000
+MOST_IDS = 1_000_000
 """Ids that a bundle has at most, each as often as it counts in a level: it is made in memory."""
 
 
