@@ -187,8 +187,11 @@ def bundle(out: Path, **given: str | None) -> None:
     finally:
         session.cluster.shutdown()
     aside = out.with_name(f"{out.name}.new")
-    aside.write_bytes(content)
-    aside.replace(out)
+    try:
+        aside.write_bytes(content)
+        aside.replace(out)
+    except OSError as error:
+        raise BadInputError(f"{out} cannot be written: {error.strerror}; name another file with --out") from None
     click.echo(f"{out}: {len(content):,} bytes")
     click.echo(f"sha256:{whole(unpack(content))}")
 

@@ -16,11 +16,11 @@ from drinkstream.archive import Row
 from drinkstream.bundle import cells_of_part, cells_part, whole
 from drinkstream.cells import Level
 from drinkstream.errors import IntegrityError
-from drinkstream.post import NO_DAY, Tombstone
+from drinkstream.post import NO_DAY, Post, Tombstone
 from drinkstream.reconcile import CellName
 from drinkstream.recount import KEYS_A_QUERY, Position, Rows, about, before, in_parts, recount
 from drinkstream.share import By, Filter, Total, concerns, shares
-from drinkstream.standing import order, removes, taken
+from drinkstream.standing import order, read, removes, taken
 
 Cells = Mapping[CellName, frozenset[str]]
 
@@ -160,9 +160,12 @@ def _differences(archive: Archived, topic: str, day: Mapping[str, Any], there: C
     names = sorted(n for n in in_bundle.keys() | in_archive.keys() if in_bundle.get(n) != in_archive.get(n))
     rows: dict[str, list[Row]] = {name: [] for name in names}
     for some in in_parts(names, KEYS_A_QUERY):
-        for row in archive.records(some, day["day"], NO_DAY):
-            if row.topic == topic and row.key in rows:
-                rows[row.key].append(row)
+        mine = [row for row in archive.records(some, day["day"], NO_DAY) if row.topic == topic]
+        for version in read(mine):
+            record = version.record
+            told = f"{record.source}:{record.id}" if isinstance(record, Post | Tombstone) else version.row.key
+            if told in rows:
+                rows[told].append(version.row)
     found = []
     for name in names:
         where = (
