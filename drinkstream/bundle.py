@@ -123,11 +123,11 @@ def cells_of_part(name: str, content: bytes) -> dict[CellName, frozenset[str]]:
 
 
 def rules() -> dict[str, bytes]:
-    """The installed taxonomy as parts of a bundle, and the meaning version that it belongs to."""
+    """The taxonomy as it lies here as parts of a bundle, and the meaning version that it belongs to."""
     root = files("drinkstream")
     names = [name for name in meaning.sources() if name.endswith(".toml")]
     parts = {f"rules/{name}": root.joinpath(name).read_bytes() for name in names}
-    return {**parts, "rules/meaning.json": plain({"meaning": meaning.version(), "files": list(meaning.sources())})}
+    return {**parts, "rules/meaning.json": plain({"meaning": meaning.on_disk(), "files": list(meaning.sources())})}
 
 
 def recipe(question: Mapping[str, Any], days: Iterable[Mapping[str, Any]]) -> bytes:

@@ -10,11 +10,11 @@ OUTSIDE = frozenset(
         "__init__",
         "archive",
         "audit",
+        "bundle",
         "cli",
         "command",
-        "errors",
-        "bundle",
         "coverage",
+        "errors",
         "explain",
         "interval",
         "lookup",
@@ -24,8 +24,8 @@ OUTSIDE = frozenset(
         "prefilter",
         "prefilter_patterns",
         "reconcile",
-        "recount",
         "range_request",
+        "recount",
         "retention",
     }
     | {"settings", "share", "spark", "standing", "taxonomy_review", "verify", "why", "words"}
@@ -40,7 +40,12 @@ def sources() -> tuple[str, ...]:
 
 @cache
 def version() -> str:
-    """The meaning version of the installed code and taxonomy: 16 hexadecimal digits of a SHA-256."""
+    """The meaning version of the installed code and taxonomy, as first read: 16 hexadecimal digits of a SHA-256."""
+    return on_disk()
+
+
+def on_disk() -> str:
+    """The meaning version of the code and taxonomy as they lie on disk now; they may be edited while a job runs."""
     digest = hashlib.sha256()
     for name, entry in sorted(_covered().items()):
         digest.update(name.encode() + b"\0" + entry.read_bytes() + b"\0")
