@@ -13,7 +13,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.coverage import keep
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
-from jobs.coverage import settle
+from jobs.coverage import settle, spans
 from stack.cassandra import SCHEMA, statements
 from streaming.feed import Feed
 from tests.lib.archived import archive, row
@@ -199,3 +199,10 @@ def test_a_day_that_the_archive_has_no_line_of_stays_unknown(
     replayed = row(0, topic="feed.status", day="none", value=line(via="replay"), append_ts=EIGHT)
     settle(archive(tmp_path / "archive", [row(0), replayed]), "feed.status", reader, writer, [DAY])
     assert (reader.coverage_minutes(DAY), reader.coverage_days(["2017-09"])) == ([], [])
+
+
+def test_days_far_apart_are_asked_for_apart() -> None:
+    """A month at once at most, however long the range is."""
+    days = [date(2017, 9, 14), date(2017, 10, 14), date(2017, 10, 15), date(2013, 2, 28)]
+    assert list(spans(days)) == [[date(2013, 2, 28)], [date(2017, 9, 14), date(2017, 10, 14)], [date(2017, 10, 15)]]
+    assert list(spans([])) == []
