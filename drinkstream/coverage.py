@@ -167,7 +167,8 @@ def _sum(day: date, source: str, minutes: Sequence[Minute]) -> Covered:
 
 def _passed_ms(day: date, until: datetime, now: datetime) -> int:
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    end = min(start + timedelta(days=1), until if now - until <= LATE else now)
+    # whole minutes, so that an answer stays the same until there is news
+    end = min(start + timedelta(days=1), until if now - until <= LATE else now.replace(second=0, microsecond=0))
     return min(_DAY_MS, max(0, (end - start) // timedelta(milliseconds=1)))
 
 

@@ -110,7 +110,7 @@ def test_a_collector_that_fell_silent_is_not_connected(web: Web, clock: Clock) -
     clock.now = NOW + timedelta(minutes=10)
     web.view.look()
     assert web.get("trend?grain=minute&last=5")["covered"] == [0.0] * 4 + [None]
-    assert web.get("days?from=2017-09-15&to=2017-09-15")["days"][0]["coverage"]["of_s"] == 45_896.0
+    assert web.get("days?from=2017-09-15&to=2017-09-15")["days"][0]["coverage"]["of_s"] == 45_840.0
 
 
 def test_while_the_store_is_away_minutes_not_read_yet_are_not_known(web: Web, store: Store) -> None:
