@@ -213,6 +213,15 @@ class Archive:
         for row in self._select(f"{columns}, {_APPEND_MS}", where, 'ORDER BY append_ms, "partition", "offset"'):
             yield Row(**row)
 
+    def under(self, topic: str, *days: str) -> Iterator[Row]:
+        """Every row of `topic` that lies under `days` (`none` has to be named where it is meant), in no order."""
+        yield from self._unsorted(f"topic = {_quoted(topic)} AND {_among('day', days)}")
+
+    def appended(self, topic: str, first: datetime, until: datetime) -> Iterator[Row]:
+        """Every row of `topic` that Kafka took from `first` to before `until`, whatever its day, in no order."""
+        since, before = (f"TIMESTAMP {_quoted(when.astimezone(UTC).isoformat())}" for when in (first, until))
+        yield from self._unsorted(f"topic = {_quoted(topic)} AND append_ts >= {since} AND append_ts < {before}")
+
     def files_of(self, rows: Iterable[Row]) -> dict[Row, str]:
         """The file of each row, relative to the table's folder. A row without a key, or that is gone, is left out."""
         wanted = {(r.cluster, r.topic, r.partition, r.offset): r for r in rows}
@@ -269,6 +278,10 @@ class Archive:
             key: Held(sum(n for _, n in runs), sum(n - span.size for span, n in runs), tuple(span for span, _ in runs))
             for key, runs in found.items()
         }
+
+    def _unsorted(self, where: str) -> Iterator[Row]:
+        columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
+        return (Row(**row) for row in self._select(f"{columns}, {_APPEND_MS}", where))
 
     def _table(self) -> DeltaTable:
         try:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.errors import BadInputError, DrinkStreamError, IntegrityError
 from drinkstream.record import REASONS
 
 if TYPE_CHECKING:
@@ -171,6 +171,87 @@ def rejections(reason: str | None, lines: bool) -> None:
         click.echo(f"{row.topic}/{row.partition} offset {row.offset}, {reading(row).words}: {row.value!r}")
     for line in told(review(rows)):
         click.echo(line)
+
+
+@click.option("--from", "first", metavar="DAY", help="First day (UTC), as YYYY-MM-DD.")
+@click.option("--to", "last", metavar="DAY", help="Last day, included.")
+@click.option("--by", type=click.Choice(["category", "brand"]), help="What the rows are; category unless given.")
+@click.option("--category", help="Only this category.")
+@click.option("--brand", help="Only this brand.")
+@click.option("--source", help="Only this source.")
+@click.option("--lang", help="Only this language.")
+@click.option("--kind", help="Only this kind of post.")
+@click.option("--reposts", type=click.Choice(["include", "exclude"]), help="Whether reposts count; not unless given.")
+@click.option("--as-of", metavar="INSTANT", help="As published then (RFC 3339).")
+@click.option("--at", metavar="TOKEN", help="The state of an earlier answer, by its token.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+def bundle(out: Path, **given: str | None) -> None:
+    """Write an answer with the ids, runs and rules behind it into one file that `verify` can check.
+
+    The answer is that of /api/v1/share to the same question. The last line on standard output is the bundle's hash.
+    """
+    from drinkstream.bundle import unpack, whole
+    from drinkstream.settings import Settings
+    from drinkstream.store.read import Reader
+    from drinkstream.store.session import connect
+    from webapp import create_app
+    from webapp.bundles import of_parameters
+    from webapp.serving import serving
+
+    names = {"first": "from", "last": "to"}
+    asked = {names.get(name, name): value for name, value in given.items() if value is not None}
+    settings = Settings.load()
+    session = connect(settings, settings.reader_login())
+    try:
+        _, content = of_parameters(serving(create_app(settings, lambda: Reader(session))), asked)
+    finally:
+        session.cluster.shutdown()
+    aside = out.with_name(f"{out.name}.new")
+    try:
+        aside.write_bytes(content)
+        aside.replace(out)
+    except OSError as error:
+        raise BadInputError(f"{out} cannot be written: {error.strerror}; name another file with --out") from None
+    click.echo(f"{out}: {len(content):,} bytes")
+    click.echo(f"sha256:{whole(unpack(content))}")
+
+
+SHOWN = 50
+"""Differing posts that `verify` names at most."""
+
+
+@cli.command()
+@click.argument("file", metavar="BUNDLE", type=click.Path(path_type=Path, dir_okay=False))
+def verify(file: Path) -> None:
+    """Check an evidence bundle: that it was not changed, and that this archive gives the same ids.
+
+    Published days are counted again from the archive's records, without Spark or Cassandra. Exits with 0 and the
+    hash where all of it is found; with 6 where a part was changed, or posts differ: each is named, and why; with
+    2 where BUNDLE is none.
+    """
+    from drinkstream.archive import Archive
+    from drinkstream.bundle import unpack
+    from drinkstream.settings import Settings
+    from drinkstream.verify import verify as check
+
+    if not file.is_file():
+        raise BadInputError(f"no bundle at {file}: `drinkstream bundle` writes one")
+    parts = unpack(file.read_bytes())
+    verdict = check(parts, Archive(Settings.load().archive))
+    for note in verdict.notes:
+        click.echo(note)
+    if verdict.holds:
+        click.echo(f"sha256:{verdict.hash}")
+        return
+    told = [str(one) for one in (*verdict.faults, *verdict.differences)]
+    for line in told[:SHOWN]:
+        click.echo(line)
+    if len(told) > SHOWN:
+        click.echo(f"... and {len(told) - SHOWN:,} more")
+    raise IntegrityError(
+        f"{file} has the hash {verdict.hash}, and this archive gives {verdict.found}: "
+        f"{len(verdict.differences):,} posts and {len(verdict.faults)} numbers differ, named above"
+    )
 
 
 def classified(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from drinkstream.cells import pack, unpack
+from drinkstream.cells import MINUTE_MS, Level, hour_of, pack, unpack
+from drinkstream.post import Post
 
 CellName = tuple[str, int, str, str, str, str, str]
 """(hour, minute, category, brand, source, kind, lang)"""
@@ -161,6 +162,12 @@ def compare(batch: Mapping[CellName, Iterable[str]], speed: Mapping[CellName, It
             only_batch, only_speed = unpack(pack(in_batch - in_speed)), unpack(pack(in_speed - in_batch))
             found.append(Difference(cell, len(in_batch), len(in_speed), only_batch, only_speed))
     return tuple(found)
+
+
+def cells_of(post: Post, counted: Iterable[Level]) -> frozenset[CellName]:
+    """Every cell that one version of a post counts in, given its levels."""
+    hour, minute = hour_of(post.event_ms), post.event_ms // MINUTE_MS % 60
+    return frozenset((hour, minute, *level, post.source, post.kind, post.lang) for level in counted)
 
 
 def within(batch_n: int, speed_n: int, relative: float, absolute: int) -> bool:

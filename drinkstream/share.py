@@ -11,6 +11,7 @@ from typing import Literal
 
 from drinkstream.cells import ANY, NO_BRAND, Level
 from drinkstream.errors import BadInputError
+from drinkstream.interval import LOW_BASE, Interval, difference, wilson
 
 By = Literal["category", "brand"]
 
@@ -67,6 +68,29 @@ class Shares:
     total: int
     rows: tuple[Share, ...]
 
+    @property
+    def low_base(self) -> bool:
+        """Whether the denominator is so low that the shares say little."""
+        return self.total < LOW_BASE
+
+    def interval(self, row: Share) -> Interval | None:
+        """The 95 % interval of a row's share; None where it has none."""
+        return wilson(_within(row.n, self.total), self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a share gained (in parts of 1) against the period before, and the 95 % interval of that difference."""
+
+    before: float
+    change: float
+    interval: Interval
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the two shares may well be the same: what differs is no more than chance would make it."""
+        return self.interval.holds_zero
+
 
 def kinds(kind: str | None, reposts: str | None) -> frozenset[str]:
     """The kinds of posts that count: the given kind alone, else all but reposts unless `reposts` is 'include'."""
@@ -91,6 +115,13 @@ def numerator(by: By, question: Filter, value: str) -> Level:
     if by == "category":
         return Level(value, NO_BRAND if question.brand is None else question.brand)
     return Level(ANY if question.category is None else question.category, value)
+
+
+def concerns(by: By, question: Filter, counted: Level) -> bool:
+    """Whether a level is one that `shares` reads: the denominator, or the numerator of a value of the dimension."""
+    value = counted.category if by == "category" else counted.brand
+    named = value not in (ANY, NO_BRAND) and counted == numerator(by, question, value)
+    return named or counted == denominator(by, question)
 
 
 def shares(totals: Iterable[Total], by: By, question: Filter) -> Shares:
@@ -118,6 +149,24 @@ def shares(totals: Iterable[Total], by: By, question: Filter) -> Shares:
         if wanted is None or value == wanted
     ]
     return Shares(total, tuple(rows))
+
+
+def changes(now: Shares, before: Shares) -> tuple[Change | None, ...]:
+    """For each row of `now` how its share changed since `before`, where it may be missing; None where 0 / 0."""
+    then = {(row.category, row.brand): row.n for row in before.rows}
+    return tuple(_change(row.n, now.total, then.get((row.category, row.brand), 0), before.total) for row in now.rows)
+
+
+def _change(n: int, total: int, n_before: int, total_before: int) -> Change | None:
+    interval = difference(_within(n, total), total, _within(n_before, total_before), total_before)
+    if interval is None:
+        return None
+    return Change(n_before / total_before, n / total - n_before / total_before, interval)
+
+
+def _within(n: int, total: int) -> int:
+    # live, a count may be read a moment after the denominator that it belongs to
+    return min(n, total)
 
 
 @dataclass(frozen=True, slots=True)

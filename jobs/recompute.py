@@ -32,6 +32,7 @@ from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
+from jobs.coverage import settle
 from jobs.readings import cells, posts, readings, removed
 
 SAMPLES = 20
@@ -132,6 +133,7 @@ def recompute(
         recompute_chunk(spark, settings, reader, writer, chunk, runs, version, held)
         done += len(chunk)
         print(f"recomputed {done} of {len(request.days)} days, up to {chunk[-1]}", flush=True)
+    settle(pinned, settings.status_topic, reader, writer, request.days)
     return runs
 
 

@@ -97,6 +97,12 @@ PROGRAMS = {
             stop_group=False,
         ),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
+        Program(
+            "coverage",
+            python("-m", "streaming.coverage"),
+            needs=(ready.topics, ready.tables),
+            answers=lives("coverage"),
+        ),
         # needs nothing: while Cassandra is away the page says so itself
         Program("web", gunicorn, answers=ready.web),
         _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),

@@ -5,10 +5,14 @@ A status line is one JSON object: `{"source", "via", "kind", "at", ...}`, times 
 | kind | says | further fields |
 |---|---|---|
 | connect, disconnect | the source is (not) connected | what the source knows: `reason`, `status` |
-| minute | what came in one minute of the wall clock | `minute`, `connected_s`, `received`: records by class |
+| minute | what came in one minute of the wall clock | `minute`, `connected_s`, `received`, and the three below |
 | limit | the network kept posts back | `track`: how many since connecting, where it says so |
 | gap | something was not received or could not be kept | `reason` and what is known of it: `from`, `to`, `bytes` |
 | done | the source has ended | `lines`, `records`, `received` of its whole life |
+
+`received` counts records by class. In a minute, `limits` and `gaps` say how many of those lines were sent in it, and
+`undelivered` how many posts the limits say were kept back: at least, since X counts them from the connection's start,
+and what its highest count grew by is taken. coverage.py of drinkstream reads these lines.
 """
 
 import json
@@ -73,6 +77,8 @@ class Feed:
         self._lock = threading.RLock()
         self._minute = clock() // MINUTE_MS
         self._in_minute: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()  # limit and gap lines of this minute, and posts undelivered
+        self._highest_track = 0
         self._connected_since: int | None = None
         self._connected_ms = 0
         self._closed = False
@@ -122,7 +128,13 @@ class Feed:
             self.received[counted] += 1
             self._in_minute[counted] += 1
             if envelope.shape == "notice.limit":
-                self.status("limit", **_limit(envelope.value))
+                self._limited(_limit(envelope.value))
+
+    def _limited(self, known: dict[str, Any]) -> None:
+        track = known.get("track", 0)
+        self._told["undelivered"] += max(0, track - self._highest_track)
+        self._highest_track = max(track, self._highest_track)
+        self.status("limit", **known)
 
     def tick(self) -> None:
         """Write the lines of the minutes that have ended; to be called at least every few seconds."""
@@ -140,8 +152,12 @@ class Feed:
             minute=rfc3339(start_ms),
             connected_s=round(connected_ms / 1000, 1),
             received=dict(sorted(self._in_minute.items())),
+            limits=self._told["limit"],
+            undelivered=self._told["undelivered"],
+            gaps=self._told["gap"],
         )
         self._in_minute.clear()
+        self._told.clear()
         self._connected_ms = 0
         self._minute += 1
 
@@ -150,6 +166,7 @@ class Feed:
         with self._lock:
             self.tick()
             self._connected_since = self._clock()
+            self._highest_track = 0  # X counts anew with each connection
             self.status("connect", **known)
 
     def disconnected(self, **known: object) -> None:
@@ -166,6 +183,7 @@ class Feed:
         """Send one status line."""
         told = {"source": self.source, "via": self._via, "kind": kind, "at": rfc3339(self._clock()), **fields}
         with self._lock:
+            self._told[kind] += 1
             self._producer.send(self._status, json.dumps(told, ensure_ascii=False).encode(), None, [])
         log.info("event=%s source=%s %s", kind, self.source, " ".join(f"{k}={v}" for k, v in fields.items()))
 

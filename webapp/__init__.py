@@ -30,7 +30,7 @@ HEADERS = {
 }
 
 
-ROUTES = "share, trend, posts, why, days, status, reconciliation/<day>, rejections"
+ROUTES = "share, trend, posts, bundle, why, days, status, reconciliation/<day>, rejections"
 
 
 def utc_now() -> datetime:
@@ -59,9 +59,8 @@ def create_app(
     view = View(store, names.categories, settings.live_refresh, clock)
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
-    here = Serving(
-        view, pending, names, clock, settings.home / "web", records or Patiently(archive), settings.posts_topic
-    )
+    texts = records or Patiently(archive)
+    here = Serving(view, pending, names, clock, settings.home / "web", texts, settings.posts_topic)
     here.init_app(app)
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)

@@ -6,8 +6,11 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from drinkstream.merge import Choice, Publication, absence, choose, instant
-from drinkstream.share import Shares, shares
+from drinkstream import coverage
+from drinkstream.coverage import Covered
+from drinkstream.interval import CONFIDENCE
+from drinkstream.merge import Choice, Publication, Snapshot, absence, choose, days_between, instant
+from drinkstream.share import Change, Shares, changes, shares
 from webapp import listing
 from webapp.counts import Counts, add, columns, matching, totals
 from webapp.live import hours_of
@@ -35,13 +38,19 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What one request answers from: one state, one token, the days of its range, and who looks up texts."""
+    """What one request answers from: one snapshot of a state, its token, and the days asked for.
+
+    `feeds` is what was told of these days by the sources asked about; `texts` looks up the texts of posts.
+    """
 
     view: View
     state: State
+    snapshot: Snapshot
+    as_of: datetime | None
     now: datetime
     token: str
     days: tuple[Day, ...]
+    feeds: Mapping[date, Sequence[Covered]]
     texts: Callable[[Collection[str], Collection[str]], Found]
 
     @property
@@ -52,7 +61,7 @@ class Basis:
     @property
     def counts(self) -> Counts:
         """The counts of all days that have some, by key."""
-        return add([day.counts for day in self.days if day.counts is not None])
+        return counts_of(self.days)
 
     @property
     def answerable(self) -> bool:
@@ -65,41 +74,88 @@ def basis(
 ) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
+    days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
+    source = asked.narrowed.source
+    feeds = {day: [one for one in state.feeds.get(day, ()) if source in (None, one.source)] for day in asked.days}
+    return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
 
-    def day(choice: Choice) -> Day:
-        publication = snapshot.publications.get(choice.day)
-        counts, meaning = view.day(state, choice)
-        if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
-            # neither the run's row nor its totals are there any more: zero would be a low number
-            gone = f"run {choice.run} was in force, and is no longer kept"
-            return Day(Choice(choice.day, "missing"), publication, None, None, gone)
-        if counts is None:
-            return Day(choice, publication, None, None, absence(choice.day, snapshot, state.log, asked.as_of))
-        return Day(choice, publication, counts, meaning)
 
-    days = tuple(day(choose(wanted, snapshot)) for wanted in asked.days)
-    return Basis(view, state, now, token, days, texts)
+def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
+    """One day as a snapshot of the state answers for it."""
+    choice = choose(wanted, snapshot)
+    publication = snapshot.publications.get(wanted)
+    counts, meaning = view.day(state, choice)
+    if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
+        # neither the run's row nor its totals are there any more: zero would be a low number
+        gone = f"run {choice.run} was in force, and is no longer kept"
+        return Day(Choice(wanted, "missing"), publication, None, None, gone)
+    if counts is None:
+        return Day(choice, publication, None, None, absence(wanted, snapshot, state.log, as_of))
+    return Day(choice, publication, counts, meaning)
+
+
+def counts_of(days: Sequence[Day]) -> Counts:
+    """The counts of all of these days that have some, by key."""
+    return add([day.counts for day in days if day.counts is not None])
+
+
+def days_before(base: Basis, days: int) -> tuple[Day, ...]:
+    """The period of as many days right before that of the answer; none where any day of either is missing."""
+    first = base.days[0].choice.day
+    if days >= first.toordinal() or any(day.counts is None for day in base.days):
+        return ()
+    found = []
+    for wanted in days_between(first - timedelta(days=days), first - timedelta(days=1)):
+        day = day_of(base.view, base.state, base.snapshot, base.as_of, wanted)
+        if day.counts is None:
+            return ()
+        found.append(day)
+    return tuple(found)
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
     """Counts, shares and mix by category or brand; the `n` of a day is its part of `total`, the denominator."""
     keys = base.view.keys
     found: Shares = shares(totals(keys, base.counts), asked.by, asked.narrowed)
+    before = days_before(base, len(base.days))
+    then = shares(totals(keys, counts_of(before)), asked.by, asked.narrowed)
+    moved = changes(found, then)
     whole = columns(keys, asked.by, asked.narrowed, ()).whole
     parts = [None if day.counts is None else int(day.counts.n[whole[day.counts.key]].sum()) for day in base.days]
+    rows = day_rows(base, parts)
     return {
         **head(asked),
         "by": asked.by,
         "total": found.total if base.answerable else None,
         "mix_total": _mix_total(found) if base.answerable else None,
+        "low_base": found.low_base if base.answerable else None,
+        "confidence": CONFIDENCE,
+        "before": None
+        if not then.total
+        else {"from": str(before[0].choice.day), "to": str(before[-1].choice.day), "total": then.total},
+        "coverage": coverage.of_days(row["coverage"] for row in rows),
         "at": base.token,
-        "days": day_rows(base, parts),
+        "days": rows,
         "shares": [
-            {"category": row.category, "brand": row.brand, "n": row.n, "share": row.share, "mix": row.mix}
-            for row in found.rows
+            {
+                "category": row.category,
+                "brand": row.brand,
+                "n": row.n,
+                "share": row.share,
+                "interval": found.interval(row),
+                "mix": row.mix,
+                **_change(change),
+            }
+            for row, change in zip(found.rows, moved, strict=True)
         ],
         "freshness": freshness(base),
     }
+
+
+def _change(found: Change | None) -> dict[str, Any]:
+    if found is None:
+        return dict.fromkeys(("change", "change_interval", "within_noise"))
+    return {"change": found.change, "change_interval": found.interval, "within_noise": found.within_noise}
 
 
 def posts(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -121,7 +177,7 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         # a published day without a match is not looked into; a live one may have got some since
         if n or day.choice.layer == "speed":
             hours = hours_of(day.choice.day)[start // 60 : (end + 59) // 60]
-            looked.append((day.choice, _hours_with_cells(base, day.choice, hours)))
+            looked.append((day.choice, hours_with_cells(base, day.choice, hours)))
     page = listing.page(
         base.view.store(),
         looked,
@@ -234,10 +290,11 @@ def head(asked: Asked) -> dict[str, Any]:
 
 
 def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
-    return [_day(day, n, base.state.pending) for day, n in zip(base.days, parts, strict=True)]
+    return [_day(base, day, n) for day, n in zip(base.days, parts, strict=True)]
 
 
-def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
+def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
+    pending = base.state.pending
     return {
         "day": str(day.choice.day),
         "layer": day.choice.layer,
@@ -247,6 +304,7 @@ def _day(day: Day, n: int | None, pending: Mapping[str, int]) -> dict[str, Any]:
         "published_at": instant(day.publication.at) if day.publication is not None else None,
         "n": n,
         "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
+        "coverage": coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now),
         "reason": day.reason,
     }
 
@@ -271,7 +329,8 @@ def maybe(when: datetime | None) -> str | None:
     return instant(when) if when is not None else None
 
 
-def _hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
+def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
+    """Of these hours those to look into for ids: live, an hour that has none is known."""
     live = base.state.live
     if choice.epoch is not None and live is not None and live.epoch.epoch == choice.epoch:
         return [hour for hour in hours if hour in live.hours]

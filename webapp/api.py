@@ -1,7 +1,6 @@
 """The HTTP API, version 1: the same filter for every number, as JSON or CSV."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -9,8 +8,8 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
-from webapp import answers, differences, query, rejected, tables, trends
-from webapp.serving import Serving, serving
+from webapp import answers, bundles, differences, query, rejected, tables, trends
+from webapp.serving import Serving, answered, serving
 from webapp.texts import look_up
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -34,6 +33,19 @@ def trend() -> Response:
 def posts() -> Response:
     """The ids behind a number, with `texts=1` their texts too."""
     return _respond(query.POSTS, answers.posts, tables.posts)
+
+
+@blueprint.get("/bundle")
+def bundle() -> Response:
+    """The answer of `share` as an evidence bundle."""
+    here = serving()
+    asked, base = ask(here, query.BUNDLE)
+    name, content = bundles.bundle(asked, base, here.topic)
+    response = Response(content, mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["X-At"] = base.token
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/why/<path:key>", merge_slashes=False)
@@ -128,10 +140,7 @@ def _revalidated(response: Response) -> Response:
 
 def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, answers.Basis]:
     """The question of the present request, and what it is answered from: one state, taken once."""
-    now = to.clock()
-    state = to.view.state()
-    asked = query.parse(request.args, allowed, to.names.known(to.view.keys), state.days, now)
-    return asked, answers.basis(to.view, asked, state, now, partial(look_up, to.archive))
+    return answered(to, allowed, request.args)
 
 
 def explained(key: str) -> Answer:

@@ -151,6 +151,13 @@ def here(given: Mapping[str, str], **changes: Any) -> str:
 
 
 @blueprint.app_template_global()
+def bundled(given: Mapping[str, str], at: str) -> dict[str, str]:
+    """The parameters of the bundle of what the dashboard shows now, in the state that it shows."""
+    kept = {name: value for name, value in given.items() if name in query.BUNDLE and name != "as_of"}
+    return {**kept, "at": at}
+
+
+@blueprint.app_template_global()
 def page_url(given: Mapping[str, str], **changes: Any) -> str:
     """The address of another page of the present list of posts."""
     return url_for("pages.posts", **{**given, **changes})
@@ -195,6 +202,18 @@ def count(n: int | None) -> str:
 def percent(part: float | None) -> str:
     """A share as a percentage."""
     return "–" if part is None else f"{part:.1%}"
+
+
+@blueprint.app_template_filter()
+def spread(interval: tuple[float, float]) -> str:
+    """An interval of a share as percentages."""
+    return f"{interval[0] * 100:.1f}–{interval[1]:.1%}"
+
+
+@blueprint.app_template_filter()
+def points(change: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{change * 100:+.1f}"
 
 
 def _given(asked: query.Asked) -> dict[str, str | None]:

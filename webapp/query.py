@@ -31,6 +31,7 @@ COMMON = frozenset(
     {"from", "to", "category", "brand", "source", "lang", "kind", "reposts", "as_of", "at", "format"},
 )
 SHARE = COMMON | {"by"}
+BUNDLE = SHARE - {"format"}
 TREND = COMMON | {"by", "grain", "last"}
 POSTS = COMMON | {"limit", "after", "next", "period", "texts"}
 

@@ -1,15 +1,19 @@
-"""What the routes need of the application: the view, the names, the clock."""
+"""What the routes need of the application: the view, the names, the clock; and how a question meets them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
+from werkzeug.datastructures import MultiDict
 
 from drinkstream.lookup import Records
+from webapp import answers, query
 from webapp.pending import Pending
+from webapp.texts import look_up
 from webapp.view import View
 from webapp.vocabulary import Names
 
@@ -38,3 +42,11 @@ class Serving:
 def serving(app: Flask | None = None) -> Serving:
     """That of this application, by default the one whose request this is."""
     return cast(Serving, (app or current_app).extensions[_NAME])
+
+
+def answered(to: Serving, allowed: frozenset[str], given: MultiDict[str, str]) -> tuple[query.Asked, answers.Basis]:
+    """The question in these parameters, and what it is answered from: one state, taken once."""
+    now = to.clock()
+    state = to.view.state()
+    asked = query.parse(given, allowed, to.names.known(to.view.keys), state.days, now)
+    return asked, answers.basis(to.view, asked, state, now, partial(look_up, to.archive))

@@ -9,13 +9,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def share(answer: dict[str, Any]) -> str:
-    """One row for each category or brand, the denominator beside it."""
+    """One row for each category or brand, the denominator beside it, and how certain its share is."""
+    names = ("category", "brand", "n", "total", "share", "mix", "reposts")
+    certain = ("low", "high", "low_base", "change", "change_low", "change_high", "within_noise", "covered")
     return _text(
-        ("from", "to", "category", "brand", "n", "total", "share", "mix", "reposts"),
+        ("from", "to", *names, *certain),
         (
             (
                 answer["from"], answer["to"], row["category"], row["brand"],
                 row["n"], answer["total"], row["share"], row["mix"], answer["reposts"],
+                *(row["interval"] or (None, None)), _word(answer["low_base"]),
+                row["change"], *(row["change_interval"] or (None, None)), _word(row["within_noise"]),
+                answer["coverage"]["share"],
             )
             for row in answer["shares"]
         ),
@@ -25,10 +30,10 @@ def share(answer: dict[str, Any]) -> str:
 def trend(answer: dict[str, Any]) -> str:
     """One row for each period and series; the periods of a missing day have no n."""
     return _text(
-        ("period", "category", "brand", "n", "total", "share", "reposts"),
+        ("period", "category", "brand", "n", "total", "share", "reposts", "covered"),
         (
             (period, one["category"], one["brand"], one["n"][at], answer["totals"][at], one["share"][at],
-             answer["reposts"])
+             answer["reposts"], answer["covered"][at])
             for at, period in enumerate(answer["periods"])
             for one in answer["series"]
         ),
@@ -46,7 +51,14 @@ def posts(answer: dict[str, Any]) -> str:
 def days(answer: dict[str, Any]) -> str:
     """One row for each day."""
     names = ("day", "layer", "n", "pending", "run", "epoch", "meaning", "seq", "published_at", "by", "why", "reason")
-    return _text(names, ([row[name] for name in names] for row in answer["days"]))
+    feeds = ("share", "received", "undelivered", "gaps")
+    return _text(
+        (*names, "covered", *feeds[1:]),
+        (
+            [*(row[name] for name in names), *((row["coverage"] or {}).get(name) for name in feeds)]
+            for row in answer["days"]
+        ),
+    )
 
 
 def reconciliation(answer: dict[str, Any]) -> str:
@@ -104,6 +116,10 @@ def _text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     out.writerow(header)
     out.writerows([_cell(value) for value in row] for row in rows)
     return written.getvalue()
+
+
+def _word(truth: bool | None) -> str | None:
+    return None if truth is None else "yes" if truth else "no"
 
 
 def _cell(value: Any) -> Any:

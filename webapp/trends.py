@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drinkstream import coverage
+from drinkstream.errors import UnavailableError
 from drinkstream.share import shares
 from webapp.answers import Basis, day_rows, freshness, head, quiet_since
 from webapp.counts import Columns, Counts, columns, totals
@@ -33,6 +35,7 @@ def trend(asked: Asked, base: Basis) -> dict[str, Any]:
         "days": day_rows(base, parts),
         "periods": [_period(asked, row * step) for row in rows],
         "totals": divisors,
+        "covered": _covered(asked, base, rows, step),
         "series": [
             _series(asked, value, [int(cells[row, place]) if known[row] else None for row in rows], divisors)
             for place, value in enumerate(table.values)
@@ -86,6 +89,22 @@ def _known(asked: Asked, base: Basis, wholes: NDArray[np.int64], step: int) -> l
         for place, day in enumerate(base.days)
         for row in range(place * per_day, (place + 1) * per_day)
     ]
+
+
+def _covered(asked: Asked, base: Basis, rows: range, step: int) -> list[float | None]:
+    """For each period the part of it that the feeds were connected; None where that is not known."""
+    if asked.grain == "day":
+        found = [coverage.of_day(day, feeds, base.now) for day, feeds in base.feeds.items()]
+        return [None if one is None else one["share"] for one in found]
+    parts: list[float | None] = []
+    for day, feeds in base.feeds.items():
+        try:
+            minutes = base.view.feed_minutes(base.state, day) if feeds else []
+        except UnavailableError:
+            # the answer says itself that the store is away; the numbers are in memory, these are not
+            feeds = []
+        parts += coverage.by_period(day, feeds, minutes if feeds else [], step, base.now)
+    return [parts[row] if row < len(parts) else None for row in rows]
 
 
 def _series(asked: Asked, value: str, n: list[int | None], divisors: list[int | None]) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from time import monotonic
 from typing import TypeVar
 
 from drinkstream.cells import ANY
+from drinkstream.coverage import Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
+from webapp.feeds import Feeds, Told
 from webapp.live import Live, Store, Tail, hours_of
 from webapp.worker import Worker
 
@@ -45,7 +47,8 @@ class State:
     """All that a request may know. Never changed once made, and handed to a request once.
 
     `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
-    read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run.
+    read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run, what
+    the `feeds` told by day.
     """
 
     log: tuple[Publication, ...]
@@ -58,6 +61,7 @@ class State:
     failing: str | None = None
     days: tuple[date, ...] = ()
     pending: Mapping[str, int] = field(default_factory=dict)
+    feeds: Feeds = field(default_factory=dict)
 
     def at(self, token: str | None, as_of: datetime | None) -> tuple[Snapshot, str]:
         """The snapshot that a request asks about, and its token. Raises BadInputError for a token of elsewhere."""
@@ -113,6 +117,7 @@ class View:
         self._minutes: OrderedDict[str, Counts] = OrderedDict()
         self._superseded: OrderedDict[str, RunCounts] = OrderedDict()
         self._cache_lock = Lock()
+        self._feeds = Told()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -155,7 +160,9 @@ class View:
         token = self._state.token if same and self._state is not None else now.token
         counted = {day for day, counts in live.days.items() if len(counts.n)} if live is not None else set()
         days = tuple(sorted(now.publications.keys() | counted))
-        return State(log, {row.epoch: row for row in rows}, live, runs, now, token, read_at, None, days, self.pending)
+        feeds = self._feeds.days(store, days, read_at)
+        known_epochs = {row.epoch: row for row in rows}
+        return State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds)
 
     def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
         if current is None:
@@ -195,10 +202,7 @@ class View:
     def day(self, state: State, choice: Choice) -> tuple[Counts | None, str | None]:
         """The counts of a day from the one layer that answers for it (None: none does), and their meaning version."""
         if choice.run is not None:
-            run_id = choice.run
-            known = state.runs.get(run_id) or self._cached(
-                self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
-            )
+            known = self._known(state, choice, choice.run)
             if known.run is not None and known.run.status == "dropped":
                 # its rows are gone: not known any more, which is not none
                 return None, known.run.meaning
@@ -209,6 +213,10 @@ class View:
                 return state.live.days.get(choice.day, EMPTY), meaning
             return self._retired(choice.epoch, choice.day), meaning
         return None, None
+
+    def run(self, state: State, choice: Choice) -> Run | None:
+        """The row of the run that answers for a day; None where it is gone, or no run answers."""
+        return self._known(state, choice, choice.run).run if choice.run is not None else None
 
     def minutes(self, state: State, choice: Choice) -> Counts | None:
         """The counts of a day's minutes from the one layer that answers for it; None where none does."""
@@ -223,6 +231,15 @@ class View:
                 return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
             return self._retired(choice.epoch, choice.day)
         return None
+
+    def feed_minutes(self, state: State, day: date) -> list[Minute]:
+        """What the feeds told of each minute of a day. Raises UnavailableError where the store is needed and away."""
+        return self._feeds.minutes(self.store(), day, state.feeds.get(day, ()))
+
+    def _known(self, state: State, choice: Choice, run_id: str) -> RunCounts:
+        return state.runs.get(run_id) or self._cached(
+            self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
+        )
 
     def _retired(self, epoch: str, day: date) -> Counts:
         return self._cached(

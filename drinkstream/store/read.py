@@ -12,6 +12,7 @@ from cassandra.cluster import NoHostAvailable, Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from drinkstream.cells import size, union, unpack
+from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Cause, Reconciliation
@@ -165,6 +166,35 @@ class Reader:
                 unpack(row.only_batch),
                 unpack(row.only_speed),
             )
+
+    def coverage_minutes(self, day: date) -> list[Minute]:
+        """What the feeds said of each minute of a day, by source and minute."""
+        query = (
+            "SELECT source, minute, place, connected_ms, received, limits, undelivered, gaps "
+            "FROM coverage_minutes_v1 WHERE day = ?"
+        )
+        return [Minute(row.source, _utc(row.minute), *row[2:]) for row in self._rows(query, day)]
+
+    def coverage_days(self, months: Iterable[str]) -> list[Covered]:
+        """The same by day of these months ('YYYY-MM') and source, summed, in their order."""
+        query = (
+            "SELECT day, source, connected_ms, received, limits, undelivered, gaps, until "
+            "FROM coverage_days_v1 WHERE month = ?"
+        )
+        rows = (row for month in months for row in self._rows(query, month))
+        return [
+            Covered(
+                row.day.date(),
+                row.source,
+                row.connected_ms,
+                row.received,
+                row.limits,
+                row.undelivered,
+                row.gaps,
+                _utc(row.until),
+            )
+            for row in rows
+        ]
 
     # -- the numbers -------------------------------------------------------------------------------------------------
 

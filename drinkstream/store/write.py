@@ -12,6 +12,7 @@ from cassandra.cluster import Session
 from cassandra.query import BatchStatement, BatchType
 
 from drinkstream.cells import pack
+from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Reconciliation
@@ -169,6 +170,26 @@ class Writer:
     def epoch(self, epoch: str, **columns: Any) -> None:
         """Writes columns of an epoch's row; mappings are stored as JSON."""
         self._insert("epochs_v1", {"stream": "posts", "epoch": epoch, **columns})
+
+    # -- what the feeds say -------------------------------------------------------------------------------------------
+
+    def coverage_minutes(self, minutes: Iterable[Minute]) -> None:
+        """Writes what status lines say of minutes. A line written again writes the same row."""
+        insert = self._prepare(
+            "INSERT INTO coverage_minutes_v1 "
+            "(day, source, minute, place, connected_ms, received, limits, undelivered, gaps) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+        flight = _Flight(self._session)
+        for one in minutes:
+            counts = one.connected_ms, one.received, one.limits, one.undelivered, one.gaps
+            flight.send(insert.bind((one.day, one.source, one.minute, one.place, *counts)))
+        flight.land()
+
+    def coverage_day(self, one: Covered) -> None:
+        """Writes a source's day, in place of what was written for it before."""
+        columns = {name: getattr(one, name) for name in Covered.__slots__}
+        self._insert("coverage_days_v1", {"month": str(one.day)[:7], **columns})
 
     # -- runs and publications ----------------------------------------------------------------------------------------
 

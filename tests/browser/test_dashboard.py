@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from drinkstream.bundle import unpack
 from tests.browser.conftest import CHROMIUM, Open, Site
 from tests.lib.programs import until
 
@@ -60,12 +61,21 @@ def shown(page: Page, by: str) -> list[tuple[str, str, str, str]]:
     return [tuple(" ".join(cell.inner_text().split()) for cell in row.locator("th, td").all()) for row in rows]
 
 
+def certain(row: dict[str, Any]) -> str:
+    """What stands below a share: its interval and, where the days before can be answered, its change."""
+    low, high = row["interval"]
+    said = f"{low * 100:.1f}–{high:.1%}"
+    if row["change"] is None:
+        return said
+    return f"{said} {row['change'] * 100:+.1f}{' noise' if row['within_noise'] else ''}"
+
+
 def expected(answer: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return [
         (
             row[answer["by"]],
             f"{row['n']:,}",
-            f"{row['share']:.1%} of {answer['total']:,}",
+            f"{row['share']:.1%} of {answer['total']:,} {certain(row)}",
             f"{row['mix']:.1%} of {answer['mix_total']:,}",
         )
         for row in answer["shares"]
@@ -119,6 +129,25 @@ def test_the_trend_shows_a_hole_as_a_hole(site: Site, open_page: Open) -> None:
     page.get_by_text("Days as a table").click()
     row = page.locator("table.days tr.missing").first
     assert row.inner_text().split("\t")[:3] == [missing[0], " missing", "–"]
+
+
+def test_the_days_say_how_much_of_them_was_covered_and_the_answer_comes_with_its_evidence(
+    site: Site, open_page: Open
+) -> None:
+    """What a feed told, or that nobody knows; the button hands out the bundle of what is shown."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day"))
+    page.get_by_text("Days as a table").click()
+    covered = [row.inner_text().split("\t")[4] for row in page.locator("table.days tbody tr").all()]
+    assert set(covered[:17]) == {"75.0%"}
+    assert set(covered[17:]) == {"unknown"}
+    expect(page.locator("#coverage")).to_have_text(
+        re.compile(r"feeds connected 75\.0% of the time, not known of \d+ days")
+    )
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Evidence bundle").click()
+    parts = unpack(download.value.path().read_bytes())
+    expected_answer = api(site, f"share?{settled_range(site)}")
+    assert json.loads(parts["answer.json"])["shares"] == expected_answer["shares"]
 
 
 def test_new_posts_appear_without_a_reload(site: Site, open_page: Open) -> None:

@@ -29,4 +29,5 @@ def test_every_parameter_is_described() -> None:
         "share": query.SHARE - query.COMMON,
         "trend": query.TREND - query.COMMON,
         "posts": query.POSTS - query.COMMON,
+        "bundle": query.BUNDLE - query.COMMON,
     }

@@ -14,6 +14,7 @@ from cassandra.cluster import Session
 from kafka import KafkaProducer
 
 from drinkstream.archive import Archive
+from drinkstream.bundle import cells_of_part, pack, unpack
 from drinkstream.errors import UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.merge import Publication
@@ -153,9 +154,51 @@ def by_id(cells: Mapping[oracle.Cell, set[str]]) -> dict[str, set[oracle.Cell]]:
     return found
 
 
-def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand) -> None:
+def evidence(stand: Stand, folder: Path) -> None:
+    """The day's bundle, made by the command, holds on an installation that has the archive and nothing else: what Spark
+    counted, plain Python counts again from the records. A changed one is refused, by the name of its part."""
+    bundle, bad = folder / "evidence.zip", folder / "bad.zip"
+    range_ = ["--from", str(DAY), "--to", str(DAY)]
+    made = command(stand.settings, "bundle", *range_, "--reposts", "include", "--out", str(bundle))
+    assert made.returncode == 0, made.stderr
+    elsewhere = stand.settings.model_copy(
+        update={
+            "home": folder / "elsewhere",
+            "archive_uri": stand.settings.archive,
+            "cassandra_port": 1,
+            "kafka_port": 1,
+            "cassandra_password": None,
+            "cassandra_reader_password": None,
+        }
+    )
+    verified = command(elsewhere, "verify", str(bundle))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.splitlines()[-1] == made.stdout.splitlines()[-1]
+
+    parts = unpack(bundle.read_bytes())
+    ids = {one for cell in cells_of_part("ids", parts[f"ids/{DAY}.jsonl"]).values() for one in cell}
+    assert ids == set(by_id(oracle.batch(stand.sent, TEXTS.get)))
+    bad.write_bytes(bundle.read_bytes().replace(b"RECIPE.md", b"RECIPE.MD"))
+    refused = command(elsewhere, "verify", str(bad))
+    assert (refused.returncode, "IntegrityError: RECIPE.md: named in the manifest" in refused.stderr) == (6, True)
+    forged = {**parts, f"ids/{DAY}.jsonl": parts[f"ids/{DAY}.jsonl"].replace(f'"{min(ids)}"'.encode(), b'"1"')}
+    bad.write_bytes(pack(forged))
+    refused = command(elsewhere, "verify", str(bad))
+    assert (refused.returncode, f"{DAY} x:{min(ids)} counts only here" in refused.stdout) == (6, True), refused
+
+
+def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `drinkstream` with these arguments says."""
+    line = [sys.executable, "-m", "drinkstream.cli", *arguments]
+    return subprocess.run(
+        line, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand, tmp_path: Path) -> None:
     """Each post's cells in run and epoch are the oracle's, the rules explain them, and its records lie where Kafka put
-    them. What comes after the run is said to change the next one. The web shows the texts that were sent."""
+    them. What comes after the run is said to change the next one. The web shows the texts that were sent. The day's
+    evidence bundle holds elsewhere, and no longer once it was changed."""
     stand.send(*lines())
     stand.count_live()
     stand.archive()
@@ -183,6 +226,7 @@ def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand) 
     assert said == {key: texts[key] for key in said}
     assert set(said) == {f"x:{one}" for one in batch}
 
+    evidence(stand, tmp_path)
     gone = next(n for n in range(40) if f"x:{post_id(n)}" in said)
     stand.send(delete(gone))
     stand.archive()

@@ -120,7 +120,8 @@ def test_each_minute_says_what_came_in_it(feed: Feed, kafka: RecordingProducer, 
     def minute(at: str, minute: int, connected_s: float, **received: int) -> dict[str, object]:
         named = {kind.replace("__", "."): n for kind, n in received.items()}
         start = f"2026-03-04T12:{minute:02}:00.000Z"
-        return told("minute", at, minute=start, connected_s=connected_s, received=named)
+        none = {"limits": 0, "undelivered": 0, "gaps": 0}
+        return told("minute", at, minute=start, connected_s=connected_s, received=named, **none)
 
     assert kafka.status() == [
         told("connect", "00:30.000", attempt=1),
@@ -141,6 +142,30 @@ def test_a_limit_notice_is_told_at_once(feed: Feed, kafka: RecordingProducer) ->
     told = {"source": "x", "via": "replay", "kind": "limit", "at": "2026-03-04T12:00:00.000Z"}
     assert kafka.status() == [{**told, "track": 1234}, told]
     assert dict(feed.received) == {"notice": 2}
+
+
+def test_a_minute_says_how_many_posts_were_kept_back_and_how_many_gaps_were_told(
+    feed: Feed, kafka: RecordingProducer, clock: Clock
+) -> None:
+    """X counts from the start of each connection, so what the count grew by is new; an older count is none."""
+    feed.connected()
+    for track in (10, 25, 20):
+        feed.line(b'{"limit":{"track":%d}}' % track)
+    clock.now = NOON + 60_000
+    feed.line(b'{"limit":{"track":27}}')
+    feed.disconnected(reason="reset")
+    feed.status("gap", reason="disconnected")
+    feed.connected()
+    feed.line(b'{"limit":{"track":4}}')
+    feed.line(b'{"limit":{"track":"many"}}')
+    clock.now = NOON + 180_000
+    feed.tick()
+    minutes = [line for line in kafka.status() if line["kind"] == "minute"]
+    assert [(line["limits"], line["undelivered"], line["gaps"]) for line in minutes] == [
+        (3, 25, 0),
+        (3, 6, 1),
+        (0, 0, 0),
+    ]
 
 
 def test_status_lines_have_no_key(feed: Feed, kafka: RecordingProducer) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from drinkstream.cells import Level
 from drinkstream.errors import BadInputError
-from drinkstream.share import Filter, Point, Share, Shares, Total, count, kinds, shares, trend
+from drinkstream.share import By, Filter, Point, Share, Shares, Total, concerns, count, kinds, shares, trend
 
 
 def totals(period: str, kind: str, lang: str, **levels: int) -> list[Total]:
@@ -50,6 +51,20 @@ def test_a_filter_on_the_dimension_itself_only_selects_rows():
     assert shares(DAY, "category", Filter(category="tea", kinds=PLAIN.kinds)) == Shares(
         10, (Share("tea", None, 5, 0.5, 5 / 12),)
     )
+
+
+@pytest.mark.parametrize("by", ["category", "brand"])
+@pytest.mark.parametrize(
+    "narrowed", [PLAIN, Filter(brand="starbucks"), Filter(category="coffee"), Filter("tea", "costa")]
+)
+def test_the_levels_that_an_answer_reads_give_it_without_the_others(by: By, narrowed: Filter):
+    """Each of them is needed: without it the answer is another one."""
+    read = [total for total in DAY if concerns(by, narrowed, Level(total.category, total.brand))]
+    assert shares(read, by, narrowed) == shares(DAY, by, narrowed)
+    if narrowed == PLAIN:
+        for total in read:
+            assert shares([other for other in read if other != total], by, narrowed) != shares(DAY, by, narrowed)
+    assert len(read) < len(DAY)
 
 
 def test_reposts_are_left_out_unless_asked_for_and_a_kind_overrides_them():

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from drinkstream.cells import levels, pack
+from drinkstream.coverage import Covered, Minute, summed
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication, Snapshot
 from drinkstream.reconcile import Attributed, Reconciliation
@@ -53,6 +54,7 @@ class Store:
     lives: dict[str, Posts] = field(default_factory=dict)
     ended: list[Batch] = field(default_factory=list)
     compared: dict[str, tuple[Reconciliation, list[Attributed]]] = field(default_factory=dict)
+    feeds: list[Minute] = field(default_factory=list)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
     rejected: dict[str, list[Rejection]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -110,9 +112,9 @@ class Store:
         self._here(f"batch_counts {run_id}")
         return _counts(_within(self.runs[run_id], hours), categories)
 
-    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str) -> Iterator[CellIds]:
+    def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"batch_ids {run_id}")
-        yield from (c for c in _within(self.runs[run_id], hours) if (c.category, c.brand) == (category, brand))
+        yield from _of_level(_within(self.runs[run_id], hours), category, brand)
 
     def speed_hours(self, epoch: str) -> frozenset[str]:
         self._here("speed_hours")
@@ -124,7 +126,15 @@ class Store:
 
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"speed_ids {epoch}")
-        yield from (c for c in _within(self.lives[epoch], hours) if (c.category, c.brand) == (category, brand))
+        yield from _of_level(_within(self.lives[epoch], hours), category, brand)
+
+    def coverage_days(self, months: Iterable[str]) -> list[Covered]:
+        self._here("coverage_days")
+        return [one for one in summed(self.feeds) if str(one.day)[:7] in set(months)]
+
+    def coverage_minutes(self, day: date) -> list[Minute]:
+        self._here(f"coverage_minutes {day}")
+        return [one for one in self.feeds if one.day == day]
 
     def rejections(self, run_id: str) -> list[Rejection]:
         self._here(f"rejections {run_id}")
@@ -150,6 +160,10 @@ class Store:
 
 def _at(cells: Posts, hour: str, minute: int, categories: Iterable[str]) -> Posts:
     return [cell for cell in cells if cell[:2] == (hour, minute) and cell.category in set(categories)]
+
+
+def _of_level(cells: Posts, category: str, brand: str | None) -> Posts:
+    return [cell for cell in cells if cell.category == category and brand in (None, cell.brand)]
 
 
 def _within(cells: Posts, hours: Sequence[str]) -> Posts:

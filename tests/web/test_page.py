@@ -20,11 +20,14 @@ def rows(page: str, by: str) -> list[str]:
 def test_the_numbers_stand_on_the_page_with_their_denominators(web: Web) -> None:
     page = web.client.get("/?from=2017-09-14&to=2017-09-16").text
     assert rows(page, "category") == [
-        "coffee 3 60.0% of 5 50.0% of 6",
-        "tea 2 40.0% of 5 33.3% of 6",
-        "water 1 20.0% of 5 16.7% of 6",
+        "coffee 3 60.0% of 5 23.1–88.2% 50.0% of 6",
+        "tea 2 40.0% of 5 11.8–76.9% 33.3% of 6",
+        "water 1 20.0% of 5 3.6–62.4% 16.7% of 6",
     ]
-    assert rows(page, "brand") == ["starbucks 2 66.7% of 3 66.7% of 3", "perrier 1 33.3% of 3 33.3% of 3"]
+    assert rows(page, "brand") == [
+        "starbucks 2 66.7% of 3 20.8–93.9% 66.7% of 3",
+        "perrier 1 33.3% of 3 6.1–79.2% 33.3% of 3",
+    ]
     said = text(page)
     assert "5 posts that name any drink, reposts excluded" in said
     assert "1 batch · 1 live · 1 missing days, 2017-09-14 to 2017-09-16 (UTC)" in said
@@ -35,9 +38,9 @@ def test_each_day_says_where_its_numbers_come_from(web: Web) -> None:
     page = web.client.get("/?from=2017-09-14&to=2017-09-16").text
     table = page.split('<table class="days">')[1].split("</tbody>")[0]
     assert [text(row) for row in re.findall(r"<tr class.*?</tr>", table, re.DOTALL)] == [
-        "2017-09-14 batch 3 – 2017-09-15 02:30:00 UTC nightly_share: scheduled run-1 rejected records",
-        "2017-09-15 live 2 – – – e1",
-        "2017-09-16 missing – – – not published, and the live layer cannot answer for it –",
+        "2017-09-14 batch 3 – unknown 2017-09-15 02:30:00 UTC nightly_share: scheduled run-1 rejected records",
+        "2017-09-15 live 2 – unknown – – e1",
+        "2017-09-16 missing – – unknown – not published, and the live layer cannot answer for it –",
     ]
 
 
@@ -78,7 +81,10 @@ def test_a_page_of_nothing_says_that_it_is_missing(web: Web) -> None:
 def test_an_earlier_state_is_called_one(web: Web) -> None:
     page = web.client.get("/?from=2017-09-14&to=2017-09-14&as_of=2017-09-15T03:00:00Z").text
     assert "You see an earlier state, as published at 2017-09-15T03:00:00Z. Show the present" in text(page)
-    assert rows(page, "category") == ["coffee 2 66.7% of 3 50.0% of 4", "tea 2 66.7% of 3 50.0% of 4"]
+    assert rows(page, "category") == [
+        "coffee 2 66.7% of 3 20.8–93.9% 50.0% of 4",
+        "tea 2 66.7% of 3 20.8–93.9% 50.0% of 4",
+    ]
 
 
 def test_what_came_from_outside_is_text_on_the_page(web: Web, store: Store) -> None:
@@ -87,7 +93,7 @@ def test_what_came_from_outside_is_text_on_the_page(web: Web, store: Store) -> N
     store.runs["run-1"] = [cell._replace(brand="<b>x</b>") if cell.brand == "starbucks" else cell for cell in cells]
     page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
     assert "<b>x</b>" not in page
-    assert rows(page, "brand") == ["<b>x</b> 2 100.0% of 2 100.0% of 2"]
+    assert rows(page, "brand") == ["<b>x</b> 2 100.0% of 2 34.2–100.0% 100.0% of 2"]
 
 
 def test_before_the_store_was_reached_the_page_asks_again(web: Web, store: Store, monkeypatch) -> None:

@@ -16,6 +16,7 @@ PUBLISHED = {
     "published_at": "2017-09-15T02:30:00Z",
     "n": 3,
     "pending": None,
+    "coverage": None,
     "reason": None,
 }
 

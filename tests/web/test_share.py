@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from drinkstream.interval import wilson
 from drinkstream.merge import Publication
 from tests.web.conftest import AT, DAY, Store, Web, batch, post
 from tests.web.conftest import LIVE as LIVE_DAY
@@ -16,6 +17,7 @@ PUBLISHED = {
     "published_at": "2017-09-15T02:30:00Z",
     "n": 3,
     "pending": None,
+    "coverage": None,
     "reason": None,
 }
 LIVE = {
@@ -27,6 +29,7 @@ LIVE = {
     "published_at": None,
     "n": 2,
     "pending": None,
+    "coverage": None,
     "reason": None,
 }
 MISSING = {
@@ -38,9 +41,17 @@ MISSING = {
     "published_at": None,
     "n": None,
     "pending": None,
+    "coverage": None,
     "reason": "not published, and the live layer cannot answer for it",
 }
+UNCHANGED = {"change": None, "change_interval": None, "within_noise": None}
+CERTAINTY = {"low_base": True, "confidence": 0.95, "before": None}
+UNCOVERED = {"share": None, "received": None, "limits": None, "undelivered": None, "gaps": None}
 SETTLED = {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None}
+
+
+def certain(n: int, total: int) -> list[float]:
+    return list(wilson(n, total))
 
 
 def rows(answer: dict) -> list[tuple]:
@@ -57,12 +68,38 @@ def test_a_range_over_all_three_layers(web: Web) -> None:
         "by": "category",
         "total": 5,
         "mix_total": 6,
+        **CERTAINTY,
+        "coverage": {**UNCOVERED, "unknown_days": 3},
         "at": AT,
         "days": [PUBLISHED, LIVE, MISSING],
         "shares": [
-            {"category": "coffee", "brand": None, "n": 3, "share": 0.6, "mix": 0.5},
-            {"category": "tea", "brand": None, "n": 2, "share": 0.4, "mix": 2 / 6},
-            {"category": "water", "brand": None, "n": 1, "share": 0.2, "mix": 1 / 6},
+            {
+                "category": "coffee",
+                "brand": None,
+                "n": 3,
+                "share": 0.6,
+                "interval": certain(3, 5),
+                "mix": 0.5,
+                **UNCHANGED,
+            },
+            {
+                "category": "tea",
+                "brand": None,
+                "n": 2,
+                "share": 0.4,
+                "interval": certain(2, 5),
+                "mix": 2 / 6,
+                **UNCHANGED,
+            },
+            {
+                "category": "water",
+                "brand": None,
+                "n": 1,
+                "share": 0.2,
+                "interval": certain(1, 5),
+                "mix": 1 / 6,
+                **UNCHANGED,
+            },
         ],
         "freshness": {
             "until": "2017-09-15T12:34:55Z",
@@ -84,9 +121,21 @@ def test_by_brand_divides_by_the_posts_that_name_any_brand(web: Web) -> None:
         "by": "brand",
         "total": 2,
         "mix_total": 2,
+        **CERTAINTY,
+        "coverage": {**UNCOVERED, "unknown_days": 1},
         "at": AT,
         "days": [{**PUBLISHED, "n": 2}],
-        "shares": [{"category": None, "brand": "starbucks", "n": 2, "share": 1.0, "mix": 1.0}],
+        "shares": [
+            {
+                "category": None,
+                "brand": "starbucks",
+                "n": 2,
+                "share": 1.0,
+                "interval": certain(2, 2),
+                "mix": 1.0,
+                **UNCHANGED,
+            }
+        ],
         "freshness": SETTLED,
     }
 
@@ -171,10 +220,11 @@ def test_an_answer_comes_as_csv(web: Web) -> None:
     response = web.client.get("/api/v1/share?from=2017-09-14&to=2017-09-14&format=csv")
     assert response.mimetype == "text/csv"
     assert response.headers["X-At"] == AT
+    low, high = certain(2, 3)
     assert response.text == (
-        "from,to,category,brand,n,total,share,mix,reposts\r\n"
-        "2017-09-14,2017-09-14,coffee,,2,3,0.6666666666666666,0.5,excluded\r\n"
-        "2017-09-14,2017-09-14,tea,,2,3,0.6666666666666666,0.5,excluded\r\n"
+        "from,to,category,brand,n,total,share,mix,reposts,low,high,low_base,change,change_low,change_high,within_noise,covered\r\n"
+        f"2017-09-14,2017-09-14,coffee,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,,\r\n"
+        f"2017-09-14,2017-09-14,tea,,2,3,0.6666666666666666,0.5,excluded,{low},{high},yes,,,,,\r\n"
     )
 
 

@@ -29,6 +29,7 @@ def test_the_days_with_their_publications(web: Web) -> None:
                 "published_at": "2017-09-15T02:30:00Z",
                 "n": 2,
                 "pending": None,
+                "coverage": None,
                 "reason": None,
                 "seq": 1,
                 "by": "nightly_share",
@@ -43,6 +44,7 @@ def test_the_days_with_their_publications(web: Web) -> None:
                 "published_at": None,
                 "n": 1,
                 "pending": None,
+                "coverage": None,
                 "reason": None,
                 "seq": None,
                 "by": None,
@@ -57,6 +59,7 @@ def test_the_days_with_their_publications(web: Web) -> None:
                 "published_at": None,
                 "n": None,
                 "pending": None,
+                "coverage": None,
                 "reason": "not published, and the live layer cannot answer for it",
                 "seq": None,
                 "by": None,
@@ -86,8 +89,8 @@ def test_text_that_looks_like_a_formula_stays_text_in_a_spreadsheet(web: Web, st
     store.log.append(Publication(DAY, 2, "run-1", datetime(2017, 9, 15, 9, tzinfo=UTC), "@ops", '=HYPERLINK("x","y")'))
     response = web.client.get("/api/v1/days?from=2017-09-14&to=2017-09-14&format=csv")
     assert response.text == (
-        "day,layer,n,pending,run,epoch,meaning,seq,published_at,by,why,reason\r\n"
-        '2017-09-14,batch,3,,run-1,,m1,2,2017-09-15T09:00:00Z,\'@ops,"\'=HYPERLINK(""x"",""y"")",\r\n'
+        "day,layer,n,pending,run,epoch,meaning,seq,published_at,by,why,reason,covered,received,undelivered,gaps\r\n"
+        '2017-09-14,batch,3,,run-1,,m1,2,2017-09-15T09:00:00Z,\'@ops,"\'=HYPERLINK(""x"",""y"")",,,,,\r\n'
     )
 
 

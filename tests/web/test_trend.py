@@ -28,6 +28,7 @@ def test_by_day_a_missing_day_is_null_and_never_zero(web: Web) -> None:
         "at": AT,
         "periods": ["2017-09-13", "2017-09-14", "2017-09-15", "2017-09-16"],
         "totals": [0, 3, 2, None],
+        "covered": [None, None, None, None],
         "series": [
             {"category": "coffee", "brand": None, "n": [0, 2, 1, None], "share": [None, 2 / 3, 0.5, None]},
             {"category": "tea", "brand": None, "n": [0, 2, 0, None], "share": [None, 2 / 3, 0.0, None]},
@@ -117,10 +118,10 @@ def test_the_sum_over_the_periods_is_the_share_s_count(web: Web) -> None:
 def test_a_trend_comes_as_csv(web: Web) -> None:
     response = web.client.get("/api/v1/trend?from=2017-09-14&to=2017-09-16&category=coffee&format=csv")
     assert response.text == (
-        "period,category,brand,n,total,share,reposts\r\n"
-        "2017-09-14,coffee,,2,3,0.6666666666666666,excluded\r\n"
-        "2017-09-15,coffee,,1,2,0.5,excluded\r\n"
-        "2017-09-16,coffee,,,,,excluded\r\n"
+        "period,category,brand,n,total,share,reposts,covered\r\n"
+        "2017-09-14,coffee,,2,3,0.6666666666666666,excluded,\r\n"
+        "2017-09-15,coffee,,1,2,0.5,excluded,\r\n"
+        "2017-09-16,coffee,,,,,excluded,\r\n"
     )
 
 

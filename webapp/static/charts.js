@@ -109,7 +109,9 @@ export function drawLines(place, answer, measure, open) {
           .map((one) => [one.n[at], one[answer.by]])
           .sort((a, b) => b[0] - a[0])
           .map(([n, name]) => `${name}: ${n.toLocaleString("en")}${whole ? ` (${((100 * n) / whole).toFixed(1)}% of ${whole.toLocaleString("en")})` : ""}`);
-        return [`${answer.periods[at].replace("T", " ").replace("Z", "")} (UTC)`, ...lines.slice(0, 14)].join("\n");
+        const covered = answer.covered[at];
+        if (covered !== null && covered < 0.995) lines.splice(14, lines.length, `feeds connected ${Math.round(100 * covered)}% of the time`);
+        return [`${answer.periods[at].replace("T", " ").replace("Z", "")} (UTC)`, ...lines.slice(0, 15)].join("\n");
       },
     },
     xAxis: { type: "time", axisLabel: { color: css("--muted"), hideOverlap: true }, axisLine: { lineStyle: { color: css("--line") } } },
@@ -128,7 +130,7 @@ export function drawLines(place, answer, measure, open) {
   opensPoints(place, answer, measure, open);
 }
 
-// Grey bands over the periods that no layer can answer for.
+// Grey bands over the periods that no layer can answer for, fainter ones where no feed was connected.
 function holes(answer) {
   const step = { day: 86400000, hour: 3600000, minute: 60000 }[answer.grain];
   const bands = [];
@@ -140,7 +142,10 @@ function holes(answer) {
     if (total !== null) {
       // a day that is not over yet has fewer posts, which is no fall
       const running = answer.grain !== "minute" && began <= Date.now() && Date.now() < began + step;
-      if (running) bands.push([{ xAxis: start, name: "so far", itemStyle: { opacity: 0.1 } }, { xAxis: start + step }]);
+      if (answer.covered[at] === 0) {
+        if (last && last[0].name === "no feed" && last[1].xAxis === start) last[1].xAxis = start + step;
+        else bands.push([{ xAxis: start, name: "no feed", itemStyle: { opacity: 0.15 } }, { xAxis: start + step }]);
+      } else if (running) bands.push([{ xAxis: start, name: "so far", itemStyle: { opacity: 0.1 } }, { xAxis: start + step }]);
     } else if (last && last[0].name === "missing" && last[1].xAxis === start) last[1].xAxis = start + step;
     else bands.push([{ xAxis: start, name: "missing" }, { xAxis: start + step }]);
   });

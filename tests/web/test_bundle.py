@@ -1,0 +1,327 @@
+"""The evidence bundle over HTTP, and what another installation makes of it: with the same archive, and with another."""
+
+import html
+import json
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+
+from drinkstream import bundle as made
+from drinkstream import meaning
+from drinkstream.archive import Archive
+from drinkstream.bundle import unpack, whole
+from drinkstream.cells import pack
+from drinkstream.cli import cli
+from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.settings import Settings
+from drinkstream.store.read import CellIds, Run
+from drinkstream.verify import verify
+from tests.lib import oracle
+from tests.lib.archived import archive, row
+from tests.lib.planted import COFFEE, MORNING_MS, PEPSI, TEA, TEXTS, delete, post_id, tweet
+from tests.web.conftest import AT, Store, Web
+from webapp import create_app
+from webapp.bundles import of_parameters
+from webapp.serving import serving
+
+DAY = "from=2017-09-14&to=2017-09-14"
+PAST_MS = MORNING_MS + 86_400_000
+PLAIN = "nothing to see here, move along"
+A, B, C, D, E, F = (post_id(n) for n in range(6))
+EDITED = str(int(C) + 1000)
+LINES = [
+    (A, tweet(A, COFFEE)),
+    (B, tweet(B, TEA)),
+    (A, tweet(A, COFFEE)),
+    (C, tweet(C, COFFEE)),
+    (C, tweet(EDITED, TEA, C)),
+    (D, tweet(D, COFFEE)),
+    (D, delete(D)),
+    (E, tweet(E, PEPSI)),
+    (F, tweet(F, PLAIN)),
+]
+"""Coffee twice over; tea; coffee edited to tea; a coffee deleted; Pepsi; nothing."""
+LATER = [(B, delete(B)), (A, tweet(str(int(A) + 1000), PLAIN, A)), (post_id(9), tweet(post_id(9), COFFEE))]
+"""What comes after the run: a delete, an edit, a late post."""
+
+
+def rows(lines: list[tuple[str, bytes]], first: int = 0) -> list[dict[str, object]]:
+    """The archive's rows of lines, one millisecond apart."""
+    return [
+        row(first + at, key=f"x:{ident}", value=value, append_ts=(PAST_MS + first + at) * 1000, event_ms=MORNING_MS)
+        for at, (ident, value) in enumerate(lines)
+    ]
+
+
+class Published(Store):
+    """A store whose run counted the archive's lines by the installed rules, or by others."""
+
+    meaning: str = meaning.version()
+
+    def run(self, day: date, run_id: str) -> Run | None:
+        found = super().run(day, run_id)
+        return found and replace(found, meaning=self.meaning, position={"c1/posts/0": len(LINES)}, archive_version=1)
+
+    def pending(self, counted: object) -> dict[str, int]:
+        del counted
+        return {}
+
+
+def counted(label: oracle.Label) -> list[CellIds]:
+    records = [oracle.Record(value, "x", PAST_MS + at, 0, at) for at, (_, value) in enumerate(LINES)]
+    return [
+        CellIds(f"{day}T{minute[:2]}", int(minute[3:]), category, brand, source, kind, lang, (pack(ids),))
+        for (day, minute, source, category, brand, kind, lang), ids in oracle.batch(records, label).items()
+    ]
+
+
+@pytest.fixture
+def store(store: Store) -> Store:
+    """The published day as the oracle counts the lines; the live day as ever."""
+    lives, log, epochs = store.lives, store.log, store.rows
+    return Published(log=log, rows=epochs, runs={"run-1": counted(TEXTS.get)}, lives=lives, ended=store.ended)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Archive:
+    """The archive of another installation: the same records, and some that came later."""
+    return archive(tmp_path / "archive", rows(LINES), rows(LATER, len(LINES)))
+
+
+def parts_of(client: FlaskClient, question: str) -> dict[str, bytes]:
+    response = client.get(f"/api/v1/bundle?{question}")
+    assert (response.status_code, response.mimetype) == (200, "application/zip"), response.text
+    return unpack(response.data)
+
+
+def test_an_answer_comes_with_its_ids_runs_rules_and_recipe(web: Web) -> None:
+    response = web.client.get(f"/api/v1/bundle?{DAY}")
+    parts = unpack(response.data)
+    assert re.fullmatch(
+        rf'attachment; filename="drinkstream-2017-09-14-2017-09-14-{whole(parts)[:12]}\.zip"',
+        response.headers["Content-Disposition"],
+    )
+    assert response.headers["X-At"] == AT
+    assert {name for name in parts if not name.startswith("rules/")} == {
+        "question.json", "answer.json", "runs.json", "ids/2017-09-14.jsonl", "RECIPE.md",
+    }  # fmt: skip
+    assert json.loads(parts["answer.json"]) == web.get(f"share?{DAY}")
+    assert json.loads(parts["question.json"]) == {
+        "from": "2017-09-14",
+        "to": "2017-09-14",
+        "by": "category",
+        "category": None,
+        "brand": None,
+        "source": None,
+        "lang": None,
+        "kinds": ["original", "quote", "reply"],
+        "as_of": None,
+        "at": AT,
+        "topic": "posts",
+    }
+    (day,) = json.loads(parts["runs.json"])
+    assert (day["layer"], day["final"], day["publication"]["seq"]) == ("batch", True, 1)
+    assert (day["run"]["run_id"], day["run"]["position"]) == ("run-1", {"c1/posts/0": 9})
+    assert "| 2017-09-14 | batch | run-1 |" in parts["RECIPE.md"].decode()
+    cells = [json.loads(line) for line in parts["ids/2017-09-14.jsonl"].splitlines()]
+    assert cells == [
+        ["2017-09-14T08:00Z", "*", "", "x", "original", "en", [A, B, C, E]],
+        ["2017-09-14T08:00Z", "coffee", "", "x", "original", "en", [A]],
+        ["2017-09-14T08:00Z", "soda", "", "x", "original", "en", [E]],
+        ["2017-09-14T08:00Z", "tea", "", "x", "original", "en", [B, C]],
+    ]
+
+
+def test_no_text_of_a_post_is_in_it(web: Web, other: Archive) -> None:
+    del other
+    parts = parts_of(web.client, "from=2017-09-14&to=2017-09-15")
+    everything = b"".join(parts.values())
+    assert [text for text in TEXTS if text.encode() in everything] == []
+
+
+def test_the_same_answer_gives_the_same_bytes(web: Web) -> None:
+    first, again = (web.client.get(f"/api/v1/bundle?{DAY}&at={AT}").data for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    ["", "&by=brand", "&by=brand&category=soda", "&brand=pepsi", "&category=tea", "&source=x&lang=en", "&source=demo"],
+)
+def test_another_installation_with_the_same_records_finds_the_same_hash(
+    web: Web, other: Archive, narrowed: str
+) -> None:
+    """Whatever came after the run, and however the question is narrowed."""
+    parts = parts_of(web.client, f"{DAY}{narrowed}")
+    verdict = verify(parts, other)
+    assert (verdict.differences, verdict.faults) == ((), ())
+    assert verdict.holds
+    assert verdict.found == verdict.hash == whole(parts)
+
+
+def test_the_command_says_what_it_found_and_the_hash(
+    web: Web, other: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that was changed, is none, or is not there, ends with a message."""
+    monkeypatch.setenv("DRINKSTREAM_ARCHIVE_URI", other.uri)
+    data = web.client.get(f"/api/v1/bundle?{DAY}").data
+    good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
+    good.write_bytes(data)
+    result = CliRunner().invoke(cli, ["verify", str(good)])
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "2017-09-14: 4 posts in 4 cells as run run-1 counted them",
+        f"sha256:{whole(unpack(data))}",
+    ]
+    bad.write_bytes(data[:500])
+    assert isinstance(CliRunner().invoke(cli, ["verify", str(bad)]).exception, BadInputError)
+    missing = CliRunner().invoke(cli, ["verify", str(tmp_path / "none.zip")])
+    assert "no bundle at" in str(missing.exception)
+
+    parts = unpack(data)
+    parts["answer.json"] = parts["answer.json"].replace(b'"total": 4', b'"total": 5')
+    bad.write_bytes(made.pack(parts))
+    result = CliRunner().invoke(cli, ["verify", str(bad)])
+    assert isinstance(result.exception, IntegrityError)
+    assert "answer.json has a total of 5, and its ids are 4" in result.output
+
+
+def test_ids_that_were_changed_with_all_their_hashes_are_found_out(web: Web, other: Archive) -> None:
+    """By the archive: who makes all hashes anew cannot make the records."""
+    parts = parts_of(web.client, DAY)
+    name = "ids/2017-09-14.jsonl"
+    forged = parts[name].replace(f'"{A}"'.encode(), f'"{F}"'.encode())
+    verdict = verify(unpack(made.pack({**parts, name: forged})), other)
+    assert not verdict.holds
+    assert verdict.found == whole(parts) != verdict.hash
+    rule = "unexplained: by the same rules it is taken as"
+    assert [str(one) for one in verdict.differences] == [
+        f"2017-09-14 x:{A} counts only here: {rule} the first of 2 deliveries, none of which is marked as an edit",
+        f"2017-09-14 x:{F} counts only in the bundle: {rule} the only version",
+    ]
+
+
+def test_an_answer_that_its_ids_do_not_give_is_a_fault(web: Web, other: Archive) -> None:
+    parts = parts_of(web.client, DAY)
+    answer = json.loads(parts["answer.json"])
+    answer["shares"][0]["n"] = 3
+    verdict = verify({**parts, "answer.json": made.plain(answer)}, other)
+    assert verdict.faults == ("answer.json has (3, 0.5, 0.5) for tea, and its ids give (2, 0.5, 0.5)",)
+    assert not verdict.holds
+
+
+def test_a_post_erased_since_is_named_with_the_reason(web: Web, tmp_path: Path) -> None:
+    """So is one that was never archived here, which looks the same."""
+    without = archive(tmp_path / "other", [one for one in rows(LINES) if one["key"] != f"x:{A}"])
+    verdict = verify(parts_of(web.client, DAY), without)
+    assert [str(one) for one in verdict.differences] == [
+        f"2017-09-14 x:{A} counts only in the bundle: no record of it is in this archive: it was erased, or never "
+        "archived here"
+    ]
+    assert verdict.notes == ()
+
+
+def test_an_archive_that_has_not_got_so_far_says_so(web: Web, tmp_path: Path) -> None:
+    """The edit and the delete are missing: other cells, a post that counts only here, and one that is not there."""
+    short = archive(tmp_path / "other", rows(LINES[:4] + LINES[5:6]))
+    verdict = verify(parts_of(web.client, DAY), short)
+    assert [(one.post, one.where) for one in verdict.differences] == [
+        (f"x:{C}", "counts in other cells here"),
+        (f"x:{D}", "counts only here"),
+        (f"x:{E}", "counts only in the bundle"),
+    ]
+    assert verdict.notes == ("2017-09-14: this archive holds c1/posts/0 up to 5, and the run had read up to 9",)
+
+
+def test_a_run_of_other_rules_is_said_to_be_one(web: Web, store: Store, other: Archive) -> None:
+    """Where they count a post otherwise, and where they do not."""
+    store.meaning = "m0"
+    store.runs["run-1"] = counted({**TEXTS, PLAIN: {("tea", None)}}.get)
+    verdict = verify(parts_of(web.client, DAY), other)
+    assert [str(one) for one in verdict.differences] == [
+        f"2017-09-14 x:{F} counts only in the bundle: meaning differs: the run counted by m0, installed here is "
+        f"{meaning.version()}"
+    ]
+    same = verify(parts_of(web.client, f"{DAY}&by=brand"), other)
+    assert same.holds
+    assert same.notes[1] == f"2017-09-14: counted by meaning m0; installed here is {meaning.version()}"
+
+
+def test_a_live_day_is_not_final_and_a_missing_one_has_no_ids(web: Web, other: Archive) -> None:
+    """Of a live day only the bundle's own hashes can be checked."""
+    parts = parts_of(web.client, "from=2017-09-14&to=2017-09-16")
+    assert [(day["layer"], day["final"]) for day in json.loads(parts["runs.json"])] == [
+        ("batch", True), ("speed", False), ("missing", False),
+    ]  # fmt: skip
+    assert b"201" in parts["ids/2017-09-15.jsonl"]
+    assert "ids/2017-09-16.jsonl" not in parts
+    assert "not final" in parts["RECIPE.md"].decode()
+    verdict = verify(parts, other)
+    assert verdict.holds
+    assert verdict.notes == (
+        "2017-09-14: 4 posts in 4 cells as run run-1 counted them",
+        "2017-09-15: not final, so that only the bundle's own hashes could be checked",
+        "2017-09-16: missing, and no number stands for it",
+    )
+
+
+def test_a_run_whose_row_is_gone_cannot_be_counted_again(web: Web, store: Store, other: Archive) -> None:
+    store.gone.add("run-1")
+    verdict = verify(parts_of(web.client, DAY), other)
+    assert verdict.holds
+    assert verdict.notes == ("2017-09-14: not final, so that only the bundle's own hashes could be checked",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("runs.json", b"[{}]\n"),
+        ("runs.json", b'[{"day": "2017-09-14", "layer": "batch", "final": true, "run": null}]\n'),
+        ("question.json", b"{}\n"),
+        ("answer.json", b"[]\n"),
+    ],
+)
+def test_parts_that_make_no_sense_are_refused(web: Web, other: Archive, name: str, content: bytes) -> None:
+    with pytest.raises(IntegrityError, match="not what a bundle has there"):
+        verify({**parts_of(web.client, DAY), name: content}, other)
+
+
+def test_a_part_that_is_not_there_is_named(web: Web, other: Archive) -> None:
+    parts = parts_of(web.client, DAY)
+    del parts["ids/2017-09-14.jsonl"]
+    with pytest.raises(IntegrityError, match=r"^ids/2017-09-14\.jsonl: not in the bundle"):
+        verify(parts, other)
+
+
+def test_the_page_has_a_button_for_what_it_shows(web: Web) -> None:
+    """In the state that it shows, and narrowed as it is."""
+    page = web.client.get(f"/?{DAY}&by=brand&category=soda&grain=hour").text
+    link = html.unescape(re.search(r'<a class="button"[^>]*href="(/api/v1/bundle[^"]*)"', page)[1])
+    assert f"at={AT}" in link
+    assert json.loads(unpack(web.client.get(link).data)["answer.json"]) == web.get(
+        f"share?{DAY}&by=brand&category=soda"
+    )
+    then = web.client.get(f"/?{DAY}&as_of=2017-09-15T03:00:00Z").text
+    link = html.unescape(re.search(r'<a class="button"[^>]*href="(/api/v1/bundle[^"]*)"', then)[1])
+    assert web.client.get(link).status_code == 200
+
+
+def test_too_many_ids_and_other_parameters_are_refused(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "format: not a parameter here" in web.refused(f"bundle?{DAY}&format=csv")
+    monkeypatch.setattr("webapp.bundles.MOST_IDS", 7)
+    assert "a bundle of 8 ids: at most 7" in web.refused(f"bundle?{DAY}")
+
+
+def test_a_program_gets_the_same_as_a_browser(web: Web, store: Store, tmp_path: Path, clock: object) -> None:
+    """Without a thread that goes on; a store that is away is told."""
+    here = serving(create_app(Settings(home=tmp_path), lambda: store, clock, store.pending))
+    name, content = of_parameters(here, {"from": "2017-09-14", "to": "2017-09-14"})
+    response = web.client.get(f"/api/v1/bundle?{DAY}")
+    assert (response.data, name in response.headers["Content-Disposition"]) == (content, True)
+    with pytest.raises(BadInputError, match="from: a day of the calendar"):
+        of_parameters(here, {"from": "yesterday"})
