@@ -11,7 +11,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from drinkstream.cells import pack, unpack
+from drinkstream.cells import MINUTE_MS, Level, hour_of, pack, unpack
+from drinkstream.post import Post
 
 CellName = tuple[str, int, str, str, str, str, str]
 """(hour, minute, category, brand, source, kind, lang)"""
@@ -116,7 +117,7 @@ class Layers:
 
     def run_saw(self, place: Place) -> bool:
         """Whether the run read the record."""
-        return place.offset < self.position.get(f"{place.cluster}/{place.topic}/{place.partition}", 0)
+        return in_position(self.position, place)
 
     def speed_saw(self, place: Place) -> bool:
         """Whether the epoch has counted the record, or left it out on purpose."""
@@ -157,6 +158,17 @@ def compare(batch: Mapping[CellName, Iterable[str]], speed: Mapping[CellName, It
             only_batch, only_speed = unpack(pack(in_batch - in_speed)), unpack(pack(in_speed - in_batch))
             found.append(Difference(cell, len(in_batch), len(in_speed), only_batch, only_speed))
     return tuple(found)
+
+
+def in_position(position: Mapping[str, int], place: Place) -> bool:
+    """Whether a record lies before the next offsets `position`, by `cluster/topic/partition`."""
+    return place.offset < position.get(f"{place.cluster}/{place.topic}/{place.partition}", 0)
+
+
+def cells_of(post: Post, counted: Iterable[Level]) -> frozenset[CellName]:
+    """Every cell that one version of a post counts in, given its levels."""
+    hour, minute = hour_of(post.event_ms), post.event_ms // MINUTE_MS % 60
+    return frozenset((hour, minute, *level, post.source, post.kind, post.lang) for level in counted)
 
 
 def within(batch_n: int, speed_n: int, relative: float, absolute: int) -> bool:

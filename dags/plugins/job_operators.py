@@ -3,6 +3,7 @@
 Nothing here computes: a task passes days and an attempt's id on the command line, and the program's log is the task's.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
@@ -114,6 +116,36 @@ class DaysOperator(JobOperator):
         if not days:
             raise AirflowSkipException("there is no such day")
         return days
+
+
+class AnswerOperator(JobOperator):
+    """Runs a program whose last line is `answer=` and JSON; returns what it says as XCom."""
+
+    def execute(self, context: Any) -> Any:  # noqa: ARG002 - Airflow's signature
+        """The answer. Raises like JobOperator."""
+        answer = self.last_line()
+        if not answer.startswith("answer="):
+            raise AirflowException(f"{self.module} ended with {answer!r} instead of its answer")
+        return json.loads(answer.removeprefix("answer="))
+
+
+class ApproveOperator(ApprovalOperator):
+    """Waits for a person, without a slot; skipped, and nothing else with it, unless `needed` renders to "True".
+
+    A rejection skips the tasks right behind it.
+    """
+
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "needed")
+
+    def __init__(self, *, needed: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.needed = needed
+
+    def execute(self, context: Any) -> Any:
+        """Asks. Raises AirflowSkipException where nobody need be asked."""
+        if self.needed != "True":
+            raise AirflowSkipException("nobody need be asked")
+        return super().execute(context)
 
 
 class RecomputeOperator(SparkSubmitOperator):
