@@ -4,7 +4,9 @@ import ast
 import os
 import socket
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,7 +118,9 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
             {
                 "check": {"recompute"},
                 "recompute": {"audit"},
-                "audit": {"publish"},
+                "audit": {"difference"},
+                "difference": {"approve"},
+                "approve": {"publish"},
                 "publish": {"reconcile"},
                 "reconcile": set(),
             },
@@ -130,13 +134,55 @@ def test_the_order_of_work(bag: Any, name: str, arrows: dict[str, set[str]]):
     assert {task_id: task.downstream_task_ids for task_id, task in tasks(bag, name).items()} == arrows
 
 
-def test_a_failure_stops_what_follows_and_a_dry_run_only_skips_publishing(bag: Any):
+def test_a_failure_stops_what_follows_and_so_does_a_rejection_or_a_dry_run(bag: Any):
+    """Only where nobody had to be asked (approve skipped) does publish go on behind a task that did not succeed."""
     rules = {(name, task_id): task.trigger_rule.value for name in NAMES for task_id, task in tasks(bag, name).items()}
     assert {place: rule for place, rule in rules.items() if rule != "all_success"} == {
-        ("recompute_range", "reconcile"): "none_failed"
+        ("recompute_range", "publish"): "none_failed"
     }
     assert tasks(bag, "recompute_range")["publish"].skip == "{{ ti.xcom_pull(task_ids='check')['dry_run'] }}"
     assert tasks(bag, "nightly_share")["publish"].skip == ""
+
+
+@pytest.mark.parametrize(
+    ("published", "dry_run", "asked"),
+    [(["2017-09-14"], False, "True"), ([], False, "False"), (["2017-09-14"], True, "False"), ([], True, "False")],
+)
+def test_a_person_is_asked_where_a_published_day_would_change(
+    bag: Any, published: list[str], dry_run: bool, asked: str
+):
+    """Seeing the report; without an answer in a week it is a rejection."""
+    task = tasks(bag, "recompute_range")["approve"]
+    said = {"difference": {"published": published, "body": "**1 day**"}}
+    said["check"] = {"first": "2017-09-01", "last": "2017-09-30", "reason": "new brands", "dry_run": dry_run}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    shown = {
+        name: task.get_template_env().from_string(getattr(task, name)).render(ti=ti) for name in task.template_fields
+    }
+    assert shown == {
+        "subject": "Publish 2017-09-01 to 2017-09-30 anew? Reason: new brands",
+        "body": "**1 day**",
+        "needed": asked,
+    }
+    assert (task.options, task.defaults, task.response_timeout) == (
+        ["Approve", "Reject"],
+        ["Reject"],
+        timedelta(days=7),
+    )
+    assert (task.ignore_downstream_trigger_rules, task.fail_on_reject) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(None, ""), ({"responded_by_user": {"id": "ops", "name": "ops"}}, " (approved by ops)")],
+)
+def test_the_log_of_publications_names_who_approved(bag: Any, answer: object, why: str):
+    task = tasks(bag, "recompute_range")["publish"]
+    said = {"check": {"reason": "new brands"}, "approve": answer}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    context = {"ti": ti, "dag": bag.dags["recompute_range"], "run_id": "manual__1"}
+    written = task.get_template_env().from_string(task.arguments[-1]).render(context)
+    assert written == f"recompute_range manual__1: new brands{why}"
 
 
 def test_what_each_program_is_called_with(bag: Any):
@@ -146,6 +192,7 @@ def test_what_each_program_is_called_with(bag: Any):
     run = "{{ dag.dag_id }} {{ run_id }}"
     who = "{{ dag_run.triggering_user_name or 'airflow' }}"
     reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
+    approved = tasks(bag, "recompute_range")["publish"].arguments[-1].removeprefix(f"{run}: {reason}")
     day = "{{ ds }}"
     first = "{{ ti.xcom_pull(task_ids='check')['first'] }}"
     last = "{{ ti.xcom_pull(task_ids='check')['last'] }}"
@@ -167,9 +214,10 @@ def test_what_each_program_is_called_with(bag: Any):
         ),
         ("nightly_share", "reconcile_pending"): ("jobs.reconcile", ["--attempt", of_pending]),
         ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
+        ("recompute_range", "difference"): ("jobs.difference", ["--attempt", attempt]),
         ("recompute_range", "publish"): (
             "jobs.publish",
-            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}"],
+            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}{approved}"],
         ),
         ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
         ("rollback_share", "rollback"): (
@@ -206,8 +254,6 @@ def test_what_each_program_is_called_with(bag: Any):
 @pytest.mark.parametrize(("kind", "asked"), [("scheduled", "True"), ("backfill", "False"), ("manual", "False")])
 def test_only_a_run_by_the_clock_takes_pending_days(bag: Any, kind: str, asked: str):
     """A backfill is about the days that were picked, whatever came in for others."""
-    from types import SimpleNamespace
-
     from airflow.utils.types import DagRunType
 
     task = tasks(bag, "nightly_share")["pending"]
