@@ -74,6 +74,10 @@ def _harden(response: Response) -> Response:
 def _error(error: HTTPException) -> tuple[Response | str, int]:
     code = error.code or 500
     if request.path.startswith("/api/"):
-        known = "share, trend, posts, why, days, status, reconciliation/<day>" if code == 404 else error.description
+        known = (
+            "share, trend, posts, why, days, status, reconciliation/<day>, difference/<day>"
+            if code == 404
+            else error.description
+        )
         return jsonify(error=f"no such route; /api/v1/ has {known}" if code == 404 else f"{known}"), code
     return render_template("error.html", title=error.name, message=error.description), code

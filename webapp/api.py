@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
-from webapp import answers, differences, query, tables, trends
+from webapp import answers, differences, moves, query, tables, trends
 from webapp.serving import Serving, serving
 from webapp.texts import look_up
 
@@ -63,6 +63,17 @@ def reconciliation(day: str) -> Response:
     found = differences.reconciliation(asked, serving().view, serving().view.state())
     if asked.csv:
         return _revalidated(Response(tables.reconciliation(found), mimetype="text/csv"))
+    return _revalidated(cast(Response, current_app.json.response(found)))
+
+
+@blueprint.get("/difference/<day>")
+def difference(day: str) -> Response:
+    """What a run changes of the numbers in force, before it is published or after."""
+    asked = query.parse_moves(day, request.args)
+    here = serving()
+    found = moves.difference(asked, here.view, here.view.state(), here.archive)
+    if asked.csv:
+        return _revalidated(Response(tables.difference(found), mimetype="text/csv"))
     return _revalidated(cast(Response, current_app.json.response(found)))
 
 

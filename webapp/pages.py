@@ -12,7 +12,7 @@ from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, query
+from webapp import answers, differences, moves, query
 from webapp.api import ask, explained
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -103,6 +103,17 @@ def reconciliation(day: str) -> str:
     asked = query.parse_differences(day, request.args)
     answer = differences.reconciliation(asked, serving().view, serving().view.state())
     return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
+
+
+@blueprint.get("/difference/<day>")
+def difference(day: str) -> str:
+    """What a run changes of a day's numbers: counts, shares, and the posts that move with the rule that moves them."""
+    asked = query.parse_moves(day, request.args)
+    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+        asked = replace(asked, texts=True)
+    here = serving()
+    answer = moves.difference(asked, here.view, here.view.state(), here.archive)
+    return render_template("difference.html", answer=answer, given={**request.args.to_dict(), "run": answer["run"]})
 
 
 @blueprint.get("/assets/<path:name>")
