@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
@@ -30,7 +30,7 @@ from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
-from jobs.attempt import ids_of, runs_of
+from jobs.attempt import ids_of, only_day, runs_of
 from jobs.audit import hours_of
 from jobs.facts import gather
 
@@ -45,14 +45,15 @@ def main(argv: list[str] | None = None) -> int:
 
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are reconciled.")
-def run(attempt: str) -> None:
+@only_day
+def run(attempt: str, day: date | None) -> None:
     """Compare every run of ATTEMPT with the current epoch, id by id, and name the cause of each difference."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         unexplained = []
-        for attempted in runs_of(reader, attempt):
+        for attempted in runs_of(reader, attempt, day):
             found, parts = reconcile(settings, reader, attempted)
             writer.reconciliation(found, parts)
             print(in_words(found), flush=True)

@@ -106,11 +106,16 @@ def test_spark_runs_in_its_one_slot_pool_and_nothing_else_does(bag: Any):
                 "audit": {"publish"},
                 "publish": {"reconcile"},
                 "reconcile": set(),
-                "pending": {"recompute_pending"},
-                "recompute_pending": {"audit_pending"},
-                "audit_pending": {"publish_pending"},
-                "publish_pending": {"reconcile_pending"},
-                "reconcile_pending": set(),
+                "pending": {
+                    "recompute_pending",
+                    "each_pending.audit",
+                    "each_pending.publish",
+                    "each_pending.reconcile",
+                },
+                "recompute_pending": {"each_pending.audit"},
+                "each_pending.audit": {"each_pending.publish"},
+                "each_pending.publish": {"each_pending.reconcile"},
+                "each_pending.reconcile": set(),
             },
         ),
         (
@@ -193,6 +198,7 @@ def test_what_each_program_is_called_with(bag: Any):
     who = "{{ dag_run.triggering_user_name or 'airflow' }}"
     reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
     approved = tasks(bag, "recompute_range")["publish"].arguments[-1].removeprefix(f"{run}: {reason}")
+    of_one = tasks(bag, "nightly_share")["each_pending.audit"].arguments[2:]
     day = "{{ ds }}"
     first = "{{ ti.xcom_pull(task_ids='check')['first'] }}"
     last = "{{ ti.xcom_pull(task_ids='check')['last'] }}"
@@ -207,12 +213,12 @@ def test_what_each_program_is_called_with(bag: Any):
         ("nightly_share", "publish"): ("jobs.publish", ["--attempt", attempt, "--who", who, "--why", run]),
         ("nightly_share", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
         ("nightly_share", "pending"): ("jobs.pending", ["--but", day]),
-        ("nightly_share", "audit_pending"): ("jobs.audit", ["--attempt", of_pending]),
-        ("nightly_share", "publish_pending"): (
+        ("nightly_share", "each_pending.audit"): ("jobs.audit", ["--attempt", of_pending, *of_one]),
+        ("nightly_share", "each_pending.publish"): (
             "jobs.publish",
-            ["--attempt", of_pending, "--who", who, "--why", f"{run}: records were pending"],
+            ["--attempt", of_pending, *of_one, "--who", who, "--why", f"{run}: records were pending"],
         ),
-        ("nightly_share", "reconcile_pending"): ("jobs.reconcile", ["--attempt", of_pending]),
+        ("nightly_share", "each_pending.reconcile"): ("jobs.reconcile", ["--attempt", of_pending, *of_one]),
         ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
         ("recompute_range", "difference"): ("jobs.difference", ["--attempt", attempt]),
         ("recompute_range", "publish"): (
@@ -246,9 +252,26 @@ def test_what_each_program_is_called_with(bag: Any):
         ],
     }
     assert tasks(bag, "nightly_share")["recompute_pending"].application_args == [
-        *("--days", "{{ ti.xcom_pull(task_ids='pending') }}", "--attempt", "{{ ti.id }}.{{ ti.try_number }}"),
+        *(
+            "--days",
+            "{{ ti.xcom_pull(task_ids='pending') | join(',') }}",
+            "--attempt",
+            "{{ ti.id }}.{{ ti.try_number }}",
+        ),
         *("--asked-by", f"{run}: records were pending"),
     ]
+
+
+def test_each_pending_day_is_settled_by_itself(bag: Any):
+    """A mapped group: its tasks wait for those of the same day, so that one that fails keeps none of the others."""
+    from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+
+    group = bag.dags["nightly_share"].task_group.children["each_pending"]
+    assert isinstance(group, MappedTaskGroup)
+    task = tasks(bag, "nightly_share")["each_pending.audit"]
+    option, day = task.arguments[2:]
+    assert option == "--day"
+    assert (day._key, [one.task_id for one, _ in group._expand_input.iter_references()]) == ("day", ["pending"])
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("scheduled", "True"), ("backfill", "False"), ("manual", "False")])

@@ -115,7 +115,10 @@ def days_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, only: 
 
 
 def test_the_days_that_a_program_found_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    assert days_task(monkeypatch, tmp_path, "days=2017-09-12,2017-09-13").execute({}) == "2017-09-12,2017-09-13"
+    assert days_task(monkeypatch, tmp_path, "days=2017-09-12,2017-09-13").execute({}) == [
+        "2017-09-12",
+        "2017-09-13",
+    ]
 
 
 @pytest.mark.parametrize(("last", "only"), [("days=", "True"), ("days=2017-09-12", "False")])
