@@ -236,6 +236,9 @@ def explain(move: Move, post: Known, read: Mapping[Place, Post], old: Side, new:
     if before is not None and after is not None and before.place == after.place:
         # of one text only what the rules say otherwise
         was, becomes = _without(was, becomes), _without(becomes, was)
+    else:
+        # what is held back in a text that the other run does not have moved nothing
+        was, becomes = ([one for one in side if one[0].counts] for side in (was, becomes))
     return Moved(
         move,
         cause(move, post, old, new, installed),

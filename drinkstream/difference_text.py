@@ -62,9 +62,10 @@ def in_full(report: Report, moved: Iterable[Moved], bounds: Bounds = LOG, site: 
     rules = "the same rules" if report.old_meaning == report.new_meaning else "other rules"
     lines += [
         f"Run {report.run_id} (meaning {report.new_meaning}) against publication {report.seq}, run {report.old_run} "
-        f"(meaning {report.old_meaning}, {rules}): {_summary(report)}." + (f" {link(report, site)}" if site else "")
+        f"(meaning {report.old_meaning}, {rules}): {_summary(report)}."
+        + (f" [Whole report]({link(report, site)})" if site else "")
     ]
-    changed = [row for row in report.rows if differs(row)]
+    changed = [row for row in report.rows if row.old_n != row.new_n]
     if changed:
         changed.sort(key=lambda row: -abs(row.new_n - row.old_n))
         lines += [
@@ -74,6 +75,8 @@ def in_full(report: Report, moved: Iterable[Moved], bounds: Bounds = LOG, site: 
         ]
         lines += [_row(row) for row in changed[: bounds.rows]]
         lines += _left_out(len(changed) - bounds.rows, "rows")
+        if others := sum(_share_moves(row) for row in report.rows):
+            lines += ["", f"{_many(others, 'other share')} moved with what they divide by."]
     elif report.moved:
         lines += ["", "No count without reposts changes."]
     if report.rules:
@@ -82,11 +85,6 @@ def in_full(report: Report, moved: Iterable[Moved], bounds: Bounds = LOG, site: 
         lines += [_rule(rule, examples.get(rule[:3], ())) for rule in report.rules[: bounds.rows]]
         lines += _left_out(len(report.rules) - bounds.rows, "rows")
     return "\n".join(lines)
-
-
-def differs(row: Row) -> bool:
-    """Whether a row's count changes, or its share does by as much as is shown."""
-    return row.old_n != row.new_n or _percent(row.old_share) != _percent(row.new_share)
 
 
 def link(report: Report, site: str) -> str:
@@ -111,6 +109,10 @@ def _summary(report: Report) -> str:
 def _row(row: Row) -> str:
     shares = f"{_percent(row.old_share)} | {_percent(row.new_share)}" if row.category or row.brand else " | "
     return f"| {name_of(row)} | {row.old_n:,} | {row.new_n:,} | {row.new_n - row.old_n:+,} | {shares} |"
+
+
+def _share_moves(row: Row) -> bool:
+    return row.old_n == row.new_n and _percent(row.old_share) != _percent(row.new_share)
 
 
 def _rule(rule: Ruled, examples: Sequence[str]) -> str:

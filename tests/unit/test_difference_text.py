@@ -16,6 +16,7 @@ REPORT = Report(
         Row("soda", None, 0, 10, 1200, 1190),
         Row("tea", None, 400, 399, 1200, 1190),
         Row("milk", None, 6, 6, 1200, 1190),
+        Row("beer", None, 500, 500, 1200, 1190),
         Row("soda", "pepsi", 0, 10, 0, 10),
     ),
     {"meaning_changed": 10, "deleted": 2},
@@ -32,7 +33,7 @@ FIRST = replace(REPORT, day=DAY - timedelta(days=1), seq=0, old_run="", moved=0,
 
 
 def test_a_day_in_full():
-    """The largest changes first; what changes by less than is shown is left out."""
+    """The largest changes first; what only divides by another number is counted."""
     assert in_full(REPORT, MOVED) == (
         "### 2017-09-14\n\n"
         "Run run-2 (meaning m2) against publication 1, run run-1 (meaning m1, other rules): "
@@ -43,6 +44,7 @@ def test_a_day_in_full():
         "| soda | 0 | 10 | +10 | 0.0% | 0.8% |\n"
         "| soda with pepsi | 0 | 10 | +10 | – | 100.0% |\n"
         "| tea | 400 | 399 | -1 | 33.3% | 33.5% |\n\n"
+        "1 other share moved with what they divide by.\n\n"
         "| posts | why | counted by | counts by | such as |\n"
         "|--:|---|---|---|---|\n"
         "| 10 | meaning changed | – | brands.pepsi | x:0, x:1, x:2 |\n"

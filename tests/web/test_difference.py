@@ -33,7 +33,12 @@ def compared(store: Store) -> Store:
     """A run that awaits its approval, in which pepsi is a brand and a tea is deleted, and the first run of the day."""
     report = Report(
         *(DAY, "run-2", AT, "run-1", 1, "m1", "m2", 3, 2, 2),
-        (Row(None, None, 5, 4, 5, 4), Row("tea", None, 2, 1, 5, 4), Row(None, "pepsi", 0, 1, 0, 1)),
+        (
+            Row(None, None, 5, 4, 5, 4),
+            Row("tea", None, 2, 1, 5, 4),
+            Row(None, "pepsi", 0, 1, 0, 1),
+            Row("tea", "lipton", 1, 1, 2, 1),
+        ),
         {**NONE, "meaning_changed": 1, "deleted": 1},
         (
             Ruled("deleted", ("en.tea",), (), 1),
@@ -99,6 +104,8 @@ def test_a_report_says_counts_causes_rules_posts_and_cells(web: Web):
             | {"old_total": 5, "new_total": 4},
             {"category": None, "brand": "pepsi", "old_n": 0, "new_n": 1, "old_share": None, "new_share": 1.0}
             | {"old_total": 0, "new_total": 1},
+            {"category": "tea", "brand": "lipton", "old_n": 1, "new_n": 1, "old_share": 0.5, "new_share": 1.0}
+            | {"old_total": 2, "new_total": 1},
         ],
         "rules": [
             {"cause": "deleted", "was": ["en.tea"], "becomes": [], "posts": 1},
@@ -188,9 +195,11 @@ def said(page: str) -> str:
 def test_the_page_shows_the_same_and_leads_to_each_cause_and_post(web: Web):
     page = web.client.get(f"/{PATH}").text
     for words in (
-        "what another run would change",
+        "2017-09-14: what a new run changes",
+        "not in force; against",
         "2 posts moved in 3 cells.",
         "against publication no. 1, run run-1",
+        "1 brands with the same count",
         "any drink 5 4 -1",
         "tea 2 1 -1 40.0% 25.0%",
         "pepsi 0 1 +1 – 100.0%",
