@@ -5,7 +5,7 @@ totals of both runs   count and share of each category and brand, old and new   
 changes               the posts that move, each with all the cells that it loses, gains `moves`
 a post's records      why it moves, and by which rules it counted and counts            `explain`
 
-The old run and all of its changes give the new run, in every cell (`applied`).
+The old run's ids with all changes made to them are the new run's, in every cell.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +18,6 @@ from typing import NamedTuple
 from drinkstream.cells import ANY, levels
 from drinkstream.classify import Classifier
 from drinkstream.decision import Decision
-from drinkstream.errors import IntegrityError
 from drinkstream.post import Post
 from drinkstream.reconcile import Cause, CellName, Known, Place, Version, cells_of, chosen, compare, in_position
 from drinkstream.share import Filter, Total, count, kinds, shares
@@ -169,22 +168,6 @@ def changes(old: Mapping[CellName, Iterable[str]], new: Mapping[CellName, Iterab
         Change(found.cell, found.speed_n, found.batch_n, found.only_speed, found.only_batch)
         for found in compare(batch=new, speed=old)
     )
-
-
-def applied(old: Mapping[CellName, Iterable[str]], report: Iterable[Change]) -> dict[CellName, frozenset[str]]:
-    """The cells of the new run: those of the old one with every change made; empty cells are left out.
-
-    Raises IntegrityError where a change does not fit the old run.
-    """
-    cells = {cell: frozenset(ids) for cell, ids in old.items()}
-    for change in report:
-        before = cells.get(change.cell, frozenset())
-        lost, gained = frozenset(change.lost), frozenset(change.gained)
-        after = (before - lost) | gained
-        if not lost <= before or gained & before or (len(before), len(after)) != (change.old_n, change.new_n):
-            raise IntegrityError(f"the report does not fit the old run in cell {change.cell}: compare the runs again")
-        cells[change.cell] = after
-    return {cell: ids for cell, ids in cells.items() if ids}
 
 
 def moves(report: Iterable[Change]) -> tuple[Move, ...]:

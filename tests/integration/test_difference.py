@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from drinkstream.cells import ANY
-from drinkstream.difference import Moved, Report, Said, applied
+from drinkstream.difference import Moved, Report, Said
 from drinkstream.reconcile import Cause, CellName
 from drinkstream.settings import ROOT
 from drinkstream.taxonomy import load
 from drinkstream.taxonomy_kept import installed
 from jobs.maintenance import drop
 from jobs.publish import publish
+from tests.lib.moved import applied
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, apart, delete, tweet
 from tests.lib.programs import environment
 from tests.lib.servers import Servers

@@ -18,7 +18,6 @@ from drinkstream.difference import (
     Ruled,
     Said,
     Side,
-    applied,
     cause,
     changes,
     explain,
@@ -28,12 +27,12 @@ from drinkstream.difference import (
     ruled,
     tally,
 )
-from drinkstream.errors import IntegrityError
 from drinkstream.post import Post
 from drinkstream.reconcile import Cause, CellName, Known, Place, Version, cells_of
 from drinkstream.share import Total
 from drinkstream.taxonomy import load
 from drinkstream.taxonomy_kept import installed, restored
+from tests.lib.moved import applied
 
 Cells = Mapping[CellName, frozenset[str]]
 
@@ -69,14 +68,6 @@ def test_the_old_run_and_the_report_are_the_new_run_in_every_cell(old: Cells, ne
             assert move.id not in by_post[name]
             by_post[name].add(move.id)
     assert {name: ids for name, ids in by_post.items() if ids} == new
-
-
-@pytest.mark.parametrize("other", [{}, {COFFEE: {"2"}}, {COFFEE: {"1", "3"}}, {COFFEE: {"1", "2", "4"}}])
-def test_a_report_is_not_applied_to_another_run(other: Cells):
-    """Where the lost id is not there, the gained one is already, or another number of ids is."""
-    report = changes({COFFEE: {"1", "2"}}, {COFFEE: {"2", "3"}})
-    with pytest.raises(IntegrityError, match="does not fit the old run"):
-        applied(other, report)
 
 
 def totals(cells: Cells) -> list[Total]:
