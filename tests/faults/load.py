@@ -4,16 +4,17 @@ import json
 import threading
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaTimeoutError
 
 from drinkstream.settings import Settings
 from tests.lib.labels import TEXTS
 
 DAYS = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_908_800_000}
 SPREAD_MS = 40_000_000
-FLUSH_S = 5.0
+DELIVERY_S = 150.0
 
 
 def lines(first: int) -> Iterator[tuple[str, bytes]]:
@@ -70,25 +71,21 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         """Each line is sent until Kafka has acknowledged it, however often that takes."""
-        producer: KafkaProducer | None = None
+        # one idempotent producer, which sends again by itself while the broker comes back
+        producer = KafkaProducer(bootstrap_servers=self._settings.bootstrap, acks="all", compression_type="zstd")
         for ident, value in self._lines:
             if not self._going.is_set():
                 self._still.set()
             self._going.wait()
             if self._ended.wait(self._pause):
                 break
-            while True:
-                try:
-                    producer = producer or KafkaProducer(
-                        bootstrap_servers=self._settings.bootstrap, acks="all", compression_type="zstd"
-                    )
-                    place = producer.send(self._settings.posts_topic, value, b"x:" + ident.encode()).get(FLUSH_S)
-                    break
-                except KafkaError:
-                    # the broker is the one that was killed: it comes back by itself, and the line goes again
-                    if producer is not None:
-                        producer.close(0)
-                    producer = None
+            place = self._acknowledged(producer, ident, value)
             self.acknowledged[place.partition, place.offset] = value
-        if producer is not None:
-            producer.close()
+        producer.close()
+
+    def _acknowledged(self, producer: KafkaProducer, ident: str, value: bytes) -> Any:
+        while True:
+            try:
+                return producer.send(self._settings.posts_topic, value, b"x:" + ident.encode()).get(DELIVERY_S)
+            except KafkaTimeoutError:
+                continue  # it may have been taken all the same: the truth is what Kafka holds
