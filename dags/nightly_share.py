@@ -29,9 +29,9 @@ that is so; the page behind *batch* in the dashboard's table of days shows it.
 
 A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
 since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows: `wait` → `pending` →
-`recompute_pending` → `audit_pending` → `publish_pending` → `reconcile_pending`, all those days in one Spark
-application. Where there is no such day these tasks are skipped, as they always are in backfills and in runs by hand:
-those are about their one day.
+`recompute_pending`, all those days in one Spark application, and then the group `each_pending`: `audit` → `publish` →
+`reconcile` for each of the days by itself, so that one that fails keeps none of the others. Where there is no such day
+these tasks are skipped, as they always are in backfills and in runs by hand: those are about their one day.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -45,24 +45,24 @@ The last line of the failed task's log says what is wrong and what to do.
 | reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the day is published; the archive or Cassandra did not answer | clear it |
 | pending | Cassandra or the archive did not answer | clear it |
-| audit_pending | a gate failed on some of its days: none of them is published | settle it, clear `recompute_pending` |
-| the other `_pending` | the same as above, for its days | the same |
+| recompute_pending | as `recompute`, for its days | the same |
+| each_pending | as `audit`, `publish` and `reconcile`, for the day in its log | settle it, clear `recompute_pending` |
 
 A wait holds no slot. One Spark application runs at a time (pool `spark`, one slot); more days queue.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task_group
 from archive_wait import WaitForDay
 from day_timetable import DayTimetable
-from job_operators import ATTEMPT, BY_THE_CLOCK, RUN, WHO, DaysOperator, JobOperator, RecomputeOperator
+from job_operators import ATTEMPT, BY_THE_CLOCK, RUN, DaysOperator, RecomputeOperator, settle
 
 from drinkstream.settings import Settings
 
 settings = Settings.load()
 
-PENDING = "{{ ti.xcom_pull(task_ids='pending') }}"
+PENDING = "{{ ti.xcom_pull(task_ids='pending') | join(',') }}"
 PENDING_ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute_pending') }}"
 PENDING_WHY = RUN + ": records were pending"
 
@@ -87,22 +87,10 @@ with DAG(
         asked_by=RUN,
         execution_timeout=timedelta(hours=6),
     )
-    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT])
-    publish = JobOperator(
-        task_id="publish",
-        module="jobs.publish",
-        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", RUN],
-    )
-    reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
-
     # the day's posts must be in the archive: what arrives later would be missing from the final number
     wait >> recompute
     # only the run of the try that Airflow saw succeed goes on: a killed one may still be writing its own
-    recompute >> audit
-    # a number is final for everybody at once, so nothing unaudited may be published
-    audit >> publish
-    # compares what is in force now with what the live stream counted; a post without a cause turns it red
-    publish >> reconcile
+    recompute >> settle(ATTEMPT, RUN)
 
     # earlier days that late posts, deletes and edits have changed
     pending = DaysOperator(task_id="pending", module="jobs.pending", arguments=["--but", "{{ ds }}"], only=BY_THE_CLOCK)
@@ -113,16 +101,12 @@ with DAG(
         asked_by=PENDING_WHY,
         execution_timeout=timedelta(hours=24),
     )
-    audit_pending = JobOperator(task_id="audit_pending", module="jobs.audit", arguments=["--attempt", PENDING_ATTEMPT])
-    publish_pending = JobOperator(
-        task_id="publish_pending",
-        module="jobs.publish",
-        arguments=["--attempt", PENDING_ATTEMPT, "--who", WHO, "--why", PENDING_WHY],
-    )
-    reconcile_pending = JobOperator(
-        task_id="reconcile_pending", module="jobs.reconcile", arguments=["--attempt", PENDING_ATTEMPT]
-    )
+
+    @task_group
+    def each_pending(day: str) -> None:
+        """One of the days: it was published before, and has nothing to do with the others."""
+        settle(PENDING_ATTEMPT, PENDING_WHY, "--day", day)
 
     # beside the day's own chain, not behind it: a day that fails must not keep the others from being settled. Spark's
     # one slot serves the day first, whose task is queued earlier
-    wait >> pending >> recompute_pending >> audit_pending >> publish_pending >> reconcile_pending
+    wait >> pending >> recompute_pending >> each_pending.expand(day=pending.output)

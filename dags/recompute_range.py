@@ -13,9 +13,27 @@ day's publication), and `dry_run`. From the command line:
 The logical date plays no part: days are what the form says.
 
 ## What it does
-`check` → `recompute` → `audit` → `publish` → `reconcile`. With `dry_run` `publish` is skipped: the runs are written,
-audited and compared with the live numbers, and the published numbers stay as they are. Days are published one after the
-other, each as a whole.
+`check` → `recompute` → `audit` → `difference` → `approve` → `publish` → `reconcile`. Nothing is visible before
+`publish`, which switches one day after the other, each as a whole.
+
+`difference` holds the new runs against the numbers in force: for each day the counts and shares of categories and
+brands, old and new, how many posts move, why, and by which rules. Its log has all of it as tables; the dashboard shows
+it at `/difference/DAY`. With `dry_run` the run ends here: the runs are written and audited, the published numbers stay.
+
+## Approve
+Where **any of the days was published before**, `approve` waits for a person: the task's tab **Required Actions** (and
+*Required Actions* on Airflow's first page) shows what would change. `ops` and `admin` may answer, `analyst` may look.
+
+| answer | then |
+|---|---|
+| Approve | all days of the form are published; the log of publications names who approved |
+| Reject | everything stays as it was: `publish` and `reconcile` are skipped, the run is green |
+| none for seven days | as Reject |
+
+An answer counts once. To decide anew, clear `approve`; to see a newer report too, clear `difference`. Until it is
+answered other runs of this DAG wait, but the nightly one does not: where it published one of the days in between,
+`publish` says so and leaves that day alone. Where no day was published before, nobody is asked: `approve` is skipped
+and `publish` goes on.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -25,6 +43,7 @@ The last line of the failed task's log says what is wrong and what to do.
 | check | the form makes no sense; it names every fault | trigger anew |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
+| difference | the archive or Cassandra did not answer | clear it |
 | publish | somebody published a day in between; the other days are published | look at it, ask for that day anew |
 | reconcile (exit code 6) | published, but its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the archive or Cassandra did not answer; the days are published | clear it |
@@ -34,7 +53,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from job_operators import ATTEMPT, RUN, WHO, JobOperator, RecomputeOperator
+from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator
 
 from drinkstream.errors import BadInputError
 from drinkstream.range_request import REASON_LENGTH, RangeRequest
@@ -43,6 +62,14 @@ from drinkstream.settings import Settings
 settings = Settings.load()
 
 WHY = RUN + ": {{ ti.xcom_pull(task_ids='check')['reason'] }}"
+
+APPROVED = (
+    "{% set answer = ti.xcom_pull(task_ids='approve') %}"
+    "{% if answer %} (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
+)
+
+PATIENCE = timedelta(days=7)
+"""How long a person has for an answer."""
 
 with DAG(
     "recompute_range",
@@ -65,7 +92,7 @@ with DAG(
             title="Reason",
             description="Stored with the publication of each day",
         ),
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Publish nothing"),
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Only report what would change"),
     },
 ):
 
@@ -89,24 +116,39 @@ with DAG(
         execution_timeout=timedelta(hours=24),
     )
     audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT])
+    difference = AnswerOperator(task_id="difference", module="jobs.difference", arguments=["--attempt", ATTEMPT])
+    approve = ApproveOperator(
+        task_id="approve",
+        subject=(
+            "Publish {{ ti.xcom_pull(task_ids='check')['first'] }} to {{ ti.xcom_pull(task_ids='check')['last'] }} "
+            "anew? Reason: {{ ti.xcom_pull(task_ids='check')['reason'] }}"
+        ),
+        body="{{ ti.xcom_pull(task_ids='difference')['body'] }}",
+        needed=(
+            "{{ ti.xcom_pull(task_ids='difference')['published'] | length > 0 "
+            "and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
+        ),
+        response_timeout=PATIENCE,
+        defaults=ApproveOperator.REJECT,
+    )
     publish = JobOperator(
         task_id="publish",
         module="jobs.publish",
-        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY],
+        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY + APPROVED],
         skip="{{ ti.xcom_pull(task_ids='check')['dry_run'] }}",
-    )
-    reconcile = JobOperator(
-        task_id="reconcile",
-        module="jobs.reconcile",
-        arguments=["--attempt", ATTEMPT],
         trigger_rule="none_failed",
     )
+    reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
 
     # a form with faults must not start Spark
     checked >> recompute
     # only the runs of the try that Airflow saw succeed go on: a killed one may still be writing its own
     recompute >> audit
     # one bad day stops all: a range is asked for because its days belong together
-    audit >> publish
-    # after a dry run too (publish skipped): then it says what publishing would change
+    audit >> difference
+    # a person decides on what they have seen: the report is of these runs and of no others
+    difference >> approve
+    # a rejection skips it; where nobody had to be asked (approve skipped) it goes on
+    approve >> publish
+    # compares what is in force now with what the live stream counted; nothing to compare where nothing was published
     publish >> reconcile

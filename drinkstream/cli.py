@@ -173,6 +173,7 @@ def rejections(reason: str | None, lines: bool) -> None:
         click.echo(line)
 
 
+@cli.command()
 @click.option("--from", "first", metavar="DAY", help="First day (UTC), as YYYY-MM-DD.")
 @click.option("--to", "last", metavar="DAY", help="Last day, included.")
 @click.option("--by", type=click.Choice(["category", "brand"]), help="What the rows are; category unless given.")

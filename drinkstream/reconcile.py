@@ -121,7 +121,7 @@ class Layers:
 
     def run_saw(self, place: Place) -> bool:
         """Whether the run read the record."""
-        return place.offset < self.position.get(f"{place.cluster}/{place.topic}/{place.partition}", 0)
+        return in_position(self.position, place)
 
     def speed_saw(self, place: Place) -> bool:
         """Whether the epoch has counted the record, or left it out on purpose."""
@@ -162,6 +162,11 @@ def compare(batch: Mapping[CellName, Iterable[str]], speed: Mapping[CellName, It
             only_batch, only_speed = unpack(pack(in_batch - in_speed)), unpack(pack(in_speed - in_batch))
             found.append(Difference(cell, len(in_batch), len(in_speed), only_batch, only_speed))
     return tuple(found)
+
+
+def in_position(position: Mapping[str, int], place: Place) -> bool:
+    """Whether a record lies before the next offsets `position`, by `cluster/topic/partition`."""
+    return place.offset < position.get(f"{place.cluster}/{place.topic}/{place.partition}", 0)
 
 
 def cells_of(post: Post, counted: Iterable[Level]) -> frozenset[CellName]:

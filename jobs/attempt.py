@@ -1,12 +1,36 @@
-"""What the jobs after a recompute share: one attempt's runs."""
+"""What the jobs after a recompute share: one attempt's runs, and the ids that a run counts."""
+
+from datetime import date, datetime
+
+import click
 
 from drinkstream.errors import BadInputError
+from drinkstream.reconcile import CellName
 from drinkstream.store.read import Reader, Run
 
 
-def runs_of(reader: Reader, attempt: str) -> list[Run]:
-    """The runs that an attempt wrote, by day. Raises BadInputError where it wrote none."""
+def _date(_: click.Context, __: click.Parameter, value: datetime | None) -> date | None:
+    return value.date() if value is not None else None
+
+
+only_day = click.option(
+    "--day", type=click.DateTime(["%Y-%m-%d"]), callback=_date, help="Only the run of this day (UTC)."
+)
+"""The option of a job that may be called for each day of an attempt by itself."""
+
+
+def runs_of(reader: Reader, attempt: str, day: date | None = None) -> list[Run]:
+    """The runs that an attempt wrote, by day; only that of one, where it is given. Raises BadInputError without any."""
     runs = reader.runs_of_attempt(attempt)
     if not runs:
         raise BadInputError(f"no attempt {attempt!r} wrote any run: pass the attempt of a recompute that succeeded")
-    return runs
+    found = [one for one in runs if day in (None, one.day)]
+    if not found:
+        raise BadInputError(f"attempt {attempt!r} wrote no run of {day}, but of {', '.join(str(r.day) for r in runs)}")
+    return found
+
+
+def ids_of(reader: Reader, one: Run, category: str) -> dict[CellName, tuple[str, ...]]:
+    """The ids of all cells of a run in a category ('*' is one)."""
+    hours = [f"{one.day}T{hour:02d}" for hour in range(24)]
+    return {cell[:7]: cell.ids for cell in reader.batch_ids(one.run_id, hours, category, None)}

@@ -22,7 +22,7 @@ from drinkstream.share import KINDS, Filter, Total, count
 from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from jobs.attempt import runs_of
+from jobs.attempt import only_day, runs_of
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,12 +32,13 @@ def main(argv: list[str] | None = None) -> int:
 
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are audited.")
-def run(attempt: str) -> None:
+@only_day
+def run(attempt: str, day: date | None) -> None:
     """Check every run of ATTEMPT against the archive, the speed layer and the log of publications."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
-        audit(settings, Reader(cassandra), Writer(cassandra), attempt, datetime.now(UTC))
+        audit(settings, Reader(cassandra), Writer(cassandra), attempt, datetime.now(UTC), day)
     finally:
         cassandra.cluster.shutdown()
 
@@ -50,13 +51,15 @@ class Archived:
     unaccounted: tuple[str, ...]
 
 
-def audit(settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime) -> None:
-    """Stores the verdict with each run. Raises AuditError that names every failed gate of every day."""
+def audit(
+    settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime, day: date | None = None
+) -> None:
+    """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate."""
     epoch = reader.current_epoch()
     failures = []
     # the days of one attempt are read at one version: the archive is asked once for all of them
     archived = cache(partial(archived_at, settings))
-    for attempted in runs_of(reader, attempt):
+    for attempted in runs_of(reader, attempt, day):
         found = facts(reader, attempted, epoch, archived(attempted.archive_version))
         failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
         writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))

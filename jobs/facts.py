@@ -1,15 +1,15 @@
 """What the archive knows of the posts that one layer lacks: their versions as the installed code reads them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from datetime import date
 from itertools import islice
 
 from drinkstream.archive import Archive, Row
-from drinkstream.cells import MINUTE_MS, hour_of
-from drinkstream.hits import hits
+from drinkstream.cells import levels
+from drinkstream.hits import mentions
 from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, parse_keyed
-from drinkstream.reconcile import CellName, Known, Place, PostName, Version
+from drinkstream.reconcile import Known, Place, PostName, Version, cells_of
 from drinkstream.standing import removes
 
 KEYS_A_QUERY = 5000
@@ -17,11 +17,17 @@ KEYS_A_QUERY = 5000
 
 
 def gather(
-    archive: Archive, topic: str, day: date, names: Collection[PostName], rejected: Collection[tuple[int, int]]
+    archive: Archive,
+    topic: str,
+    day: date,
+    names: Collection[PostName],
+    rejected: Collection[tuple[int, int]],
+    read: MutableMapping[Place, Post] | None = None,
 ) -> Mapping[PostName, Known]:
     """What the archive holds of these posts under `day` and under no day, which is where a run of the day looks.
 
-    `rejected`: places (partition, offset) of records that the run rejected. A post without records is not in it.
+    `rejected`: places (partition, offset) of records that the run rejected. A post without records is not in it. `read`
+    takes what each version was read as, for those who need more than its cells.
     """
     versions: dict[PostName, list[Version]] = defaultdict(list)
     removed: dict[PostName, list[Place]] = defaultdict(list)
@@ -35,8 +41,10 @@ def gather(
         match parse_keyed(row.value or b"", row.key, row.append_ms):
             case Post() as post:
                 if day_of(post.event_ms) == str(day):
-                    cells = cells_of(post, row.append_ms)
+                    cells = cells_of(post, levels(mentions(post)))
                     version = Version(place, row.append_ms, post.edited, cells, rejected_then=then)
+                    if read is not None:
+                        read[place] = post
                     versions[post.source, post.id].append(version)
             case Tombstone() as order:
                 if removes(order):
@@ -49,22 +57,6 @@ def gather(
         name: Known(tuple(versions[name]), tuple(removed[name]), name in erased)
         for name in versions.keys() | removed.keys()
     }
-
-
-def cells_of(post: Post, append_ms: int) -> frozenset[CellName]:
-    """Every cell that one version of a post counts in."""
-    return frozenset(
-        (
-            hour_of(hit.minute_ms),
-            hit.minute_ms // MINUTE_MS % 60,
-            hit.category,
-            hit.brand,
-            hit.source,
-            hit.kind,
-            hit.lang,
-        )
-        for hit in hits(post, append_ms * 1000)
-    )
 
 
 def _rows(archive: Archive, day: date, names: Collection[PostName]) -> Iterator[Row]:

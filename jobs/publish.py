@@ -1,7 +1,7 @@
 """Publish the audited runs of an attempt, each by one conditional write to the log of publications."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import click
 
@@ -13,7 +13,7 @@ from drinkstream.store.read import Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from jobs.append import append, log_of
-from jobs.attempt import runs_of
+from jobs.attempt import only_day, runs_of
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,14 +25,15 @@ def main(argv: list[str] | None = None) -> int:
 @click.option("--attempt", required=True, help="The attempt whose audited runs are published.")
 @click.option("--who", default="", help="Who publishes.")
 @click.option("--why", default="", help="Why.")
-def run(attempt: str, who: str, why: str) -> None:
+@only_day
+def run(attempt: str, who: str, why: str, day: date | None) -> None:
     """Let every day of ATTEMPT be answered by its run."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         conflicts = []
-        for attempted in runs_of(reader, attempt):
+        for attempted in runs_of(reader, attempt, day):
             try:
                 print(publish(reader, writer, attempted, who, why))
             except ConflictError as error:

@@ -32,6 +32,7 @@ from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
+from drinkstream.taxonomy_kept import installed
 from jobs.coverage import settle
 from jobs.readings import cells, posts, readings, removed
 
@@ -113,6 +114,8 @@ def recompute(
     held = pinned.rows_by_day(settings.posts_topic)
     mint = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
     runs = {day: f"{mint}-{day:%Y%m%d}" for day in request.days}
+    # once other rules are installed, only these can say why a post counted
+    writer.taxonomy(meaning.version(), installed())
     for day, run_id in runs.items():
         in_force = [p for p in reader.publications([str(day)[:7]]) if p.day == day]
         writer.run(

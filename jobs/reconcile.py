@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
@@ -17,7 +17,6 @@ from drinkstream.positions import Ledger, furthest
 from drinkstream.reconcile import (
     Attributed,
     Cause,
-    CellName,
     Difference,
     Layers,
     Reconciliation,
@@ -27,11 +26,11 @@ from drinkstream.reconcile import (
     tally,
 )
 from drinkstream.settings import Settings
-from drinkstream.store.read import CellIds, EpochRow, Reader, Run
+from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
-from jobs.attempt import runs_of
+from jobs.attempt import ids_of, only_day, runs_of
 from jobs.audit import hours_of
 from jobs.facts import gather
 
@@ -46,14 +45,15 @@ def main(argv: list[str] | None = None) -> int:
 
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are reconciled.")
-def run(attempt: str) -> None:
+@only_day
+def run(attempt: str, day: date | None) -> None:
     """Compare every run of ATTEMPT with the current epoch, id by id, and name the cause of each difference."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         unexplained = []
-        for attempted in runs_of(reader, attempt):
+        for attempted in runs_of(reader, attempt, day):
             found, parts = reconcile(settings, reader, attempted)
             writer.reconciliation(found, parts)
             print(in_words(found), flush=True)
@@ -167,9 +167,8 @@ def differences(reader: Reader, attempted: Run, epoch: EpochRow) -> tuple[Differ
     live = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
     found: list[Difference] = []
     for category in (ANY, *load().categories):
-        batch = _by_cell(reader.batch_ids(attempted.run_id, _hours(attempted), category, None))
-        speed = _by_cell(reader.speed_ids(epoch.epoch, live, category, None))
-        found += compare(batch, speed)
+        speed = {cell[:7]: cell.ids for cell in reader.speed_ids(epoch.epoch, live, category, None)}
+        found += compare(ids_of(reader, attempted, category), speed)
     return tuple(found)
 
 
@@ -182,13 +181,8 @@ def in_words(found: Reconciliation) -> str:
     return f"{line} cells={found.cells} only_batch={found.only_batch} only_speed={found.only_speed} {causes}"
 
 
-def _hours(attempted: Run) -> list[str]:
-    return [f"{attempted.day}T{hour:02d}" for hour in range(24)]
-
-
 def _size(reader: Reader, attempted: Run) -> int:
-    cells = reader.batch_ids(attempted.run_id, _hours(attempted), ANY, None)
-    return len({(cell.source, post_id) for cell in cells for post_id in cell.ids})
+    return len({(cell[4], post_id) for cell, ids in ids_of(reader, attempted, ANY).items() for post_id in ids})
 
 
 def _posts(parts: Iterable[Attributed]) -> set[tuple[str, str]]:
@@ -198,10 +192,6 @@ def _posts(parts: Iterable[Attributed]) -> set[tuple[str, str]]:
 def _lacking(settings: Settings, cluster: str, ends: dict[str, int]) -> dict[str, int]:
     reached = furthest(Ledger.beside(settings.archive).positions(cluster), Archive(settings.archive).positions(cluster))
     return {p: end for p, end in ends.items() if reached.get((settings.posts_topic, int(p)), 0) < end}
-
-
-def _by_cell(cells: Iterable[CellIds]) -> dict[CellName, tuple[str, ...]]:
-    return {cell[:7]: cell.ids for cell in cells}
 
 
 if __name__ == "__main__":

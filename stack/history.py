@@ -21,6 +21,7 @@ from stack.environment import environment
 
 DAG = "recompute_range"
 USER = "ops"
+ASKED = "awaiting_input"  # Airflow's state of a task that waits for a person
 ARCHIVE_WAIT = 600
 RECOMPUTE_WAIT = 1800.0
 ANSWER_WAIT = 120.0
@@ -60,7 +61,10 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
     say(f"Airflow recomputes it: http://{settings.host}:{settings.airflow_port}/dags/{DAG}/runs/{run}")
     wait = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(RECOMPUTE_WAIT), wait=wait_fixed(2))
     state = wait(_ended, settings, run)
-    if state != "success":
+    if state == ASKED:
+        # an earlier run published it and failed behind that
+        say("the month was published before: Airflow asks there whether it shall be again")
+    elif state != "success":
         # the next `make up` asks for a new run; this one stays in Airflow to be looked at
         _note(settings, run=None)
         raise UnavailableError(
@@ -71,7 +75,9 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _ended(settings: Settings, run: str) -> str | None:
     state = str(_airflow(settings, "GET", f"dags/{DAG}/dagRuns/{run}", None)["state"])
-    return state if state in ("success", "failed") else None
+    tasks = _airflow(settings, "GET", f"dags/{DAG}/dagRuns/{run}/taskInstances", None)["task_instances"]
+    asked = any(task["state"] == ASKED for task in tasks)
+    return state if state in ("success", "failed") else ASKED if asked else None
 
 
 def _airflow(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:

@@ -97,14 +97,15 @@ def start_program(settings: Settings, name: str) -> None:
 def stop_programs(settings: Settings, names: list[str]) -> None:
     """Stop programs at the same time (supervisord alone would stop them in turn) and wait for the end of all.
 
-    Those that do not run are left alone; supervisord kills one that does not end in its time.
+    Those that do not run, or that a supervisord of an earlier release does not know, are left alone; supervisord kills
+    one that does not end in its time.
     """
     for name in names:
         try:
             with _asked(settings) as supervisord:
                 supervisord.stopProcess(name, False)
         except Fault as fault:
-            if "NOT_RUNNING" not in fault.faultString:
+            if not any(known in fault.faultString for known in ("NOT_RUNNING", "BAD_NAME")):
                 raise
     still = retry_if_result(lambda left: bool(left))
     Retrying(stop=stop_after_delay(120), wait=wait_fixed(0.2), retry=still)(

@@ -30,7 +30,7 @@ HEADERS = {
 }
 
 
-ROUTES = "share, trend, posts, bundle, why, days, status, reconciliation/<day>, rejections"
+ROUTES = "share, trend, posts, bundle, why, days, status, reconciliation/<day>, difference/<day>, rejections"
 
 
 def utc_now() -> datetime:

@@ -8,9 +8,8 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
-from webapp import answers, bundles, differences, query, rejected, tables, trends
+from webapp import answers, bundles, differences, moves, query, rejected, tables, trends
 from webapp.serving import Serving, answered, serving
-from webapp.texts import look_up
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -89,6 +88,17 @@ def rejections_of_day(day: str) -> Response:
     """The rejected records of a published day, by reason, with the places of the first."""
     asked = query.parse_rejected_day(day, request.args)
     return _plain(asked.csv, rejected.day(asked, serving()), tables.rejections_of_day)
+
+
+@blueprint.get("/difference/<day>")
+def difference(day: str) -> Response:
+    """What a run changes of the numbers in force, before it is published or after."""
+    asked = query.parse_moves(day, request.args)
+    here = serving()
+    found = moves.difference(asked, here.view, here.view.state(), here.archive)
+    if asked.csv:
+        return _revalidated(Response(tables.difference(found), mimetype="text/csv"))
+    return _revalidated(cast(Response, current_app.json.response(found)))
 
 
 @blueprint.errorhandler(BadInputError)

@@ -12,7 +12,7 @@ from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, query, rejected
+from webapp import answers, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -110,6 +110,17 @@ def rejections(day: str) -> str:
     """The rejected records of a published day, and how each reads now."""
     asked = query.parse_rejected_day(day, request.args)
     return render_template("rejections.html", answer=rejected.day(asked, serving()), given=request.args.to_dict())
+
+
+@blueprint.get("/difference/<day>")
+def difference(day: str) -> str:
+    """What a run changes of a day's numbers: counts, shares, and the posts that move with the rule that moves them."""
+    asked = query.parse_moves(day, request.args)
+    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+        asked = replace(asked, texts=True)
+    here = serving()
+    answer = moves.difference(asked, here.view, here.view.state(), here.archive)
+    return render_template("difference.html", answer=answer, given={**request.args.to_dict(), "run": answer["run"]})
 
 
 @blueprint.get("/assets/<path:name>")

@@ -37,6 +37,7 @@ POSTS = COMMON | {"limit", "after", "next", "period", "texts"}
 
 REJECTIONS = frozenset({"from", "to", "reason", "format"})
 RECONCILIATION = frozenset({"run", "cause", "limit", "format"})
+DIFFERENCE = RECONCILIATION | {"texts"}
 
 SOURCES = ("x", "bluesky", "mastodon", "demo")
 
@@ -143,6 +144,32 @@ def parse_differences(day: str, given: MultiDict[str, str]) -> AskedDifferences:
         _whole(values, "limit", 1, MAX_IDS) or DEFAULT_CELLS,
         _one_of(values, "format", ("json", "csv")) == "csv",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedMoves:
+    """A question about what a run of a day (UTC) changes: which run (None: the newest report), posts of which cause."""
+
+    day: date
+    run: str | None
+    cause: str | None
+    limit: int
+    texts: bool
+    csv: bool
+
+
+def parse_moves(day: str, given: MultiDict[str, str]) -> AskedMoves:
+    """The question in a path's day and a request's parameters. Raises BadInputError for everything not allowed."""
+    values = _single(given, DIFFERENCE)
+    found = _day({"day": day}, "day")
+    assert found is not None  # noqa: S101 - it is given
+    causes = [str(cause) for cause in Cause if cause != Cause.SPEED_COULD_NOT_ANSWER]
+    limit = _whole(values, "limit", 1, MAX_IDS) or DEFAULT_IDS
+    texts = _one_of(values, "texts", ("0", "1")) == "1"
+    if texts and limit > MAX_TEXTS:
+        raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {limit}")
+    csv = _one_of(values, "format", ("json", "csv")) == "csv"
+    return AskedMoves(found, values.get("run"), _one_of(values, "cause", causes), limit, texts, csv)
 
 
 def parse(

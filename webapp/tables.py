@@ -97,6 +97,20 @@ def rejections_of_day(answer: dict[str, Any]) -> str:
     )
 
 
+def difference(answer: dict[str, Any]) -> str:
+    """One row for each id that a cell loses or gains."""
+    names = ("minute", "category", "brand", "source", "kind", "lang")
+    return _text(
+        ("day", *names, "move", "id"),
+        (
+            (answer["day"], *(cell[name] for name in names), move, post_id)
+            for cell in answer["cells"]
+            for move in ("lost", "gained")
+            for post_id in cell[move]
+        ),
+    )
+
+
 def status(answer: dict[str, Any]) -> str:
     """One row for each value, its name as the path to it in the JSON answer."""
     return _text(("name", "value"), _flat("", answer))

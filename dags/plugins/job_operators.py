@@ -3,6 +3,7 @@
 Nothing here computes: a task passes days and an attempt's id on the command line, and the program's log is the task's.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
@@ -92,7 +94,7 @@ class JobOperator(BaseOperator):
 
 
 class DaysOperator(JobOperator):
-    """Runs a program whose last line is `days=` with the days that it found; returns them as XCom.
+    """Runs a program whose last line is `days=` with the days that it found; returns the list of them as XCom.
 
     Where it found none, or where the template `only` does not render to "True", it is skipped, and so is what follows.
     """
@@ -103,8 +105,8 @@ class DaysOperator(JobOperator):
         super().__init__(**kwargs)
         self.only = only
 
-    def execute(self, context: Any) -> str:  # noqa: ARG002 - Airflow's signature
-        """The days, with commas between them. Raises like JobOperator."""
+    def execute(self, context: Any) -> Any:  # noqa: ARG002 - Airflow's signature
+        """The days. Raises like JobOperator."""
         if self.only != "True":
             raise AirflowSkipException(f"{self.module} is not asked in a run like this one")
         answer = self.last_line()
@@ -113,7 +115,53 @@ class DaysOperator(JobOperator):
         days = answer.removeprefix("days=")
         if not days:
             raise AirflowSkipException("there is no such day")
-        return days
+        return days.split(",")
+
+
+class AnswerOperator(JobOperator):
+    """Runs a program whose last line is `answer=` and JSON; returns what it says as XCom."""
+
+    def execute(self, context: Any) -> Any:  # noqa: ARG002 - Airflow's signature
+        """The answer. Raises like JobOperator."""
+        answer = self.last_line()
+        if not answer.startswith("answer="):
+            raise AirflowException(f"{self.module} ended with {answer!r} instead of its answer")
+        return json.loads(answer.removeprefix("answer="))
+
+
+class ApproveOperator(ApprovalOperator):
+    """Waits for a person, without a slot; skipped, and nothing else with it, unless `needed` renders to "True".
+
+    A rejection skips the tasks right behind it.
+    """
+
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "needed")
+
+    def __init__(self, *, needed: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.needed = needed
+
+    def execute(self, context: Any) -> Any:
+        """Asks. Raises AirflowSkipException where nobody need be asked."""
+        if self.needed != "True":
+            raise AirflowSkipException("nobody need be asked")
+        return super().execute(context)
+
+
+def settle(attempt: str, why: str, *more: Any) -> JobOperator:
+    """The first of audit, publish and reconcile of an attempt's runs; `more` arguments go to each of them."""
+    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", attempt, *more])
+    publish = JobOperator(
+        task_id="publish",
+        module="jobs.publish",
+        arguments=["--attempt", attempt, *more, "--who", WHO, "--why", why],
+    )
+    reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", attempt, *more])
+    # a number is final for everybody at once, so nothing unaudited may be published
+    audit >> publish
+    # compares what is in force now with what the live stream counted; a post without a cause turns it red
+    publish >> reconcile
+    return audit
 
 
 class RecomputeOperator(SparkSubmitOperator):

@@ -17,6 +17,7 @@ from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
+from drinkstream.store.differences import DifferenceReader
 from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection
 
 __all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "Run", "rejection"]
@@ -29,7 +30,7 @@ _SPEED_MINUTE = (
 )
 
 
-class Reader:
+class Reader(DifferenceReader):
     """All questions that a program asks the store. Safe to share between threads, never across a fork."""
 
     def __init__(self, session: Session) -> None:

@@ -16,6 +16,7 @@ from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Reconciliation
+from drinkstream.store.differences import DifferenceWriter
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -55,7 +56,7 @@ class MicroBatch:
         return sum(until - start for start, until in self.offsets.values())
 
 
-class Writer:
+class Writer(DifferenceWriter):
     """All statements that a program writes. Not shared between processes: open it after any fork."""
 
     def __init__(self, session: Session) -> None:
@@ -161,11 +162,8 @@ class Writer:
 
     def speed_hours(self, epoch: str, hours: Iterable[str], touched: datetime) -> None:
         """Stores the hours that an epoch touches for the first time."""
-        flight = _Flight(self._session)
-        insert = self._prepare("INSERT INTO speed_hours_v1 (epoch, hour, touched) VALUES (?, ?, ?)")
-        for hour in hours:
-            flight.send(insert.bind((epoch, hour, touched)))
-        flight.land()
+        insert = "INSERT INTO speed_hours_v1 (epoch, hour, touched) VALUES (?, ?, ?)"
+        self._send(insert, ((epoch, hour, touched) for hour in hours))
 
     def epoch(self, epoch: str, **columns: Any) -> None:
         """Writes columns of an epoch's row; mappings are stored as JSON."""
@@ -232,15 +230,17 @@ class Writer:
         name = found.day, found.run_id
         self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", *name)
         self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", *name)
-        insert = self._prepare(
+        self._send(
             "INSERT INTO reconciliations_v1 (day, run_id, hour, minute, category, brand, source, kind, lang, cause, "
-            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "batch_n, speed_n, only_batch, only_speed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    *(*name, *part.cell, str(part.cause), part.batch_n, part.speed_n),
+                    *(pack(part.only_batch), pack(part.only_speed)),
+                )
+                for part in parts
+            ),
         )
-        flight = _Flight(self._session)
-        for part in parts:
-            ids = pack(part.only_batch), pack(part.only_speed)
-            flight.send(insert.bind((*name, *part.cell, str(part.cause), part.batch_n, part.speed_n, *ids)))
-        flight.land()
         self._insert("reconciled_days_v1", {column: getattr(found, column) for column in Reconciliation.__slots__})
 
     def drop_run(self, day: date, run_id: str, categories: Iterable[str]) -> None:
@@ -258,6 +258,7 @@ class Writer:
         self._run("DELETE FROM tombstones_v1 WHERE run_id = ?", run_id)
         self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", day, run_id)
         self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", day, run_id)
+        self.drop_difference(day, run_id)
         self._run("DELETE FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?", str(day)[:7], day, run_id)
         self.run(day, run_id, status="dropped")
 
@@ -290,6 +291,12 @@ class Writer:
         # the names are those of our own tables and columns; every value is bound
         query = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
         self._run(query, *values)
+
+    def _send(self, query: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        flight, insert = _Flight(self._session), self._prepare(query)
+        for row in rows:
+            flight.send(insert.bind(row))
+        flight.land()
 
     def _run(self, query: str, *values: Any) -> None:
         self._session.execute(self._prepare(query), values)

@@ -4,7 +4,9 @@ import ast
 import os
 import socket
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,11 +110,16 @@ def test_spark_and_what_deletes_archive_files_share_one_slot_and_nothing_else_ta
                 "audit": {"publish"},
                 "publish": {"reconcile"},
                 "reconcile": set(),
-                "pending": {"recompute_pending"},
-                "recompute_pending": {"audit_pending"},
-                "audit_pending": {"publish_pending"},
-                "publish_pending": {"reconcile_pending"},
-                "reconcile_pending": set(),
+                "pending": {
+                    "recompute_pending",
+                    "each_pending.audit",
+                    "each_pending.publish",
+                    "each_pending.reconcile",
+                },
+                "recompute_pending": {"each_pending.audit"},
+                "each_pending.audit": {"each_pending.publish"},
+                "each_pending.publish": {"each_pending.reconcile"},
+                "each_pending.reconcile": set(),
             },
         ),
         (
@@ -120,7 +127,9 @@ def test_spark_and_what_deletes_archive_files_share_one_slot_and_nothing_else_ta
             {
                 "check": {"recompute"},
                 "recompute": {"audit"},
-                "audit": {"publish"},
+                "audit": {"difference"},
+                "difference": {"approve"},
+                "approve": {"publish"},
                 "publish": {"reconcile"},
                 "reconcile": set(),
             },
@@ -136,13 +145,55 @@ def test_the_order_of_work(bag: Any, name: str, arrows: dict[str, set[str]]):
     assert {task_id: task.downstream_task_ids for task_id, task in tasks(bag, name).items()} == arrows
 
 
-def test_a_failure_stops_what_follows_and_a_dry_run_only_skips_publishing(bag: Any):
+def test_a_failure_stops_what_follows_and_so_does_a_rejection_or_a_dry_run(bag: Any):
+    """Only where nobody had to be asked (approve skipped) does publish go on behind a task that did not succeed."""
     rules = {(name, task_id): task.trigger_rule.value for name in NAMES for task_id, task in tasks(bag, name).items()}
     assert {place: rule for place, rule in rules.items() if rule != "all_success"} == {
-        ("recompute_range", "reconcile"): "none_failed"
+        ("recompute_range", "publish"): "none_failed"
     }
     assert tasks(bag, "recompute_range")["publish"].skip == "{{ ti.xcom_pull(task_ids='check')['dry_run'] }}"
     assert tasks(bag, "nightly_share")["publish"].skip == ""
+
+
+@pytest.mark.parametrize(
+    ("published", "dry_run", "asked"),
+    [(["2017-09-14"], False, "True"), ([], False, "False"), (["2017-09-14"], True, "False"), ([], True, "False")],
+)
+def test_a_person_is_asked_where_a_published_day_would_change(
+    bag: Any, published: list[str], dry_run: bool, asked: str
+):
+    """Seeing the report; without an answer in a week it is a rejection."""
+    task = tasks(bag, "recompute_range")["approve"]
+    said = {"difference": {"published": published, "body": "**1 day**"}}
+    said["check"] = {"first": "2017-09-01", "last": "2017-09-30", "reason": "new brands", "dry_run": dry_run}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    shown = {
+        name: task.get_template_env().from_string(getattr(task, name)).render(ti=ti) for name in task.template_fields
+    }
+    assert shown == {
+        "subject": "Publish 2017-09-01 to 2017-09-30 anew? Reason: new brands",
+        "body": "**1 day**",
+        "needed": asked,
+    }
+    assert (task.options, task.defaults, task.response_timeout) == (
+        ["Approve", "Reject"],
+        ["Reject"],
+        timedelta(days=7),
+    )
+    assert (task.ignore_downstream_trigger_rules, task.fail_on_reject) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(None, ""), ({"responded_by_user": {"id": "ops", "name": "ops"}}, " (approved by ops)")],
+)
+def test_the_log_of_publications_names_who_approved(bag: Any, answer: object, why: str):
+    task = tasks(bag, "recompute_range")["publish"]
+    said = {"check": {"reason": "new brands"}, "approve": answer}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    context = {"ti": ti, "dag": bag.dags["recompute_range"], "run_id": "manual__1"}
+    written = task.get_template_env().from_string(task.arguments[-1]).render(context)
+    assert written == f"recompute_range manual__1: new brands{why}"
 
 
 def test_what_each_program_is_called_with(bag: Any):
@@ -152,6 +203,8 @@ def test_what_each_program_is_called_with(bag: Any):
     run = "{{ dag.dag_id }} {{ run_id }}"
     who = "{{ dag_run.triggering_user_name or 'airflow' }}"
     reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
+    approved = tasks(bag, "recompute_range")["publish"].arguments[-1].removeprefix(f"{run}: {reason}")
+    of_one = tasks(bag, "nightly_share")["each_pending.audit"].arguments[2:]
     day = "{{ ds }}"
     first = "{{ ti.xcom_pull(task_ids='check')['first'] }}"
     last = "{{ ti.xcom_pull(task_ids='check')['last'] }}"
@@ -166,16 +219,17 @@ def test_what_each_program_is_called_with(bag: Any):
         ("nightly_share", "publish"): ("jobs.publish", ["--attempt", attempt, "--who", who, "--why", run]),
         ("nightly_share", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
         ("nightly_share", "pending"): ("jobs.pending", ["--but", day]),
-        ("nightly_share", "audit_pending"): ("jobs.audit", ["--attempt", of_pending]),
-        ("nightly_share", "publish_pending"): (
+        ("nightly_share", "each_pending.audit"): ("jobs.audit", ["--attempt", of_pending, *of_one]),
+        ("nightly_share", "each_pending.publish"): (
             "jobs.publish",
-            ["--attempt", of_pending, "--who", who, "--why", f"{run}: records were pending"],
+            ["--attempt", of_pending, *of_one, "--who", who, "--why", f"{run}: records were pending"],
         ),
-        ("nightly_share", "reconcile_pending"): ("jobs.reconcile", ["--attempt", of_pending]),
+        ("nightly_share", "each_pending.reconcile"): ("jobs.reconcile", ["--attempt", of_pending, *of_one]),
         ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
+        ("recompute_range", "difference"): ("jobs.difference", ["--attempt", attempt]),
         ("recompute_range", "publish"): (
             "jobs.publish",
-            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}"],
+            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}{approved}"],
         ),
         ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
         ("rollback_share", "rollback"): (
@@ -214,16 +268,31 @@ def test_what_each_program_is_called_with(bag: Any):
         ],
     }
     assert tasks(bag, "nightly_share")["recompute_pending"].application_args == [
-        *("--days", "{{ ti.xcom_pull(task_ids='pending') }}", "--attempt", "{{ ti.id }}.{{ ti.try_number }}"),
+        *(
+            "--days",
+            "{{ ti.xcom_pull(task_ids='pending') | join(',') }}",
+            "--attempt",
+            "{{ ti.id }}.{{ ti.try_number }}",
+        ),
         *("--asked-by", f"{run}: records were pending"),
     ]
+
+
+def test_each_pending_day_is_settled_by_itself(bag: Any):
+    """A mapped group: its tasks wait for those of the same day, so that one that fails keeps none of the others."""
+    from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+
+    group = bag.dags["nightly_share"].task_group.children["each_pending"]
+    assert isinstance(group, MappedTaskGroup)
+    task = tasks(bag, "nightly_share")["each_pending.audit"]
+    option, day = task.arguments[2:]
+    assert option == "--day"
+    assert (day._key, [one.task_id for one, _ in group._expand_input.iter_references()]) == ("day", ["pending"])
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("scheduled", "True"), ("backfill", "False"), ("manual", "False")])
 def test_only_a_run_by_the_clock_takes_pending_days(bag: Any, kind: str, asked: str):
     """A backfill is about the days that were picked, whatever came in for others."""
-    from types import SimpleNamespace
-
     from airflow.utils.types import DagRunType
 
     task = tasks(bag, "nightly_share")["pending"]

@@ -115,7 +115,10 @@ def days_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, only: 
 
 
 def test_the_days_that_a_program_found_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    assert days_task(monkeypatch, tmp_path, "days=2017-09-12,2017-09-13").execute({}) == "2017-09-12,2017-09-13"
+    assert days_task(monkeypatch, tmp_path, "days=2017-09-12,2017-09-13").execute({}) == [
+        "2017-09-12",
+        "2017-09-13",
+    ]
 
 
 @pytest.mark.parametrize(("last", "only"), [("days=", "True"), ("days=2017-09-12", "False")])
@@ -133,3 +136,42 @@ def test_a_program_that_says_no_days_is_no_answer(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(AirflowException, match="ended with 'done' instead of its days"):
         days_task(monkeypatch, tmp_path, "done").execute({})
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str) -> Any:
+    """A task that asks a program whose last line is `last`."""
+    import job_operators
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    (tmp_path / "program.py").write_text(f"print('| a | table |')\nprint({last!r})\n")
+    return job_operators.AnswerOperator(task_id="difference", module="program")
+
+
+def test_the_answer_of_a_program_is_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    task = answering(monkeypatch, tmp_path, 'answer={"published": ["2017-09-14"], "body": "a\\nb"}')
+    assert task.execute({}) == {"published": ["2017-09-14"], "body": "a\nb"}
+
+
+def test_a_program_without_an_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from airflow.sdk.exceptions import AirflowException
+
+    with pytest.raises(AirflowException, match="ended with 'done' instead of its answer"):
+        answering(monkeypatch, tmp_path, "done").execute({})
+
+
+@pytest.mark.parametrize("needed", ["True", "False"])
+def test_a_person_is_asked_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch, needed: str):
+    """Asking parks the task; where nobody need be asked it is skipped."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    asked: list[Any] = []
+    monkeypatch.setattr(job_operators.ApprovalOperator, "execute", lambda *given: asked.append(given))
+    task = job_operators.ApproveOperator(task_id="approve", subject="Publish?", body="a table", needed=needed)
+    if needed == "True":
+        task.execute({})
+        assert asked == [(task, {})]
+        return
+    with pytest.raises(AirflowSkipException):
+        task.execute({})
+    assert asked == []

@@ -1,7 +1,6 @@
 """The speed query on real servers: every cell as the oracle has it, whatever happens to the query."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,34 +128,6 @@ def test_every_cell_is_the_oracles_through_kills_in_the_middle_of_writing(stand:
     assert program.stop() == 0
     assert stand.cells() == stand.truth()
     assert len(stand.reader.epochs()) == 1
-
-
-def test_a_lost_checkpoint_starts_a_new_epoch_and_no_number_falls(stand: Stand):
-    stand.send(0, 600)
-    program = Program("streaming.speed", stand.settings)
-    program.until(stand.caught_up)
-    assert program.stop() == 0
-    first = stand.reader.current_epoch()
-    before = stand.cells()
-    shutil.rmtree(stand.settings.checkpoints)
-    stand.send(5000, 200)
-    program = Program("streaming.speed", stand.settings)
-
-    def replaced() -> bool:
-        current = stand.reader.current_epoch()
-        assert current is not None
-        assert first is not None
-        if current.epoch == first.epoch:
-            # until the new epoch has caught up, the old one answers as it did
-            assert stand.cells() == before
-            return False
-        return stand.caught_up()
-
-    program.until(replaced)
-    assert program.stop() == 0
-    assert stand.cells() == stand.truth()
-    assert [epoch.status for epoch in stand.reader.epochs()] == ["current", "retired"]
-    assert "checkpoint" in stand.reader.epochs()[0].why
 
 
 def test_what_the_query_measured_stands_beside_each_micro_batch(stand: Stand):

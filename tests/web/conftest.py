@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from drinkstream.cells import levels, pack
 from drinkstream.coverage import Covered, Minute, summed
+from drinkstream.difference import Change, Moved, Report
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Epoch, Publication, Snapshot
 from drinkstream.reconcile import Attributed, Reconciliation
@@ -55,6 +56,7 @@ class Store:
     ended: list[Batch] = field(default_factory=list)
     compared: dict[str, tuple[Reconciliation, list[Attributed]]] = field(default_factory=dict)
     feeds: list[Minute] = field(default_factory=list)
+    changes: dict[str, tuple[Report, list[Change], list[Moved]]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
     rejected: dict[str, list[Rejection]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -148,6 +150,18 @@ class Store:
         self._here(f"reconciled_cells {run_id}")
         assert self.compared[run_id][0].day == day
         yield from self.compared[run_id][1]
+
+    def reports(self, day: date) -> list[Report]:
+        self._here(f"reports {day}")
+        return [report for report, _, _ in self.changes.values() if report.day == day]
+
+    def changed_cells(self, day: date, run_id: str) -> Iterator[Change]:
+        self._here(f"changed_cells {day} {run_id}")
+        yield from self.changes[run_id][1]
+
+    def moved_posts(self, day: date, run_id: str) -> Iterator[Moved]:
+        self._here(f"moved_posts {day} {run_id}")
+        yield from self.changes[run_id][2]
 
     def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
         self._here(f"batch_minute {run_id}")

@@ -97,7 +97,8 @@ def test_an_empty_parameter_counts_as_left_out(web: Web) -> None:
             "get",
             "/api/v1/nothing",
             404,
-            "no such route; /api/v1/ has share, trend, posts, bundle, why, days, status, reconciliation/<day>, rejections",
+            "no such route; /api/v1/ has share, trend, posts, bundle, why, days, status, reconciliation/<day>, "
+            "difference/<day>, rejections",
         ),
         ("get", "/api", 404, None),
         ("post", "/api/v1/share", 405, "The method is not allowed for the requested URL."),

@@ -1,0 +1,184 @@
+"""What a recompute would change, on a real Cassandra and archive: planted moves come out under their cause and rule."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drinkstream.cells import ANY
+from drinkstream.difference import Moved, Report, Said
+from drinkstream.reconcile import Cause, CellName
+from drinkstream.settings import ROOT
+from drinkstream.taxonomy import load
+from drinkstream.taxonomy_kept import installed
+from jobs.maintenance import drop
+from jobs.publish import publish
+from tests.lib.moved import applied
+from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, apart, delete, tweet
+from tests.lib.programs import environment
+from tests.lib.servers import Servers
+
+NONE = {str(why): 0 for why in Cause if why != Cause.SPEED_COULD_NOT_ANSWER}
+HOURS = [f"{DAY}T{hour:02d}" for hour in range(24)]
+BEFORE_PEPSI = {**TEXTS, PEPSI: set()}.get
+
+
+@pytest.fixture
+def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
+    """Forty posts, of which the pepsis were no brand yet, published by a meaning whose taxonomy is kept."""
+    made = History(apart(servers.cassandra(), tmp_path))
+    brands = installed()["taxonomy/brands.toml"]
+    made.writer.taxonomy(
+        "old", {**installed(), "taxonomy/brands.toml": brands.replace('words = ["pepsi", "pepsis", ', 'words = ["q", ')}
+    )
+    made.posts(10, COFFEE)
+    made.posts(20, TEA)
+    made.posts(10, PEPSI)
+    _, run_id = made.run(BEFORE_PEPSI, "old")
+    put_in_force(made, run_id)
+    yield made
+    made.close()
+
+
+def put_in_force(history: History, run_id: str) -> None:
+    run = history.reader.run(DAY, run_id)
+    assert run is not None
+    publish(history.reader, history.writer, run, "airflow", "nightly")
+
+
+def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
+    """The answer and the log of `python -m jobs.difference`, as Airflow calls it."""
+    history.archive()
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.difference", "--attempt", attempt],
+        cwd=ROOT,
+        env=environment(history.settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    *log, last = done.stdout.splitlines()
+    assert last.startswith("answer=")
+    return json.loads(last.removeprefix("answer=")), "\n".join(log)
+
+
+def stored(history: History, run_id: str) -> tuple[Report, dict[str, Moved]]:
+    """The report of a run, and its moved posts by id."""
+    (report,) = [one for one in history.reader.reports(DAY) if one.run_id == run_id]
+    return report, {one.move.id: one for one in history.reader.moved_posts(DAY, run_id)}
+
+
+def cells(history: History, run_id: str) -> dict[CellName, frozenset[str]]:
+    """All ids of a run, in every category that there is."""
+    return {
+        cell[:7]: frozenset(cell.ids)
+        for category in (ANY, *load().categories)
+        for cell in history.reader.batch_ids(run_id, HOURS, category, None)
+    }
+
+
+def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_are_new(history: History):
+    """Two deletes, three edits, four late posts, ten posts of a new brand; in every cell, id by id."""
+    old = history.reader.publications([str(DAY)[:7]])[0].run_id
+    ids = sorted(one.key.partition(":")[2] for one in history.sent)
+    coffees, teas, pepsis = ids[:10], ids[10:30], ids[30:]
+    for ident in teas[:2]:
+        history.send(ident, delete(ident), shape="tombstone.delete")
+    for ident in coffees[:3]:
+        history.send(ident, tweet(history.new_id(), TEA, ident))
+    late = history.posts(4, COFFEE)
+    attempt, run_id = history.run()
+    answer, log = compared(history, attempt)
+
+    report, moved = stored(history, run_id)
+    assert (report.old_run, report.seq, report.old_meaning) == (old, 1, "old")
+    assert (report.moved, report.explained) == (19, 19)
+    assert report.causes == {**NONE, "deleted": 2, "edited": 3, "arrived_after": 4, "meaning_changed": 10}
+    assert {ident: str(one.cause) for ident, one in moved.items()} == {
+        **dict.fromkeys(teas[:2], "deleted"),
+        **dict.fromkeys(coffees[:3], "edited"),
+        **dict.fromkeys(late, "arrived_after"),
+        **dict.fromkeys(pepsis, "meaning_changed"),
+    }
+    new_brand = moved[pepsis[0]]
+    assert (new_brand.was, new_brand.was_told) == ((), True)
+    assert new_brand.becomes == (Said("brands.pepsi", "soda", "pepsi", 18, 23),)
+    edit, gone = moved[coffees[0]], moved[teas[0]]
+    assert [one.category for one in (*edit.was, *edit.becomes)] == ["coffee", "tea"]
+    assert ([one.category for one in gone.was], gone.becomes, gone.after) == (["tea"], (), None)
+
+    counts = {(row.category, row.brand): (row.old_n, row.new_n) for row in report.rows}
+    assert counts == {
+        (None, None): (30, 42),
+        ("coffee", None): (10, 11),
+        ("tea", None): (20, 21),
+        ("soda", None): (0, 10),
+        (None, "pepsi"): (0, 10),
+        ("soda", "pepsi"): (0, 10),
+    }
+    changed = list(history.reader.changed_cells(DAY, run_id))
+    assert applied(cells(history, old), changed) == cells(history, run_id)
+    assert report.cells == len(changed)
+
+    assert answer["published"] == [str(DAY)]
+    for text in (log, answer["body"]):
+        assert "| soda | 0 | 10 | +10 | 0.0% | 23.8% |" in text
+        assert f"| 10 | meaning changed | – | brands.pepsi | x:{pepsis[0]}, " in text
+        assert "| 2 | deleted | " in text
+    assert f"/difference/{DAY}?run={run_id}" in answer["body"]
+    # no word of any post is kept outside the archive
+    rows = history.session.execute("SELECT move FROM moved_posts_v1")
+    assert [row.move for row in rows if "coffee right" in row.move or "cup" in row.move] == []
+
+
+def test_a_day_that_was_never_published_has_nothing_to_approve(servers: Servers, tmp_path: Path):
+    history = History(apart(servers.cassandra(), tmp_path))
+    history.posts(3)
+    attempt, run_id = history.run()
+    answer, log = compared(history, attempt)
+    report, moved = stored(history, run_id)
+    assert (answer["published"], report.published, report.old_run, report.moved, moved) == ([], False, "", 0, {})
+    assert f"Never published: run {run_id} would be its first, 3 posts." in log
+    history.close()
+
+
+def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_are_said_to_be_unknown(
+    history: History,
+):
+    """As after a task was cleared: another run has come into force in between."""
+    attempt, run_id = history.run()
+    compared(history, attempt)
+    assert stored(history, run_id)[0].moved == 10
+    _, between = history.run({**BEFORE_COFFEE, PEPSI: set()}.get, "older")
+    put_in_force(history, between)
+    _, log = compared(history, attempt)
+    report, moved = stored(history, run_id)
+    assert (report.seq, report.old_run, report.moved) == (2, between, 20)
+    assert "the taxonomy of meaning older was not kept: its rules are not known" in log
+    assert {(one.cause, one.was_told, one.becomes_told) for one in moved.values()} == {
+        # what did not count then had no rules to tell
+        (Cause.MEANING_CHANGED, False, True)
+    }
+    assert applied(cells(history, between), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
+
+
+BEFORE_COFFEE = {**TEXTS, COFFEE: {("tea", None)}}
+
+
+def test_a_dropped_run_takes_its_report_with_it(history: History):
+    attempt, run_id = history.run()
+    compared(history, attempt)
+    # it is complete and audited, and waits for its approval, however long it takes
+    later = datetime.now(UTC) + timedelta(days=300)
+    drop(history.reader, history.writer, [DAY], later, timedelta(0), lambda: None)
+    assert stored(history, run_id)[0].moved == 10
+    put_in_force(history, history.run()[1])
+    drop(history.reader, history.writer, [DAY], later, timedelta(0), lambda: None)
+    assert history.reader.reports(DAY) == []
+    assert list(history.reader.changed_cells(DAY, run_id)) == list(history.reader.moved_posts(DAY, run_id)) == []

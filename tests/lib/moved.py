@@ -1,0 +1,19 @@
+"""The old run of a day with the changes of a report made to it."""
+
+from collections.abc import Iterable, Mapping
+
+from drinkstream.difference import Change
+from drinkstream.reconcile import CellName
+
+
+def applied(old: Mapping[CellName, Iterable[str]], report: Iterable[Change]) -> dict[CellName, frozenset[str]]:
+    """What must be the new run; cells that end up empty are left out. Fails where a change does not fit the old run."""
+    cells = {cell: frozenset(ids) for cell, ids in old.items()}
+    for change in report:
+        before = cells.get(change.cell, frozenset())
+        lost, gained = frozenset(change.lost), frozenset(change.gained)
+        assert lost <= before, change
+        assert not gained & before, change
+        cells[change.cell] = (before - lost) | gained
+        assert (len(before), len(cells[change.cell])) == (change.old_n, change.new_n), change
+    return {cell: ids for cell, ids in cells.items() if ids}

@@ -1,0 +1,171 @@
+"""What a run changes, or would change, of the numbers in force: page and API show what `difference` returns.
+
+Which rules counted a post is stored with the report, its words are not: they are cut out of the archived text, and only
+while that may be shown.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from drinkstream.archive import Row as Archived
+from drinkstream.cells import Level
+from drinkstream.difference import Change, Moved, Report, Row, Said
+from drinkstream.errors import NotFoundError, UnavailableError
+from drinkstream.lookup import Records
+from drinkstream.merge import instant
+from drinkstream.post import NO_DAY, Post
+from drinkstream.reconcile import Cause, CellName, Place
+from drinkstream.standing import read, text_of
+from drinkstream.words import named
+from webapp.query import AskedMoves
+from webapp.view import State, View
+
+WORDS = {
+    Cause.DELETED: "deleted, or withheld everywhere, since the run in force",
+    Cause.EDITED: "edited since the run in force",
+    Cause.OTHER_VERSION: "another delivery of it is the first now",
+    Cause.MEANING_CHANGED: "the same post by other rules: taxonomy, parser or classifier changed",
+    Cause.ARRIVED_AFTER: "came into the archive after the run in force",
+    Cause.UNPARSABLE_THEN: "rejected when it came, readable since the parser was mended",
+    Cause.UNEXPLAINED: "nothing explains it: a fault, to be looked into",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts that may be shown, by the place of their record; `failing` says why the archive gave no answer."""
+
+    by_place: Mapping[Place, str] = field(default_factory=dict)
+    failing: str | None = None
+
+
+def difference(asked: AskedMoves, view: View, state: State, archive: Records) -> dict[str, Any]:
+    """The report on a run (by default the newest that was compared): counts, causes, rules, posts and cells.
+
+    Raises NotFoundError for a day without any report, or a run without one.
+    """
+    store = view.store()
+    reports = store.reports(asked.day)
+    found = next((one for one in reports if asked.run in (None, one.run_id)), None)
+    if found is None:
+        known = ", ".join(one.run_id for one in reports) or "none"
+        raise NotFoundError(
+            f"no report says what {f'run {asked.run}' if asked.run else 'a run'} of {asked.day} would change; runs "
+            f"with one: {known}. Airflow's recompute_range makes them before it publishes, nightly_share does not"
+        )
+    publication = state.now.publications.get(asked.day)
+    posts = (one for one in store.moved_posts(asked.day, found.run_id) if asked.cause in (None, one.cause))
+    cells = store.changed_cells(asked.day, found.run_id)
+    shown, changed = list(islice(posts, asked.limit)), list(islice(cells, asked.limit))
+    texts = _texts(archive, shown, str(asked.day)) if asked.texts else Texts()
+    return {
+        "day": str(asked.day),
+        "unit": "posts",
+        "reposts": "excluded",
+        "run": found.run_id,
+        "in_force": publication is not None and publication.run_id == found.run_id,
+        "meaning": found.new_meaning,
+        "against": {"run": found.old_run, "seq": found.seq, "meaning": found.old_meaning} if found.published else None,
+        "compared_at": instant(found.at),
+        "moved": found.moved,
+        "explained": found.explained,
+        "cells_that_change": found.cells,
+        "rows": [_row(row) for row in found.rows],
+        "causes": [{"cause": why, "posts": n, "means": WORDS[Cause(why)]} for why, n in found.causes.items()],
+        "rules": _rules(found),
+        "posts": [_post(one, texts.by_place) for one in shown],
+        "more_posts": next(posts, None) is not None,
+        "cells": [_cell(one) for one in changed],
+        "more_cells": next(cells, None) is not None,
+        "texts_failing": texts.failing,
+    }
+
+
+def _texts(archive: Records, shown: Collection[Moved], day: str) -> Texts:
+    if not shown:
+        return Texts()
+    try:
+        rows = archive.records([f"{one.move.source}:{one.move.id}" for one in shown], day, NO_DAY)
+    except UnavailableError as error:
+        return Texts(failing=str(error))
+    by_key: dict[str | None, list[Archived]] = defaultdict(list)
+    for row in rows:
+        by_key[row.key].append(row)
+    found: dict[Place, str] = {}
+    for mine in by_key.values():
+        versions = read(mine)
+        if text_of(versions).state == "shown":
+            found |= {
+                Place(v.row.cluster, v.row.topic, v.row.partition, v.row.offset): v.record.text
+                for v in versions
+                if isinstance(v.record, Post)
+            }
+    return Texts(found)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "category": row.category,
+        "brand": row.brand,
+        "old_n": row.old_n,
+        "new_n": row.new_n,
+        "old_share": row.old_share,
+        "new_share": row.new_share,
+        "old_total": row.old_whole,
+        "new_total": row.new_whole,
+    }
+
+
+def _rules(found: Report) -> list[dict[str, Any]]:
+    return [
+        {"cause": one.cause, "was": list(one.was), "becomes": list(one.becomes), "posts": one.posts}
+        for one in found.rules
+    ]
+
+
+def _post(one: Moved, texts: Mapping[Place, str]) -> dict[str, Any]:
+    return {
+        "post": f"{one.move.source}:{one.move.id}",
+        "cause": str(one.cause),
+        "lost": _levels(one.move.lost),
+        "gained": _levels(one.move.gained),
+        "was": [_said(said, one.before, texts) for said in one.was] if one.was_told else None,
+        "becomes": [_said(said, one.after, texts) for said in one.becomes] if one.becomes_told else None,
+    }
+
+
+def _said(said: Said, place: Place | None, texts: Mapping[Place, str]) -> dict[str, Any]:
+    text = texts.get(place) if place is not None else None
+    known = text is not None and said.start is not None
+    return {
+        "rule": said.rule,
+        "counts": said.counts,
+        "category": said.category,
+        "brand": said.brand,
+        "start": said.start,
+        "end": said.end,
+        "alias": text[said.start : said.end] if text is not None and known else None,
+    }
+
+
+def _levels(cells: Iterable[CellName]) -> list[str]:
+    return sorted({named(Level(cell[2], cell[3])) for cell in cells})
+
+
+def _cell(one: Change) -> dict[str, Any]:
+    hour, minute, category, brand, source, kind, lang = one.cell
+    return {
+        "minute": f"{hour}:{minute:02d}",
+        "category": category,
+        "brand": brand,
+        "source": source,
+        "kind": kind,
+        "lang": lang,
+        "old_n": one.old_n,
+        "new_n": one.new_n,
+        "lost": [f"{source}:{post_id}" for post_id in one.lost],
+        "gained": [f"{source}:{post_id}" for post_id in one.gained],
+    }
