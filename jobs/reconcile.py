@@ -1,12 +1,12 @@
 """Reconcile runs with the speed layer: every id that one of them lacks, with its cause, stored by day and printed."""
 
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import click
+from tenacity import RetryCallState, RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
@@ -140,15 +140,23 @@ def wait(settings: Settings, reader: Reader, epoch: EpochRow) -> None:
     Raises UnavailableError where it does not get there within the setting `archive_patience`.
     """
     ends = counted_ends(reader, epoch, datetime.now(UTC))
-    deadline = time.monotonic() + settings.archive_patience
-    while lacking := _lacking(settings, epoch.cluster, ends):
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"the archive has not reached what the speed layer counted: {lacking} (partition: next offset); "
-                "`make status` shows whether the archive query runs"
-            )
-        print(f"waiting for the archive to reach {lacking}", flush=True)
-        time.sleep(PAUSE_S)
+
+    def told(state: RetryCallState) -> None:
+        print(f"waiting for the archive to reach {state.outcome.result() if state.outcome else ends}", flush=True)
+
+    asking = Retrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(settings.archive_patience),
+        wait=wait_fixed(PAUSE_S),
+        before_sleep=told,
+    )
+    try:
+        asking(_lacking, settings, epoch.cluster, ends)
+    except RetryError as error:
+        raise UnavailableError(
+            f"the archive has not reached what the speed layer counted: {error.last_attempt.result()} (partition: next "
+            "offset); `make status` shows whether the archive query runs"
+        ) from None
 
 
 def counted_ends(reader: Reader, epoch: EpochRow, now: datetime) -> dict[str, int]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.read import Reader
@@ -24,6 +23,7 @@ from stack.environment import environment
 from tests.lib import oracle
 from tests.lib.airflow_api import AirflowApi
 from tests.lib.airflow_page import approve
+from tests.lib.asked import answer, day_of, get, ids, published, shares
 from tests.lib.labels import TEXTS
 from tests.lib.programs import until
 from tests.lib.servers import Servers
@@ -92,14 +92,6 @@ def run(settings: Settings, *arguments: str) -> str:
     return done.stdout
 
 
-def get(settings: Settings, path: str, **asked: str) -> Any:
-    """The JSON of an API route."""
-    base = f"http://{settings.host}:{settings.web_port}/api/v1/"
-    answer = requests.get(base + path, params=asked, timeout=30)
-    assert answer.ok, answer.text
-    return answer.json()
-
-
 def sent(settings: Settings) -> list[oracle.Record]:
     """Every record of X in Kafka, with the append time that Kafka gave it."""
     topics = Topics(settings)
@@ -112,36 +104,8 @@ def sent(settings: Settings) -> list[oracle.Record]:
     return found
 
 
-def day_of(cells: oracle.Cells, day: str) -> oracle.Cells:
-    return {cell: ids for cell, ids in cells.items() if cell[0] == day}
-
-
-def answer(settings: Settings, day: str) -> tuple[int, dict[str, tuple[int, float, float]]]:
-    """A day's shares by category, reposts included, in the oracle's form."""
-    found = get(settings, "share", **{"from": day, "to": day, "source": "x", "reposts": "include"})
-    return found["total"], {row["category"]: (row["n"], row["share"], row["mix"]) for row in found["shares"]}
-
-
-def ids_on_page(settings: Settings, day: str, category: str) -> set[str]:
-    """The ids that the API lists for a number, page by page."""
-    found: set[str] = set()
-    asked = {"from": day, "to": day, "source": "x", "category": category, "reposts": "include", "limit": "20"}
-    while True:
-        page = get(settings, "posts", **asked)
-        assert not found & set(page["ids"])
-        found |= set(page["ids"])
-        if not page["next"]:
-            assert len(found) == page["total"]
-            return found
-        asked["after"] = page["next"]
-
-
 def layer(settings: Settings, day: str) -> str:
     return str(get(settings, "days", **{"from": day, "to": day})["days"][0]["layer"])
-
-
-def shares(cells: oracle.Cells) -> tuple[int, dict[str, tuple[int, float, float]]]:
-    return oracle.share(cells, "category", kinds=("original", "reply", "quote", "repost"))
 
 
 @pytest.mark.timeout(1800)  # a whole stack starts, and three Spark applications run one after the other beside it
@@ -172,7 +136,7 @@ def test_a_file_is_counted_at_once_and_a_backfill_settles_it(stack: Settings, tm
         assert answer(stack, day) == shares(mine)
         for category in ("coffee", "tea", "beer", "wine", "soda"):
             expected = {f"x:{i}" for cell, ids in mine.items() if cell[3:5] == (category, "") for i in ids}
-            assert ids_on_page(stack, day, category) == expected
+            assert ids(stack, day, limit=20, category=category) == expected
 
     check_every_cell(stack, final)
     check_that_a_person_decides(stack, tmp_path, final)
@@ -244,11 +208,6 @@ def check_that_a_person_decides(stack: Settings, folder: Path, before: oracle.Ce
     log = published(stack, day)
     assert (log["run"], log["by"]) == (report["run"], "ops")
     assert log["why"] == f"recompute_range {asked}: late and deleted posts (approved by ops)"
-
-
-def published(stack: Settings, day: str) -> dict[str, Any]:
-    """The publication in force of a day."""
-    return dict(get(stack, "days", **{"from": day, "to": day})["days"][0])
 
 
 def moved_by(report: list[dict[str, Any]], old: oracle.Cells) -> oracle.Cells:

@@ -44,11 +44,12 @@ def ids(settings: Settings, day: str, limit: int = 1000, **asked: str) -> set[st
         assert not found & set(page["ids"])
         found |= set(page["ids"])
         if not page["next"]:
+            # a live day may have got more since
+            assert len(found) == page["total"] or page["days"][0]["layer"] == "speed"
             return found
         asked["after"] = page["next"]
 
 
-def published(settings: Settings, day: str) -> str | None:
-    """The run that answers for a day; None where it is not published."""
-    run: str | None = get(settings, "days", **{"from": day, "to": day})["days"][0]["run"]
-    return run
+def published(settings: Settings, day: str) -> dict[str, Any]:
+    """What the API says of a day: its layer, and the publication in force."""
+    return dict(get(settings, "days", **{"from": day, "to": day})["days"][0])
