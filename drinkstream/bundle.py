@@ -9,7 +9,7 @@ and sums, one hash of the whole, which is what is quoted and compared.
 | `answer.json` | the answer of `/api/v1/share`, as it was given |
 | `runs.json` | where each day's numbers come from: its run (fingerprint, position), its publication, or the epoch |
 | `ids/DAY.jsonl` | the ids of each cell of the day that the answer counts, one cell a line |
-| `rules/...` | the taxonomy that was installed, and `rules/meaning.json` with its meaning version |
+| `rules/MEANING/` | the taxonomy of each meaning version that counted; `rules/known.json` says which were kept |
 | `RECIPE.md` | how to get the same by hand |
 
 It holds ids and counts, never a post's text.
@@ -21,10 +21,8 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from typing import Any
 
-from drinkstream import meaning
 from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.reconcile import CellName
 
@@ -122,12 +120,11 @@ def cells_of_part(name: str, content: bytes) -> dict[CellName, frozenset[str]]:
     return found
 
 
-def rules() -> dict[str, bytes]:
-    """The taxonomy as it lies here as parts of a bundle, and the meaning version that it belongs to."""
-    root = files("drinkstream")
-    names = [name for name in meaning.sources() if name.endswith(".toml")]
-    parts = {f"rules/{name}": root.joinpath(name).read_bytes() for name in names}
-    return {**parts, "rules/meaning.json": plain({"meaning": meaning.on_disk(), "files": list(meaning.sources())})}
+def rules(kept: Mapping[str, Mapping[str, str]]) -> dict[str, bytes]:
+    """The taxonomies of meaning versions as parts of a bundle. `kept`: by version the text of each file, if kept."""
+    parts = {f"rules/{version}/{path}": text.encode() for version in kept for path, text in kept[version].items()}
+    known = {version: sorted(found) or None for version, found in kept.items()}
+    return {**parts, "rules/known.json": plain(known)}
 
 
 def recipe(question: Mapping[str, Any], days: Iterable[Mapping[str, Any]]) -> bytes:

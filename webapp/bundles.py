@@ -8,12 +8,14 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from drinkstream import meaning
 from drinkstream.bundle import cells_part, pack, plain, recipe, rules, whole
 from drinkstream.cells import ANY, NO_BRAND
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.merge import Publication, instant
 from drinkstream.reconcile import CellName
 from drinkstream.store.read import CellIds, Run
+from drinkstream.taxonomy_kept import installed
 from drinkstream.verify import asked_about
 from webapp import answers
 from webapp.answers import Basis, Day, hours_with_cells
@@ -43,7 +45,7 @@ def bundle(asked: Asked, base: Basis, topic: str) -> tuple[str, bytes]:
         "answer.json": plain(answer),
         "runs.json": plain(days),
         "RECIPE.md": recipe(question, days),
-        **rules(),
+        **rules(_taxonomies(base)),
         **{f"ids/{day.choice.day}.jsonl": _ids(asked, base, day) for day in base.days if day.counts is not None},
     }
     return f"drinkstream-{asked.first}-{asked.last}-{whole(parts)[:12]}.zip", pack(parts)
@@ -91,6 +93,13 @@ def _day(base: Basis, day: Day) -> dict[str, Any]:
         "epoch": choice.epoch,
         "reason": day.reason,
     }
+
+
+def _taxonomies(base: Basis) -> dict[str, dict[str, str]]:
+    here = meaning.version()
+    versions = sorted({day.meaning for day in base.days if day.meaning is not None})
+    store = base.view.store()
+    return {version: installed() if version == here else store.taxonomy(version) for version in versions}
 
 
 def _plain(row: Run | Publication) -> dict[str, Any]:

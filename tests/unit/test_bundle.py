@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drinkstream import meaning
-from drinkstream.bundle import MANIFEST, cells_of_part, cells_part, pack, rules, unpack, whole
+from drinkstream.bundle import MANIFEST, cells_of_part, cells_part, pack, plain, rules, unpack, whole
 from drinkstream.errors import BadInputError, IntegrityError
 
 PARTS = {"answer.json": b'{"total": 3}\n', "ids/2017-09-14.jsonl": b"", "RECIPE.md": "# wie man's nachzählt\n".encode()}
@@ -144,9 +143,10 @@ def test_a_line_that_is_no_cell_is_named(line: bytes) -> None:
         cells_of_part("ids/2017-09-14.jsonl", cells_part({("2017-09-14T08", 1, *"abcde"): {"1"}}) + line + b"\n")
 
 
-def test_the_rules_are_the_installed_taxonomy() -> None:
-    found = rules()
-    installed = sorted(Path(meaning.__file__).parent.glob("taxonomy/*.toml"))
-    assert {name for name in found if "taxonomy/" in name} == {f"rules/taxonomy/{path.name}" for path in installed}
-    assert found["rules/taxonomy.toml"] == (Path(meaning.__file__).parent / "taxonomy.toml").read_bytes()
-    assert json.loads(found["rules/meaning.json"])["meaning"] == meaning.version()
+def test_the_rules_are_those_of_each_meaning_and_one_that_was_not_kept_is_named() -> None:
+    found = rules({"m1": {"taxonomy.toml": "a", "taxonomy/en.toml": "é"}, "m0": {}})
+    assert found == {
+        "rules/m1/taxonomy.toml": b"a",
+        "rules/m1/taxonomy/en.toml": "é".encode(),
+        "rules/known.json": plain({"m0": None, "m1": ["taxonomy.toml", "taxonomy/en.toml"]}),
+    }

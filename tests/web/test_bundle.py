@@ -107,8 +107,11 @@ def test_an_answer_comes_with_its_ids_runs_rules_and_recipe(web: Web) -> None:
         response.headers["Content-Disposition"],
     )
     assert response.headers["X-At"] == AT
-    assert {name for name in parts if not name.startswith("rules/")} == {
-        "question.json", "answer.json", "runs.json", "ids/2017-09-14.jsonl", "RECIPE.md",
+    package = Path(meaning.__file__).parent
+    taxonomy = [package / "taxonomy.toml", *package.glob("taxonomy/*.toml")]
+    assert set(parts) == {
+        "question.json", "answer.json", "runs.json", "ids/2017-09-14.jsonl", "RECIPE.md", "rules/known.json",
+        *(f"rules/{meaning.version()}/{path.relative_to(package)}" for path in taxonomy),
     }  # fmt: skip
     assert json.loads(parts["answer.json"]) == web.get(f"share?{DAY}")
     assert json.loads(parts["question.json"]) == {
