@@ -30,7 +30,8 @@ WORD = re.compile(rb"\w+")
 _FEW_PARTS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
-_APPEND_MS = "CAST(append_ts AS BIGINT) / 1000 AS append_ms"
+_MS = "CAST(append_ts AS BIGINT) / 1000"
+_APPEND_MS = f"{_MS} AS append_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,16 @@ class Archive:
             f"AND NOT (cluster = {_quoted(cluster)} AND ({held or 'FALSE'}))",
         )
         return frozenset(date.fromisoformat(row["day"]) for row in rows)
+
+    def first_appends(self, topic: str, cluster: str) -> dict[str, int]:
+        """Append time (ms since 1970) of the first record of `topic` from `cluster` that lies under each event day.
+
+        Of `none` only posts are looked at: the parser may date them, and all else there belongs to no day.
+        """
+        where = f"topic = {_quoted(topic)} AND cluster = {_quoted(cluster)}"
+        where += f" AND (day <> {_quoted(NO_DAY)} OR shape LIKE 'post%')"
+        rows = self._select(f"day, min({_MS}) AS ms", where, "GROUP BY day")
+        return {row["day"]: row["ms"] for row in rows}
 
     def pending(self, topic: str, counted: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         """Records of `topic` (tombstones are some) archived under each day since it was counted, by day.

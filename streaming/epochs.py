@@ -50,7 +50,7 @@ def decide(
     """The life to lead, and why it is a new one (None: the newest one of this meaning goes on).
 
     `epochs` are the newest first. A new meaning, another Kafka cluster, a lost checkpoint, rows that the watermark
-    dropped or records that Kafka let go of unread each start a new epoch, from the earliest record that Kafka holds.
+    dropped or records that Kafka let go of unread each start a new epoch; beginning.py says from where.
     One that does not answer yet must first process all that Kafka holds now: whatever another one has counted.
     """
     newest = epochs[0] if epochs else None

@@ -1,6 +1,7 @@
 """What Kafka holds: its cluster id, and for each partition the first offset it still has and the next it will give."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -64,6 +65,27 @@ def append_times(bootstrap: str, positions: Positions, timeout: float = 10.0) ->
     finally:
         consumer.close()
     return found
+
+
+def offsets_at(bootstrap: str, places: Collection[tuple[str, int]], ms: int) -> dict[tuple[str, int], int]:
+    """By (topic, partition) the first offset with an append time at or after `ms` (since 1970); the end where none has.
+
+    Raises UnavailableError where Kafka does not answer.
+    """
+    partitions = [TopicPartition(*place) for place in places]
+    try:
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, bootstrap_timeout_ms=ANSWER_MS, enable_auto_commit=False)
+        try:
+            found = consumer.offsets_for_times(dict.fromkeys(partitions, ms))
+            ends = consumer.end_offsets(partitions)
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise _away(bootstrap, error) from error
+    return {
+        (place.topic, place.partition): at.offset if (at := found.get(place)) is not None else ends[place]
+        for place in partitions
+    }
 
 
 def positions_of(text: str) -> Positions:

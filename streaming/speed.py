@@ -11,12 +11,14 @@ Nothing is late: an old post, or a wrong clock in one, cannot drop another's, si
 watermark.
 """
 
+import json
 import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -36,8 +38,9 @@ from drinkstream.spark import session
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
-from streaming.offsets import look
+from streaming.offsets import append_times, look, offsets_at
 from streaming.sink import Progress, Sink
 from streaming.word import Word
 
@@ -121,6 +124,15 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         print(f"epoch {life.epoch} goes on", flush=True)
         return life
     print(f"epoch {life.epoch} starts: {why}", flush=True)
+    first = first_offsets(
+        seen,
+        settings.posts_topic,
+        Archive(settings.archive),
+        {entry.day for entry in reader.publications(reader.published_months())},
+        partial(append_times, settings.bootstrap),
+        partial(offsets_at, settings.bootstrap),
+    )
+    life = replace(life, first_offsets=first)
     writer.epoch(
         life.epoch,
         cluster=kafka.cluster,
@@ -130,18 +142,18 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         first_offsets=life.first_offsets,
         catch_up=life.catch_up or {},
         watermark_s=life.watermark_s,
-        blind_days=blind_days(settings, kafka.cluster, kafka.begin),
+        blind_days=blind_days(settings, kafka.cluster, first),
         why=why,
     )
     return life
 
 
-def blind_days(settings: Settings, cluster: str, begin: Mapping[str, int]) -> frozenset[date]:
-    """The days that a new epoch cannot answer for: those with a record that this Kafka does not hold."""
+def blind_days(settings: Settings, cluster: str, first: Mapping[str, int]) -> frozenset[date]:
+    """The days that an epoch that begins at `first` cannot answer for: those with a record before it."""
     archive = Archive(settings.archive)
-    if not any(begin.values()) and not archive.exists():
+    if not any(first.values()) and not archive.exists():
         return frozenset()
-    return archive.days_before(settings.posts_topic, cluster, {int(p): offset for p, offset in begin.items()})
+    return archive.days_before(settings.posts_topic, cluster, {int(p): offset for p, offset in first.items()})
 
 
 def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> StreamingQuery:
@@ -150,7 +162,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap)
         .option("subscribe", settings.posts_topic)
-        .option("startingOffsets", "earliest")
+        .option("startingOffsets", json.dumps({settings.posts_topic: dict(life.first_offsets)}))
         .option("maxOffsetsPerTrigger", settings.speed_max_offsets)
         .option("failOnDataLoss", "true")
         # one long poll suffices for a second's records; the default of 512 ms x retries hides a dead broker

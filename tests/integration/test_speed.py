@@ -12,10 +12,10 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
-from streaming.offsets import look
+from streaming.offsets import look, offsets_at
 from tests.lib import oracle
 from tests.lib.labels import TEXTS
-from tests.lib.programs import Program
+from tests.lib.programs import Program, until
 
 MINUTES = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_995_140_000}
 SPEED_SETTINGS = {"speed_trigger": 0.2, "speed_max_offsets": 400, "speed_heap": 700}
@@ -150,3 +150,21 @@ def test_what_the_query_measured_stands_beside_each_micro_batch(stand: Stand):
     batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
     assert sum(b.hits for b in batches) == named
     assert {hour[:10] for b in batches for hour in b.hours} == {cell[0] for cell in stand.truth()}
+
+
+def test_kafka_tells_where_an_append_time_begins_in_each_partition(stand: Stand):
+    stand.send(0, 100)
+    later = max(record.append_ms for record in stand.sent) + 1
+    until(lambda: time_ms() > later)
+    before = {p: sum(record.partition == p for record in stand.sent) for p in (0, 1)}
+    stand.send(100, 100)
+    topic = stand.settings.posts_topic
+    places = [(topic, 0), (topic, 1)]
+    assert offsets_at(stand.settings.bootstrap, places, later) == {(topic, p): n for p, n in before.items()}
+    end = {(topic, p): sum(record.partition == p for record in stand.sent) for p in (0, 1)}
+    assert offsets_at(stand.settings.bootstrap, places, later + 3_600_000) == end
+    assert offsets_at(stand.settings.bootstrap, places, 0) == dict.fromkeys(places, 0)
+
+
+def time_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)

@@ -94,9 +94,10 @@ class SpeedLayer:
         self._sink = LoggedSink(None, self._reader, self._writer, self.life, TOPIC)  # type: ignore[arg-type]
 
     def start_query(self) -> None:
-        """Spark starts the query: on its checkpoint, or without one at the earliest record that Kafka holds."""
+        """Spark starts the query: on its checkpoint, or without one where its life begins."""
         if self.life.epoch not in self._checkpoints:
-            self._checkpoints[self.life.epoch] = Checkpoint(dict(self._world.kafka.begin))
+            first = {int(p): offset for p, offset in self.life.first_offsets.items()}
+            self._checkpoints[self.life.epoch] = Checkpoint(first)
             self.life.checkpoint.mkdir(parents=True)
             (self.life.checkpoint / "metadata").write_text("{}")
 

@@ -1,12 +1,13 @@
 """The speed layer's part of a schedule: what happens to it, done by the product's code and noted in the truth."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from drinkstream.errors import IntegrityError
+from drinkstream.post import NO_DAY
 from tests.lib.merge_speed_layer import Batch, Checkpoint, SpeedLayer
 from tests.lib.merge_truth import Life, Offsets, Truth, out_of_reach
-from tests.lib.merge_world import PARTITIONS, Kafka, Stored, World
+from tests.lib.merge_world import PARTITIONS, Kafka, Stored, World, is_post
 from tests.lib.oracle import Record
 
 
@@ -173,12 +174,26 @@ class SpeedSide:
             self._seen = begun.until
 
     def _note_life(self, epoch: str) -> None:
-        kafka = self.world.kafka
+        kafka, first = self.world.kafka, self._first_offsets()
         gone, doubtful = out_of_reach(
-            (record(row), row.cluster != kafka.cluster or row.offset < kafka.begin[row.partition])
+            (record(row), row.cluster != kafka.cluster or row.offset < first[row.partition])
             for row in self.acknowledged
         )
-        self.lives[epoch] = Life(kafka.cluster, self.world.end(), dict(kafka.begin), gone, doubtful)
+        self.lives[epoch] = Life(kafka.cluster, self.world.end(), dict(first), gone, doubtful)
+
+    def _first_offsets(self) -> Offsets:
+        """Where a life must begin: at the first record of a day that it has to answer for, or that is not archived."""
+        kafka, archived = self.world.kafka, set(self.world.archived)
+        held = [row for p in PARTITIONS for row in kafka.logs[p][kafka.begin[p] :]]
+        trimmed = {row.day for row in archived if row not in held}
+        wanted = [
+            row.append_ms
+            for row in held
+            if row not in archived
+            or (row.day == NO_DAY and is_post(row))
+            or not (row.day in (NO_DAY, *trimmed) or self.truth.published(date.fromisoformat(row.day)))
+        ]
+        return {p: kafka.offset_at(p, min(wanted)) if wanted else len(kafka.logs[p]) for p in PARTITIONS}
 
     def close(self) -> None:
         """No orphan goes on."""

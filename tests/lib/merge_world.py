@@ -6,7 +6,7 @@ merge_batch_layer.py do that).
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ from zlib import crc32
 from drinkstream.archive import Held
 from drinkstream.hits import load
 from drinkstream.positions import Span
-from drinkstream.post import NO_DAY, day_of, envelopes
+from drinkstream.post import NO_DAY, Post, day_of, envelopes, parse_keyed
 from drinkstream.settings import Settings
 from jobs.audit import Archived
 from stack.cassandra import SCHEMA, statements
@@ -58,6 +58,11 @@ class Kafka:
     logs: dict[int, list[Stored]] = field(default_factory=lambda: {p: [] for p in PARTITIONS})
     begin: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PARTITIONS, 0))
 
+    def offset_at(self, partition: int, ms: int) -> int:
+        """The first offset that is held with an append time at or after `ms`; the end where none has."""
+        log, begin = self.logs[partition], self.begin[partition]
+        return next((row.offset for row in log[begin:] if row.append_ms >= ms), len(log))
+
     def send(self, line: bytes, now: datetime) -> list[Stored]:
         """Appends a line of X as a collector sends it."""
         now_ms = int(now.timestamp() * 1000)
@@ -92,6 +97,18 @@ class ArchiveView:
             until[place] = max(until.get(place, 0), row.offset + 1)
         return {place: Held(end, 0, (Span(*place, 0, end),)) for place, end in until.items()}
 
+    def positions(self, cluster: str) -> dict[tuple[str, int], int]:
+        return {(topic, p): held.islands[-1].until for (c, topic, p), held in self.held().items() if c == cluster}
+
+    def first_appends(self, topic: str, cluster: str) -> dict[str, int]:
+        assert topic == TOPIC
+        rows = [row for row in self.rows if row.cluster == cluster and (row.day != NO_DAY or is_post(row))]
+        return {day: min(row.append_ms for row in rows if row.day == day) for day in {row.day for row in rows}}
+
+    def appended(self, topic: str, *_: date) -> list[Stored]:
+        assert topic != TOPIC  # the feeds told nothing
+        return []
+
     def rows_by_day(self, topic: str) -> dict[str, int]:
         days = [row.day for row in self.rows if topic == TOPIC]
         return {day: days.count(day) for day in sorted(set(days))}
@@ -100,6 +117,11 @@ class ArchiveView:
         assert topic == TOPIC
         gone = (row for row in self.rows if row.cluster != cluster or row.offset < begin[row.partition])
         return frozenset(date.fromisoformat(row.day) for row in gone if row.day != NO_DAY)
+
+
+def is_post(row: Stored) -> bool:
+    """Whether a record is a post's."""
+    return isinstance(parse_keyed(row.value, row.key, row.append_ms), Post)
 
 
 class World:
@@ -149,6 +171,8 @@ class World:
             "drinkstream.store.write.datetime": speed,
             "streaming.speed.look": self._look,
             "streaming.speed.Archive": self.archive_at,
+            "streaming.speed.append_times": self._append_times,
+            "streaming.speed.offsets_at": self._offsets_at,
             "jobs.publish.datetime": batch,
             "jobs.recompute.datetime": batch,
             "jobs.recompute.Archive": self.archive_at,
@@ -162,6 +186,12 @@ class World:
         }.items():
             stack.enter_context(patch(target, new))
         stack.callback(shutil.rmtree, self.home)
+
+    def _append_times(self, _: str, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        return {(topic, p): self.kafka.logs[p][offset].append_ms for (topic, p), offset in positions.items()}
+
+    def _offsets_at(self, _: str, places: Collection[tuple[str, int]], ms: int) -> dict[tuple[str, int], int]:
+        return {(topic, p): self.kafka.offset_at(p, ms) for topic, p in places}
 
     def _look(self, *_: Any) -> KafkaOffsets:
         begin = {(TOPIC, p): offset for p, offset in self.kafka.begin.items()}
