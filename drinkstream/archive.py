@@ -148,10 +148,10 @@ class Archive:
     def first_appends(self, topic: str, cluster: str) -> dict[str, int]:
         """Append time (ms since 1970) of the first record of `topic` from `cluster` that lies under each event day.
 
-        Of `none` only posts are looked at: the parser may date them, and all else there belongs to no day.
+        Of `none` all is looked at that may be a post: what no header classes the parser may date.
         """
         where = f"topic = {_quoted(topic)} AND cluster = {_quoted(cluster)}"
-        where += f" AND (day <> {_quoted(NO_DAY)} OR shape LIKE 'post%')"
+        where += f" AND (day <> {_quoted(NO_DAY)} OR shape IS NULL OR shape LIKE 'post%')"
         rows = self._select(f"day, min({_MS}) AS ms", where, "GROUP BY day")
         return {row["day"]: row["ms"] for row in rows}
 

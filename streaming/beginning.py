@@ -32,8 +32,9 @@ def first_offsets(
         return earliest
     gone = archive.days_before(topic, seen.cluster, {partition: offset for (_, partition), offset in begin.items()})
     final = {*map(str, gone), *map(str, published)}
-    firsts = [ms for day, ms in archive.first_appends(topic, seen.cluster).items() if day not in final]
+    # how far it reaches is asked first: what it takes in between is then read as not archived, and not left out
     reached = archive.positions(seen.cluster)
+    firsts = [ms for day, ms in archive.first_appends(topic, seen.cluster).items() if day not in final]
     new = {place: max(reached.get(place, 0), offset) for place, offset in begin.items()}
     new = {place: offset for place, offset in new.items() if offset < seen.end[place]}
     told = times(new)

@@ -24,7 +24,7 @@ import click
 import psutil
 
 from drinkstream.command import exit_code
-from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.errors import BadInputError, ConflictError, IntegrityError
 from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.session import connect
@@ -83,6 +83,7 @@ class Query:
     process: subprocess.Popen[str]
     deaths: int = 0
     rested: float = 0.0
+    built: bool = False
     near: tuple[float, Mapping[str, int]] | None = None
 
     @classmethod
@@ -173,7 +174,7 @@ class Succession:
         if self.successor is not None:
             self._attend(self.main, self.successor)
         elif (code := self.main.process.poll()) is not None:
-            raise IntegrityError(f"the speed query ended with exit code {code}; its own last line says why")
+            raise _ended(code)
         self._looks += 1
         if self._looks % TREE_LOOKS == 0:
             self._look_at_tree()
@@ -219,9 +220,13 @@ class Succession:
         print(f"meaning {query.edition.meaning} is given up", flush=True)
 
     def _attend(self, main: Query, successor: Query) -> None:
+        code = main.process.poll()
+        if code is not None and code != ConflictError.exit_code:
+            # started again both go on; without it the numbers would stand still until the successor is there
+            raise _ended(code)
         if successor.process.poll() is not None:
             self._restart(successor)
-        elif main.process.poll() is not None or self._near(main, successor):
+        elif code is not None or self._near(main, successor):
             self._hand_over(main, successor)
 
     def _restart(self, successor: Query) -> None:
@@ -240,6 +245,10 @@ class Succession:
         """Whether the successor has processed all that the answering query had, not longer ago than CLOSE_S."""
         rows = self._reader.epochs()
         old, new = (living(rows, query.edition.meaning) for query in (main, successor))
+        if new is None and successor.built:
+            # another epoch became current and retired it, as where an edit is taken back within seconds
+            raise ConflictError(f"the epoch of meaning {successor.edition.meaning} was retired while it was built")
+        successor.built = new is not None
         if old is None or new is None:
             return False
         now = monotonic()
@@ -277,6 +286,10 @@ class Succession:
 
 def _has(row: EpochRow, mark: Mapping[str, int]) -> bool:
     return caught_up(row.processed, row.first_offsets, mark)
+
+
+def _ended(code: int) -> IntegrityError:
+    return IntegrityError(f"the speed query ended with exit code {code}; its own last line says why")
 
 
 def _refused(error: BadInputError, running: str) -> None:

@@ -41,19 +41,22 @@ def main(kills: int, seed: int, rate: float, home: Path, anew: bool) -> None:
     stack.mkdir(parents=True, exist_ok=True)
     settings = _settings(stack, addresses)
     results = home / RESULTS
-    done = len(results.read_text().splitlines()) if results.is_file() else 0
+    kept = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
+    if kept and kept[-1]["wrong"]:
+        click.echo(f"kill {kept[-1]['kill']} left merged wrong: {kept[-1]['wrong']}. Begin anew with --anew", err=True)
+        sys.exit(6)
+    done = len(kept)
     click.echo(f"{done} of {kills} kills are done; results: {results}")
     stage = None
     try:
         up.up(settings)
         stage = Stage(settings, seed, rate)
         for number in range(done, kills):
-            try:
-                (result,) = stage.kill(number, list(PROGRAMS))
-            except AssertionError as error:
-                click.echo(f"kill {number}: merged is not truth. {error}", err=True)
-                sys.exit(6)
+            (result,) = stage.kill(number, list(PROGRAMS))
             _write(results, result)
+            if result.wrong:
+                click.echo(f"kill {number}: merged is not truth", err=True)
+                sys.exit(6)
     finally:
         if stage is not None:
             stage.close()

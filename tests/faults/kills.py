@@ -36,7 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one kill: who it was, how long until merged was truth (s), over how many records."""
+    """What came of one kill: who it was, how long until merged was truth (s), over how many records.
+
+    `wrong` says what differed where merged was not truth in time.
+    """
 
     kill: int
     program: str
@@ -44,6 +47,7 @@ class Result:
     recovered_s: float
     records: int
     batch_days: int
+    wrong: str = ""
 
 
 class Stage:
@@ -58,24 +62,28 @@ class Stage:
         self._load.start()
 
     def kill(self, number: int, programs: list[str], also: int = 0) -> list[Result]:
-        """Kills one random process under load, `also` so many others before it has recovered, and checks.
-
-        Raises AssertionError with what differs where merged is not truth in time.
-        """
+        """Kills one random process under load, `also` so many others before it has recovered, and checks."""
         self._load.go()
         chance = random.Random(f"{self._seed}/{number}")
-        victims = [self._kill(chance, chance.choice([*programs, RECOMPUTE])) for _ in range(1 + also)]
+        victims = [self._kill(chance, programs) for _ in range(1 + also)]
         began = monotonic()
-        self._until("the broker", self._load.rested)
-        records, batch_days = self.check(began)
+        records, batch_days, wrong = 0, 0, ""
+        try:
+            self._until("the broker", self._load.rested)
+            records, batch_days = self.check(began)
+        except AssertionError as error:
+            wrong = str(error)
         took = round(monotonic() - began, 1)
         return [
-            Result(number + at, program, process, took, records, batch_days)
+            Result(number + at, program, process, took, records, batch_days, wrong)
             for at, (program, process) in enumerate(victims)
         ]
 
     def check(self, began: float) -> tuple[int, int]:
-        """Waits until both layers have all, then compares; the number of records and of days from the batch layer."""
+        """Waits until both layers have all, then compares; the number of records and of days from the batch layer.
+
+        Raises AssertionError with what differs where merged is not truth in time.
+        """
         self._caught_up()
         kept = {(r.partition, r.offset): r for r in self._topics.posts()}
         self._topics.close()
@@ -110,20 +118,22 @@ class Stage:
 
     # -- kills -------------------------------------------------------------------------------------------------------
 
-    def _kill(self, chance: random.Random, program: str) -> tuple[str, str]:
-        if program == RECOMPUTE:
-            return program, self._kill_recompute(chance)
-        pid = int(supervisor.states(self.settings)[program]["pid"])
-        if pid == 0 or not psutil.pid_exists(pid):
-            return program, "was down already"
-        leader = psutil.Process(pid)
-        victim = chance.choice([leader, *leader.children(recursive=True)])
-        try:
-            name = victim.name()
-            victim.kill()
-        except psutil.NoSuchProcess:
-            return program, "had just ended"
-        return program, f"{name} {'(leader)' if victim.pid == pid else ''}".strip()
+    def _kill(self, chance: random.Random, programs: list[str]) -> tuple[str, str]:
+        """Kills a process of one of `programs`, or a recompute; drawn again until one has really died."""
+        while True:
+            program = chance.choice([*programs, RECOMPUTE])
+            if program == RECOMPUTE:
+                return program, self._kill_recompute(chance)
+            pid = int(supervisor.states(self.settings)[program]["pid"])
+            if pid == 0 or not psutil.pid_exists(pid):
+                continue
+            try:
+                victim = chance.choice([psutil.Process(pid), *psutil.Process(pid).children(recursive=True)])
+                name = victim.name()
+                victim.kill()
+            except psutil.NoSuchProcess:
+                continue
+            return program, f"{name} {'(leader)' if victim.pid == pid else ''}".strip()
 
     def _kill_recompute(self, chance: random.Random) -> str:
         """A recompute dies while it writes; it can never be published, and the next attempt can."""

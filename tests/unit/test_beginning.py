@@ -89,13 +89,35 @@ def test_where_all_is_published_and_archived_it_begins_at_the_end(tmp_path: Path
     assert begin(kept(tmp_path, D14), {D14}) == {"0": OFFSETS, "1": OFFSETS}
 
 
-@pytest.mark.parametrize(("shape", "first"), [("post.x.v1", 0), ("rejected.json", OFFSETS)])
-def test_posts_without_a_day_may_belong_to_any(tmp_path: Path, shape: str, first: int):
+@pytest.mark.parametrize(("shape", "first"), [("post.x.v1", 0), (None, 0), ("rejected.json", OFFSETS)])
+def test_posts_without_a_day_may_belong_to_any(tmp_path: Path, shape: str | None, first: int):
     assert begin(kept(tmp_path, "none", shape=shape)) == {"0": first, "1": first}
 
 
 def test_rows_of_another_cluster_say_nothing_of_this_one(tmp_path: Path):
     assert begin(kept(tmp_path, D14, cluster="c0")) == {"0": 0, "1": 0}
+
+
+def test_what_the_archive_takes_in_while_it_is_asked_is_read(tmp_path: Path):
+    """A new day's first records are archived between the two looks: the epoch begins before them all the same."""
+    found = kept(tmp_path, *[D14] * 10, until=10)
+
+    class Growing:
+        """The archive, which commits once it has told how far it reaches."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(found, name)
+
+        def positions(self, cluster: str) -> Any:
+            told = found.positions(cluster)
+            archive(
+                tmp_path, [row(n, partition=p, day=D15, append_ts=minute(n)) for p in (0, 1) for n in range(10, 15)]
+            )
+            return told
+
+    growing: Any = Growing()
+    days = {date(2017, 9, 14)}
+    assert first_offsets(kafka(), "posts", growing, days, times, at) == {"0": 10, "1": 10}
 
 
 def test_where_kafka_does_not_tell_a_time_it_is_all_that_it_holds(tmp_path: Path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.errors import BadInputError, ConflictError, IntegrityError
 from drinkstream.settings import Settings
 from drinkstream.store.read import EpochRow
 from streaming import succession
@@ -156,11 +156,11 @@ def test_the_old_query_ends_before_the_new_one_is_told_what_it_must_have(stage: 
     assert made.main is successor
 
 
-def test_where_the_old_query_dies_its_successor_goes_by_what_kafka_holds(stage: Stage, tmp_path: Path):
+def test_where_the_old_epoch_cannot_go_on_its_successor_goes_by_what_kafka_holds(stage: Stage, tmp_path: Path):
     made = begun(stage, tmp_path)
     stage.edit("m2")
     looks(made)
-    stage.queries[0].process.code = 6
+    stage.queries[0].process.code = 5
     made.step()
     assert stage.queries[1].process.stdin.getvalue() == '{"0": 120, "1": 7}\n'
 
@@ -240,6 +240,30 @@ def test_a_successor_that_dies_is_started_again_after_a_rest_that_grows(stage: S
         made.step()
         assert len(stage.queries) == known + 1
     assert stage.happened == ["start m1", *["start m2 --beside", "end m2"] * 2, "start m2 --beside"]
+
+
+def test_where_the_old_query_dies_both_are_started_again_and_no_number_waits_for_the_new_one(
+    stage: Stage, tmp_path: Path
+):
+    made = begun(stage, tmp_path)
+    stage.edit("m2")
+    looks(made)
+    stage.queries[0].process.code = 3
+    with pytest.raises(IntegrityError, match="exit code 3"):
+        made.step()
+    assert stage.queries[1].process.stdin.getvalue() == ""
+
+
+def test_a_successor_whose_epoch_was_retired_under_it_is_not_waited_for(stage: Stage, tmp_path: Path):
+    """An edit taken back right after the handover: its epoch is living still, and retired a moment later."""
+    made = begun(stage, tmp_path)
+    stage.edit("m2")
+    stage.rows = [epoch("e2", "m2", "building", p0=1), epoch("e1", "m1", "current", p0=2)]
+    looks(made)
+    made.step()
+    stage.rows = [epoch("e2", "m2", "retired"), epoch("e1", "m1", "current", p0=2)]
+    with pytest.raises(ConflictError, match="m2 was retired"):
+        made.step()
 
 
 def test_the_death_of_the_query_that_answers_ends_the_program(stage: Stage, tmp_path: Path):
