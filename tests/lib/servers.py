@@ -33,7 +33,8 @@ class Servers:
         home = Path(tempfile.mkdtemp(prefix=PREFIX))
         home.chmod(0o755)  # Cassandra and PostgreSQL do not run as root
         (home / "owner").write_text(str(psutil.Process().pid))
-        sizes = {"kafka_heap": 256, "cassandra_heap": 400, "posts_partitions": 2}
+        # each test has a keyspace of its own, and each table of each takes its part of the heap
+        sizes = {"kafka_heap": 256, "cassandra_heap": 1000, "posts_partitions": 2}
         self.settings = Settings(home=home, jars=Settings.load().jar_folder, **{**sizes, **ports(), **changes})
         self._tried: dict[str, UnavailableError | None] = {}
 
