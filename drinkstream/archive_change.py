@@ -1,6 +1,6 @@
 """What changes the archive's table besides its query (deltalake; no JVM): erasure, fewer files, no old files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,10 @@ TRIES = 8
 
 PAUSE_S = 0.5
 KEYS_A_CHANGE = 1000
+
+ORPHANED_FOR = timedelta(hours=24)
+"""A file that belongs to no version is this old before it goes: the batch that writes one takes minutes at most."""
+
 ERASED_SHAPE = "tombstone.erase"
 
 # the same as the query's own files
@@ -86,6 +90,11 @@ def compact(uri: str, days: Iterable[str]) -> int:
     return less
 
 
+def configure(uri: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Gives the table the `properties` that it has not, or has otherwise; returns their names, sorted."""
+    return retried(partial(_configure, uri, properties))
+
+
 def retried(change: Callable[[], T]) -> T:
     """What `change` returns; it is begun anew where somebody else's commit came in between."""
     attempts = Retrying(
@@ -109,6 +118,15 @@ def _replace(uri: str, rows: list[Row]) -> None:
         predicate=f"day IN ({days}) AND key IN ({keys})",
         writer_properties=_WRITTEN,
     )
+
+
+def _configure(uri: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+    table = _table(uri)
+    now = table.metadata().configuration
+    other = {name: properties[name] for name in sorted(properties) if now.get(name) != properties[name]}
+    if other:
+        table.alter.set_table_properties(other)
+    return tuple(other)
 
 
 def _compact(uri: str, day: str) -> int:

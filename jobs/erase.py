@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from drinkstream.archive import WORD, Archive, Row
-from drinkstream.archive_change import Removal, erase, vacuum
+from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, vacuum
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import BadInputError
@@ -71,7 +71,7 @@ def run(
     if again:
         orders = Erasures.beside(settings.archive).orders()
         removal = erase(settings.archive, [order.key for order in orders], now)
-        vacuum(settings.archive)
+        delete_files(settings.archive)
         tell(settings, removal)
         return
     named = asked([*posts, *_BETWEEN.split(listed), *(_BETWEEN.split(path.read_text()) if path else ())])
@@ -94,7 +94,7 @@ def run(
     new = Erasures.beside(settings.archive).order(sorted(keys), now, why)
     print(f"listed={len(keys)} new={len(new)}", flush=True)
     removal = erase(settings.archive, keys, now)
-    vacuum(settings.archive)
+    delete_files(settings.archive)
     tell(settings, removal)
 
 
@@ -140,6 +140,13 @@ def look(archive: Archive, topic: str, named: frozenset[str]) -> Found:
         elif held or post_of(record) in named:
             carriers[row.key] = carriers.get(row.key, frozenset()) | (held or {str(post_of(record))})
     return Found(frozenset(keys), {key: held for key, held in carriers.items() if key not in keys})
+
+
+def delete_files(uri: str) -> None:
+    """Deletes what an erasure replaced, and every file with an older copy of it, however long ago it was replaced."""
+    vacuum(uri)
+    # the log forgets what was replaced, in time, whether or not anybody has deleted it by then
+    drop_orphans(uri, ORPHANED_FOR)
 
 
 def tell(settings: Settings, removal: Removal) -> None:

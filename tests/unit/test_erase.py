@@ -1,6 +1,7 @@
 """Erasure without a JVM: what is found and replaced in the archive, what the list keeps, and what is said of it."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 
 from drinkstream import archive_change
 from drinkstream.archive import Archive
-from drinkstream.archive_change import compact, drop_orphans, erase, retried, vacuum
+from drinkstream.archive_change import compact, configure, drop_orphans, erase, retried, vacuum
 from drinkstream.erasures import Erasures
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.post import ERASED, Tombstone, parse_keyed
@@ -20,6 +21,7 @@ from drinkstream.settings import Settings
 from drinkstream.wire_x_inside import author, inside
 from jobs import erase as job
 from jobs.audit import unaccounted
+from streaming.archive import PROPERTIES
 from tests.lib.archived import archive, row
 
 NOW = datetime(2017, 9, 20, 10, tzinfo=UTC)
@@ -68,7 +70,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def texts(home: Path) -> list[str]:
     """The values of every file of the archive's folder, of the newest version or not."""
-    files = sorted((home / "archive").rglob("*.parquet"))
+    files = sorted((home / "archive").glob("day=*/*.parquet"))
     return [str(value) for file in files for value in pq.read_table(file, partitioning=None)["value"].to_pylist()]
 
 
@@ -221,6 +223,37 @@ def test_what_is_archived_between_the_look_and_the_change_is_erased_too(
     monkeypatch.setattr(archive_change, "_replace", slow)
     erase(str(tmp_path / "archive"), [f"x:{post_id(1)}"], NOW)
     assert values(tmp_path) == {0: True, 1: True}
+
+
+def aged(folder: Path, hours: float) -> None:
+    """Makes the files of a table, and what its last commit says of them, this much older."""
+    then = datetime.now(UTC) - timedelta(hours=hours)
+    last = max((folder / "_delta_log").glob("*.json"))
+    lines = [json.loads(text) for text in last.read_text().splitlines()]
+    for line in lines:
+        if "remove" in line:
+            line["remove"]["deletionTimestamp"] = int(then.timestamp() * 1000)
+    last.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for file in folder.rglob("*.*"):
+        os.utime(file, (then.timestamp(), then.timestamp()))
+
+
+@pytest.mark.parametrize("hours", [5, 75])
+def test_a_copy_that_a_rewrite_left_behind_goes_though_a_checkpoint_came_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    """By the names in the log, and when it has forgotten them, by the age of the file."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    folder = tmp_path / "archive"
+    archive(folder, [stored(0, 1, line(1, SECRET))], *([row(n)] for n in range(1, 6)))
+    configure(str(folder), PROPERTIES)
+    assert compact(str(folder), ["2017-09-14"]) == 5
+    aged(folder, hours)
+    DeltaTable(str(folder)).create_checkpoint()
+    assert sum(SECRET in text for text in texts(tmp_path)) == 2
+    assert job.main([f"x:{post_id(1)}", "--why", "w"]) == 0
+    assert not any(SECRET in text for text in texts(tmp_path))
+    assert Archive(str(folder)).days() == {"2017-09-14": 6}
 
 
 def test_small_files_become_few_and_what_a_crash_left_behind_goes_when_it_is_old(tmp_path: Path) -> None:
