@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from drinkstream.archive import Archive, Row
 from drinkstream.erasures import Erasures, Place
@@ -29,6 +29,8 @@ ERASED_SHAPE = "tombstone.erase"
 
 # the same as the query's own files
 _WRITTEN = WriterProperties(compression="ZSTD")
+
+_GONE = "Failed to fetch metadata for file"
 
 T = TypeVar("T")
 
@@ -96,16 +98,27 @@ def configure(uri: str, properties: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def retried(change: Callable[[], T]) -> T:
-    """What `change` returns; it is begun anew where somebody else's commit came in between."""
-    attempts = Retrying(
-        retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(TRIES), wait=wait_fixed(PAUSE_S)
-    )
+    """What `change` returns; it is begun anew where somebody else's commit, or deletion of old files, came in between.
+
+    Each try has to read the table anew. Raises ConflictError where something came in between each of TRIES times.
+    """
+    attempts = Retrying(retry=retry_if_exception(_overtaken), stop=stop_after_attempt(TRIES), wait=wait_fixed(PAUSE_S))
     try:
         return attempts(change)
     except RetryError as error:
         raise ConflictError(
-            f"the archive was changed by others each of {TRIES} times: repeat it, at a quieter time"
+            f"the archive was changed by others each of {TRIES} times: repeat it, at a quieter time "
+            f"({_first_line(error.last_attempt.exception())})"
         ) from error
+
+
+def _overtaken(error: BaseException) -> bool:
+    # the engine has no kind of its own for a file that went since the table was read
+    return isinstance(error, CommitFailedError) or (isinstance(error, DeltaError) and _GONE in str(error))
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _replace(uri: str, rows: list[Row]) -> None:

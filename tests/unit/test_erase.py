@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from drinkstream import archive_change
 from drinkstream.archive import Archive
@@ -265,6 +265,33 @@ def test_a_commit_in_between_is_met_by_another_try(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(ConflictError, match="each of 8 times"):
         retried(never)
+
+
+def test_a_vacuum_in_between_is_met_by_another_look_at_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another erasure replaced the file and deleted it after this one had read the table."""
+    monkeypatch.setattr(archive_change, "PAUSE_S", 0)
+    uri = str(tmp_path / "archive")
+    archive(tmp_path / "archive", [stored(0, 1, line(1, SECRET)), stored(1, 2, line(2, SECRET))])
+    now_read: Callable[[str], DeltaTable] = archive_change._table
+    stale = DeltaTable(uri)
+    erase(uri, [f"x:{post_id(1)}"], NOW)
+    vacuum(uri)
+    left = [stale]
+    monkeypatch.setattr(archive_change, "_table", lambda uri: left.pop() if left else now_read(uri))
+    assert len(erase(uri, [f"x:{post_id(2)}"], NOW).places) == 1
+    assert (left, values(tmp_path)) == ([], {0: True, 1: True})
+
+    monkeypatch.setattr(archive_change, "_table", lambda _: stale)
+    with pytest.raises(ConflictError, match=r"each of 8 times.*Failed to fetch metadata for file"):
+        retried(lambda: archive_change._replace(uri, Archive(uri).keyed([f"x:{post_id(2)}"])))
+
+    def broken() -> None:
+        raise DeltaError("the disk is full")
+
+    with pytest.raises(DeltaError, match="the disk is full"):
+        retried(broken)
 
 
 def test_what_is_archived_between_the_look_and_the_change_is_erased_too(
