@@ -41,8 +41,8 @@ The last line of its log says what is wrong. Clearing it is always safe: it take
 | 3 | the archive could not be read | `make status`, clear it |
 | 6 | the erasure list is damaged; it names the line | restore the file from a copy, clear it |
 
-An **audit** that runs in the same minute may fail, since the version that its recompute read is gone: clear
-`recompute`.
+An **audit** that runs in the same minute may fail, since the version that its recompute read is gone; it says so, and
+is not tried again: clear `recompute`.
 """
 
 from datetime import UTC, datetime, timedelta
