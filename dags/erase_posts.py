@@ -18,7 +18,8 @@ The logical date plays no part. To look first: `python -m jobs.erase x:908300000
 One task, `erase`, in the one slot of Spark, though it starts none: no file may go while a recompute reads it.
 
 1. It looks where the texts lie: under the posts' own keys, in their reposts (which are erased with them), in lines that
-   could not be read, in other posts. The latter are named in the log, and erased only with `carriers`.
+   could not be read, in other posts. The latter are named in the log, and erased only with `carriers`. Named is also
+   each post of which no record is found: it is listed all the same, but its id may be wrong.
 2. The keys come onto the **erasure list** (`archive.erased.jsonl` beside the archive). From then on the archive query
    keeps no value of theirs, whether they are sent again or all of Kafka is read anew.
 3. Every record of theirs is replaced by an order to leave the post out; it keeps its place, so every offset stays
@@ -40,8 +41,8 @@ The last line of its log says what is wrong. Clearing it is always safe: it take
 | 3 | the archive could not be read | `make status`, clear it |
 | 6 | the erasure list is damaged; it names the line | restore the file from a copy, clear it |
 
-An **audit** that runs in the same minute may fail, since the version that its recompute read is gone: clear
-`recompute`.
+An **audit** that runs in the same minute may fail, since the version that its recompute read is gone; it says so, and
+is not tried again: clear `recompute`.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
 """What changes the archive's table besides its query (deltalake; no JVM): erasure, fewer files, no old files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from drinkstream.archive import Archive, Row
 from drinkstream.erasures import Erasures, Place
@@ -21,10 +21,16 @@ TRIES = 8
 
 PAUSE_S = 0.5
 KEYS_A_CHANGE = 1000
+
+ORPHANED_FOR = timedelta(hours=24)
+"""A file that belongs to no version is this old before it goes: the batch that writes one takes minutes at most."""
+
 ERASED_SHAPE = "tombstone.erase"
 
 # the same as the query's own files
 _WRITTEN = WriterProperties(compression="ZSTD")
+
+_GONE = "Failed to fetch metadata for file"
 
 T = TypeVar("T")
 
@@ -86,17 +92,33 @@ def compact(uri: str, days: Iterable[str]) -> int:
     return less
 
 
+def configure(uri: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Gives the table the `properties` that it has not, or has otherwise; returns their names, sorted."""
+    return retried(partial(_configure, uri, properties))
+
+
 def retried(change: Callable[[], T]) -> T:
-    """What `change` returns; it is begun anew where somebody else's commit came in between."""
-    attempts = Retrying(
-        retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(TRIES), wait=wait_fixed(PAUSE_S)
-    )
+    """What `change` returns; it is begun anew where somebody else's commit, or deletion of old files, came in between.
+
+    Each try has to read the table anew. Raises ConflictError where something came in between each of TRIES times.
+    """
+    attempts = Retrying(retry=retry_if_exception(_overtaken), stop=stop_after_attempt(TRIES), wait=wait_fixed(PAUSE_S))
     try:
         return attempts(change)
     except RetryError as error:
         raise ConflictError(
-            f"the archive was changed by others each of {TRIES} times: repeat it, at a quieter time"
+            f"the archive was changed by others each of {TRIES} times: repeat it, at a quieter time "
+            f"({_first_line(error.last_attempt.exception())})"
         ) from error
+
+
+def _overtaken(error: BaseException) -> bool:
+    # the engine has no kind of its own for a file that went since the table was read
+    return isinstance(error, CommitFailedError) or (isinstance(error, DeltaError) and _GONE in str(error))
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _replace(uri: str, rows: list[Row]) -> None:
@@ -109,6 +131,15 @@ def _replace(uri: str, rows: list[Row]) -> None:
         predicate=f"day IN ({days}) AND key IN ({keys})",
         writer_properties=_WRITTEN,
     )
+
+
+def _configure(uri: str, properties: Mapping[str, str]) -> tuple[str, ...]:
+    table = _table(uri)
+    now = table.metadata().configuration
+    other = {name: properties[name] for name in sorted(properties) if now.get(name) != properties[name]}
+    if other:
+        table.alter.set_table_properties(other)
+    return tuple(other)
 
 
 def _compact(uri: str, day: str) -> int:

@@ -14,7 +14,7 @@ from drinkstream.audit import Facts, failed_gates
 from drinkstream.cells import ANY
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
-from drinkstream.errors import AuditError
+from drinkstream.errors import AuditError, UnavailableError
 from drinkstream.positions import Ledger, Span
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
@@ -60,11 +60,18 @@ def audit(
     # the days of one attempt are read at one version: the archive is asked once for all of them
     archived = cache(partial(archived_at, settings))
     for attempted in runs_of(reader, attempt, day):
-        found = facts(reader, attempted, epoch, archived(attempted.archive_version))
-        failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
+        counts = ""
+        try:
+            held = archived(attempted.archive_version)
+        except AuditError as gone:
+            failed: tuple[str, ...] = (str(gone),)
+        else:
+            found = facts(reader, attempted, epoch, held)
+            failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
+            counts = f" batch={found.batch_n} speed={found.speed_n}"
         writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
         verdict = "passed" if not failed else "; ".join(failed)
-        print(f"day={attempted.day} run={attempted.run_id} batch={found.batch_n} speed={found.speed_n}: {verdict}")
+        print(f"day={attempted.day} run={attempted.run_id}{counts}: {verdict}")
         failures += [f"{attempted.day}: {words}" for words in failed]
     if failures:
         raise AuditError("not to be published. " + ". ".join(failures))
@@ -88,9 +95,21 @@ def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Arch
 
 
 def archived_at(settings: Settings, version: int | None) -> Archived:
-    """What the archive holds at a version of its table."""
+    """What the archive holds at a version of its table.
+
+    Raises AuditError where an earlier version than the table's is gone, UnavailableError where else it cannot be read.
+    """
     archive = Archive(settings.archive, version)
-    return Archived(archive.rows_by_day(settings.posts_topic), unaccounted(settings, archive))
+    try:
+        return Archived(archive.rows_by_day(settings.posts_topic), unaccounted(settings, archive))
+    except UnavailableError as error:
+        gone = "not found" in str(error) or "has no version" in str(error)
+        if not gone or version is None or version >= Archive(settings.archive).version():
+            raise
+        raise AuditError(
+            f"version {version} of the archive, which its run read, is gone: its files were deleted meanwhile, as an "
+            f"erasure does: clear `recompute`, which reads the newest ({error})"
+        ) from error
 
 
 def unaccounted(settings: Settings, archive: Archive) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from drinkstream.archive import WORD, Archive, Row
-from drinkstream.archive_change import Removal, erase, vacuum
+from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, vacuum
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import BadInputError
@@ -23,9 +23,13 @@ from drinkstream.merge import instant
 from drinkstream.post import NO_DAY, Post, day_of, parse_keyed, post_of, unread
 from drinkstream.settings import Settings
 from drinkstream.why import TIMED, parse, time_in_id
-from drinkstream.wire_x_inside import author, inside
+from drinkstream.wire_x_inside import author, inside, reposted
+from drinkstream.wire_x_inside import versions as line_versions
 
 SHOWN = 20
+
+EDITED_WITHIN_MS = 86_400_000
+"""X lets a post be edited for an hour, and the demo for three."""
 
 _BETWEEN = re.compile(r"[\s,;]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,10 +40,13 @@ class Found:
     """The keys to erase: of the posts, their reposts, and lines of theirs that could not be read when they came.
 
     `carriers` are other posts, as quotes, whose lines hold a text of these: key and the posts that it carries.
+    `versions` are the posts by the id of each version; `unknown` those that were named and that no record names.
     """
 
     keys: frozenset[str]
     carriers: dict[str, frozenset[str]] = field(default_factory=dict)
+    versions: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,7 +78,7 @@ def run(
     if again:
         orders = Erasures.beside(settings.archive).orders()
         removal = erase(settings.archive, [order.key for order in orders], now)
-        vacuum(settings.archive)
+        delete_files(settings.archive)
         tell(settings, removal)
         return
     named = asked([*posts, *_BETWEEN.split(listed), *(_BETWEEN.split(path.read_text()) if path else ())])
@@ -87,6 +94,8 @@ def run(
     for key, held in sorted(found.carriers.items())[:SHOWN]:
         note = "" if carriers else ": not erased, see --carriers"
         print(f"{key} carries the text of {', '.join(sorted(held))}{note}")
+    for key in sorted(found.unknown):
+        print(f"{key}: no record in the archive names it: is the id right?")
     if dry_run:
         for key in sorted(keys):
             print(f"{key}: would be erased")
@@ -94,7 +103,7 @@ def run(
     new = Erasures.beside(settings.archive).order(sorted(keys), now, why)
     print(f"listed={len(keys)} new={len(new)}", flush=True)
     removal = erase(settings.archive, keys, now)
-    vacuum(settings.archive)
+    delete_files(settings.archive)
     tell(settings, removal)
 
 
@@ -121,25 +130,51 @@ def of_user(archive: Archive, topic: str, user: str) -> frozenset[str]:
 
 
 def look(archive: Archive, topic: str, named: frozenset[str]) -> Found:
-    """Every key under which a text of the posts `named` lies in the archive."""
-    keys, carriers = set(named), dict[str, frozenset[str]]()
-    days = _days(archive, named)
-    for row in archive.containing(topic, {key.partition(":")[2].encode() for key in named}, *days):
-        if row.key is None or row.key in keys:
+    """Every key under which a text of the posts `named`, each by any of its versions, lies in the archive."""
+    found = Found(frozenset(), versions=named)
+    known: frozenset[str] = frozenset()
+    # the other versions of an edited post, which a first look tells, have reposts and quotes of their own
+    while found.versions != known:
+        known = found.versions
+        found = _look(archive, topic, named, known)
+    return found
+
+
+def _look(archive: Archive, topic: str, named: frozenset[str], known: frozenset[str]) -> Found:
+    keys, carriers, versions = set(named), dict[str, frozenset[str]](), set(known)
+    met = {row.key for row in archive.keyed(named)}
+    for row in archive.containing(topic, {key.partition(":")[2].encode() for key in known}, *_days(archive, known)):
+        if row.key is None:
             continue
         source, value = row.key.partition(":")[0], row.value or b""
         if unread(row.key):
             # nobody can say what it holds, but it names the post
-            if not named.isdisjoint(f"{source}:{word.decode()}" for word in WORD.findall(value)):
+            if held := _keys(source, (word.decode() for word in WORD.findall(value))) & known:
                 keys.add(row.key)
+                met |= held
             continue
-        held = frozenset(f"{source}:{one}" for one in inside(value)) & named
-        record = parse_keyed(value, row.key, row.append_ms)
-        if held and isinstance(record, Post) and record.kind == "repost":
+        own, again, held = (_keys(source, ids(value)) & known for ids in (line_versions, reposted, inside))
+        if own and row.key in (every := _keys(source, line_versions(value))):
+            keys.add(row.key)
+            versions |= every
+        elif again:
             keys.add(row.key)  # its text is that of the post
-        elif held or post_of(record) in named:
-            carriers[row.key] = carriers.get(row.key, frozenset()) | (held or {str(post_of(record))})
-    return Found(frozenset(keys), {key: held for key, held in carriers.items() if key not in keys})
+        elif held or own:
+            carriers[row.key] = carriers.get(row.key, frozenset()) | held | own
+        met |= own | again | held
+    return Found(
+        frozenset(keys),
+        {key: held for key, held in carriers.items() if key not in keys},
+        frozenset(versions),
+        named - met,
+    )
+
+
+def delete_files(uri: str) -> None:
+    """Deletes what an erasure replaced, and every file with an older copy of it, however long ago it was replaced."""
+    vacuum(uri)
+    # the log forgets what was replaced, in time, whether or not anybody has deleted it by then
+    drop_orphans(uri, ORPHANED_FOR)
 
 
 def tell(settings: Settings, removal: Removal) -> None:
@@ -160,13 +195,20 @@ def _post(row: Row) -> str | None:
     return post_of(record) if isinstance(record, Post) else None
 
 
+def _keys(source: str, ids: Iterable[str]) -> frozenset[str]:
+    return frozenset(f"{source}:{one}" for one in ids)
+
+
 def _days(archive: Archive, named: frozenset[str]) -> tuple[str, ...]:
-    """The days under which a line can carry one of the posts: none is older than the post, where its id tells."""
+    """The days under which a line can carry one of the posts: none is older than the post, where its id tells.
+
+    A later version lies under the day of the first, which may be the one before its own.
+    """
     times = [time_in_id(*key.split(":", 1)) for key in named if key.partition(":")[0] in TIMED]
     known = [ms for ms in times if ms is not None]
     if len(known) < len(named):
         return ()
-    first = day_of(min(known, default=0))
+    first = day_of(max(min(known, default=0) - EDITED_WITHIN_MS, 0))
     return tuple(day for day in archive.days() if day == NO_DAY or day >= first)
 
 

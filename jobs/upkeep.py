@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from drinkstream.archive import Archive
-from drinkstream.archive_change import compact, drop_orphans, erase, vacuum
+from drinkstream.archive_change import ORPHANED_FOR, compact, drop_orphans, erase, vacuum
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.post import NO_DAY
@@ -22,9 +22,6 @@ FEW = 4
 
 REMOVED_FOR = timedelta(hours=1)
 """How long a file stays that no longer belongs to the table: an audit may still read the version of its recompute."""
-
-ORPHANED_FOR = timedelta(hours=24)
-"""A file that belongs to no version is this old before it goes: the batch that writes one takes minutes at most."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from drinkstream.archive import Archive
-from drinkstream.archive_change import ERASED_SHAPE, erase
+from drinkstream.archive_change import ERASED_SHAPE, configure, erase
 from drinkstream.erasures import Erasures
 from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
@@ -58,7 +58,9 @@ PROPERTIES = {
     "delta.enableDeletionVectors": "false",
     "delta.checkpointInterval": "100",
     "delta.logRetentionDuration": "interval 1 days",
-    "delta.deletedFileRetentionDuration": "interval 1 hours",
+    # how long the log names a file that was replaced: an erasure deletes what it names, and drop_orphans, after a day,
+    # what it no longer does
+    "delta.deletedFileRetentionDuration": "interval 2 days",
 }
 
 # One small commit in half a minute: the client compiler and the serial collector do it with half the CPU
@@ -199,8 +201,13 @@ def erased(rows: "DataFrame", keys: Collection[str]) -> "DataFrame":
 
 
 def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
-    """Create the table with its properties where there is none yet. Raises IntegrityError where there was one."""
+    """Create the table where there is none yet, else give it the properties that it lacks.
+
+    Raises IntegrityError where there was one, ConflictError where others change it all the time.
+    """
     if archive.exists():
+        if changed := configure(archive.uri, PROPERTIES):
+            log.info("properties=%s", ",".join(changed))
         return
     if ledger.table() is not None:
         raise IntegrityError(

@@ -9,14 +9,16 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from deltalake import DeltaTable
 
 from drinkstream.archive import Archive
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.positions import Ledger, Positions, Span
-from streaming.archive import create, main
+from streaming.archive import PROPERTIES, create, main
 from streaming.offsets import KafkaOffsets
 from streaming.only_one import only_one
 from streaming.resume import Start, resume
+from tests.lib.archived import archive, row
 
 CLUSTER = "kafka-1"
 
@@ -156,6 +158,17 @@ def test_a_table_that_is_gone_is_not_silently_made_anew(ledger: Ledger, tmp_path
     archived(ledger, 20)
     with pytest.raises(IntegrityError, match=r"is gone, but .* knows it"):
         create(Mock(spec=[]), Archive(str(tmp_path / "archive")), ledger)
+
+
+def test_a_table_of_an_earlier_release_gets_the_properties_that_it_lacks(ledger: Ledger, tmp_path: Path) -> None:
+    """Once: a table that has them is left alone, rows and id stay."""
+    table = archive(tmp_path / "archive", [row(0)])
+    DeltaTable(table.uri).alter.set_table_properties({"delta.deletedFileRetentionDuration": "interval 1 hours"})
+    before = table.table_id(), table.days(), table.version() + 1
+    for _ in range(2):
+        create(Mock(spec=[]), table, ledger)
+        assert DeltaTable(table.uri).metadata().configuration == PROPERTIES
+        assert (table.table_id(), table.days(), table.version()) == before
 
 
 def test_two_queries_at_once_are_refused(tmp_path: Path) -> None:

@@ -2,11 +2,20 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from deltalake import DeltaTable
 
+from drinkstream.archive_change import compact, vacuum
 from drinkstream.audit import Facts, failed_gates
+from drinkstream.errors import AuditError, UnavailableError
 from drinkstream.reconcile import Difference, compare
+from drinkstream.settings import Settings
+from jobs.audit import Archived, archived_at, audit
+from tests.lib.archived import archive, row
 
 GOOD = Facts(
     day=date(2017, 9, 14),
@@ -72,3 +81,33 @@ def test_cells_that_differ_are_named_with_the_ids_of_each_side():
         Difference(tea, 1, 3, (), ("7", "30")),
         Difference(beer, 0, 1, (), ("9",)),
     )
+
+
+def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For good, and its run says so: what is damaged now, or is no such version, may be mended and asked again."""
+    settings = Settings(home=tmp_path)
+    table = archive(tmp_path / "archive", [row(0)], [row(1)])
+    version = table.version()
+    assert archived_at(settings, version) == Archived({"2017-09-14": 2}, ())
+    compact(settings.archive, ["2017-09-14"])
+    vacuum(settings.archive)
+
+    attempted = SimpleNamespace(day=date(2017, 9, 14), run_id="r1", archive_version=version)
+    reader, writer = Mock(), Mock()
+    reader.runs_of_attempt.return_value = [attempted]
+    words = f"version {version} of the archive, which its run read, is gone"
+    with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
+        audit(settings, reader, writer, "attempt", AFTER)
+    assert capsys.readouterr().out.startswith(f"day=2017-09-14 run=r1: {words}")
+    (stored,) = writer.run.call_args_list
+    assert stored.args == (attempted.day, "r1")
+    assert words in stored.kwargs["audit"]
+
+    with pytest.raises(UnavailableError, match="has no version 99"):
+        archived_at(settings, 99)
+    for file in DeltaTable(settings.archive).file_uris():
+        Path(file).unlink()
+    with pytest.raises(UnavailableError, match="could not be read"):
+        archived_at(settings, table.version())

@@ -1,6 +1,7 @@
 """Erasure without a JVM: what is found and replaced in the archive, what the list keeps, and what is said of it."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,18 +9,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from drinkstream import archive_change
 from drinkstream.archive import Archive
-from drinkstream.archive_change import compact, drop_orphans, erase, retried, vacuum
+from drinkstream.archive_change import compact, configure, drop_orphans, erase, retried, vacuum
 from drinkstream.erasures import Erasures
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.post import ERASED, Tombstone, parse_keyed
 from drinkstream.settings import Settings
-from drinkstream.wire_x_inside import author, inside
+from drinkstream.wire_x_inside import author, inside, reposted, versions
 from jobs import erase as job
 from jobs.audit import unaccounted
+from streaming.archive import PROPERTIES
 from tests.lib.archived import archive, row
 
 NOW = datetime(2017, 9, 20, 10, tzinfo=UTC)
@@ -68,7 +70,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def texts(home: Path) -> list[str]:
     """The values of every file of the archive's folder, of the newest version or not."""
-    files = sorted((home / "archive").rglob("*.parquet"))
+    files = sorted((home / "archive").glob("day=*/*.parquet"))
     return [str(value) for file in files for value in pq.read_table(file, partitioning=None)["value"].to_pylist()]
 
 
@@ -112,6 +114,66 @@ def test_a_user_s_posts_are_those_that_their_lines_say_are_theirs(home: Path) ->
     whys = {order.key: order.why for order in Erasures.beside(str(home / "archive")).orders()}
     assert set(whys) == {"x:?0badcafe", *(f"x:{post_id(n)}" for n in (1, 3, 4, 5))}
     assert set(whys.values()) == {"the user left"}
+
+
+def test_a_repost_goes_though_its_line_does_not_carry_the_post_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a repost of a quote is somebody else's text, as the quote is."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    refers = {"referenced_tweets": [{"type": "retweeted", "id": post_id(1)}]}
+    quote = json.loads(v1(4, "so true", quoted_status=json.loads(v1(1, SECRET))))
+    flat = {"id": post_id(3), "text": f"RT @a: {SECRET}", **refers}
+    archive(
+        tmp_path / "archive",
+        [
+            stored(0, 2, json.dumps({"data": {"id": post_id(2), "text": f"RT @a: {SECRET}", **refers}}).encode()),
+            stored(1, 3, json.dumps(flat).encode()),
+            stored(2, 5, v1(5, "RT @b: so true", retweeted_status=quote)),
+        ],
+    )
+    assert job.main([f"x:{post_id(1)}", "--why", "w"]) == 0
+    assert values(tmp_path) == {0: True, 1: True, 2: False}
+    assert capsys.readouterr().out.splitlines()[0].startswith(f"x:{post_id(5)} carries the text of x:{post_id(1)}: not")
+
+
+def test_an_edited_post_is_found_by_the_id_of_any_version_and_its_reposts_by_that_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first version is of the evening before, under whose day all lie; a wrong id is named."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    first, second, third = (post_id((minutes * 60_000) << 22) for minutes in (715, 725, 735))  # around midnight
+    other, again = post_id(6), post_id((800 * 60_000) << 22)
+    late = {"day": "2017-09-15", "append_ts": NOW}
+
+    def version(number: str, history: list[str]) -> bytes:
+        return json.dumps({"data": {"id": number, "text": SECRET, "edit_history_tweet_ids": history}}).encode()
+
+    rt = {"id": again, "text": "RT @a: one", "referenced_tweets": [{"type": "retweeted", "id": second}]}
+    archive(
+        tmp_path / "archive",
+        [
+            row(0, key=f"x:{first}", value=version(first, [first])),
+            row(1, key=f"x:{first}", value=version(second, [first, second])),
+            row(2, key=f"x:{first}", value=version(third, [first, second, third])),
+            row(3, key=f"x:{again}", value=json.dumps({"data": rt}).encode(), **late),
+            row(4, key=f"x:{other}", value=line(6, "mine")),
+        ],
+    )
+    assert job.main([f"x:{third}", "--dry-run"]) == 0
+    would = [f"{key}: would be erased" for key in sorted([f"x:{third}", f"x:{first}", f"x:{again}"])]
+    assert capsys.readouterr().out.splitlines() == would
+    assert job.main([f"x:{third}", "x:404", "--why", "w"]) == 0
+    keys = [order.key for order in Erasures.beside(str(tmp_path / "archive")).orders()]
+    assert keys == sorted([f"x:{third}", f"x:{first}", f"x:{again}", "x:404"])
+    found = Archive(str(tmp_path / "archive")).keyed([*keys, f"x:{other}"])
+    assert {one.offset: one.value == ERASED for one in found} == {**dict.fromkeys(range(4), True), 4: False}
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "x:404: no record in the archive names it: is the id right?"
+    assert (said[1], said[-1]) == ("listed=4 new=4", "erased=4 records")
+    # once erased, the post is known by its key
+    assert job.main([f"x:{first}", "--dry-run"]) == 0
+    assert capsys.readouterr().out == f"x:{first}: would be erased\n"
 
 
 @pytest.mark.usefixtures("home")
@@ -205,6 +267,33 @@ def test_a_commit_in_between_is_met_by_another_try(monkeypatch: pytest.MonkeyPat
         retried(never)
 
 
+def test_a_vacuum_in_between_is_met_by_another_look_at_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another erasure replaced the file and deleted it after this one had read the table."""
+    monkeypatch.setattr(archive_change, "PAUSE_S", 0)
+    uri = str(tmp_path / "archive")
+    archive(tmp_path / "archive", [stored(0, 1, line(1, SECRET)), stored(1, 2, line(2, SECRET))])
+    now_read: Callable[[str], DeltaTable] = archive_change._table
+    stale = DeltaTable(uri)
+    erase(uri, [f"x:{post_id(1)}"], NOW)
+    vacuum(uri)
+    left = [stale]
+    monkeypatch.setattr(archive_change, "_table", lambda uri: left.pop() if left else now_read(uri))
+    assert len(erase(uri, [f"x:{post_id(2)}"], NOW).places) == 1
+    assert (left, values(tmp_path)) == ([], {0: True, 1: True})
+
+    monkeypatch.setattr(archive_change, "_table", lambda _: stale)
+    with pytest.raises(ConflictError, match=r"each of 8 times.*Failed to fetch metadata for file"):
+        retried(lambda: archive_change._replace(uri, Archive(uri).keyed([f"x:{post_id(2)}"])))
+
+    def broken() -> None:
+        raise DeltaError("the disk is full")
+
+    with pytest.raises(DeltaError, match="the disk is full"):
+        retried(broken)
+
+
 def test_what_is_archived_between_the_look_and_the_change_is_erased_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +310,37 @@ def test_what_is_archived_between_the_look_and_the_change_is_erased_too(
     monkeypatch.setattr(archive_change, "_replace", slow)
     erase(str(tmp_path / "archive"), [f"x:{post_id(1)}"], NOW)
     assert values(tmp_path) == {0: True, 1: True}
+
+
+def aged(folder: Path, hours: float) -> None:
+    """Makes the files of a table, and what its last commit says of them, this much older."""
+    then = datetime.now(UTC) - timedelta(hours=hours)
+    last = max((folder / "_delta_log").glob("*.json"))
+    lines = [json.loads(text) for text in last.read_text().splitlines()]
+    for line in lines:
+        if "remove" in line:
+            line["remove"]["deletionTimestamp"] = int(then.timestamp() * 1000)
+    last.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for file in folder.rglob("*.*"):
+        os.utime(file, (then.timestamp(), then.timestamp()))
+
+
+@pytest.mark.parametrize("hours", [5, 75])
+def test_a_copy_that_a_rewrite_left_behind_goes_though_a_checkpoint_came_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    """By the names in the log, and when it has forgotten them, by the age of the file."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    folder = tmp_path / "archive"
+    archive(folder, [stored(0, 1, line(1, SECRET))], *([row(n)] for n in range(1, 6)))
+    configure(str(folder), PROPERTIES)
+    assert compact(str(folder), ["2017-09-14"]) == 5
+    aged(folder, hours)
+    DeltaTable(str(folder)).create_checkpoint()
+    assert sum(SECRET in text for text in texts(tmp_path)) == 2
+    assert job.main([f"x:{post_id(1)}", "--why", "w"]) == 0
+    assert not any(SECRET in text for text in texts(tmp_path))
+    assert Archive(str(folder)).days() == {"2017-09-14": 6}
 
 
 def test_small_files_become_few_and_what_a_crash_left_behind_goes_when_it_is_old(tmp_path: Path) -> None:
@@ -249,3 +369,8 @@ def test_who_wrote_a_line_and_which_other_posts_lie_inside_it() -> None:
     assert inside(v1(2, "a", quoted_status=quoted)) == {post_id(1)}
     assert inside(line(2, "a", includes={"tweets": [{"id": post_id(1), "text": SECRET}, {"id": "3"}]})) == {post_id(1)}
     assert inside(line(2, "a", in_reply_to_status_id_str=post_id(1))) == frozenset()
+    nothing = (b"", b"[1]", b'{"referenced_tweets":[3,{"type":"quoted","id":"1"},{"type":"retweeted"}]}', b'{"id":"5"}')
+    assert [(reposted(value), versions(value)) for value in nothing] == [(frozenset(), frozenset())] * 4
+    assert reposted(v1(2, "a", retweeted_status={"id": 1})) == {"1"}
+    history = {"initial_tweet_id": "1", "edit_tweet_ids": ["1", "2", "x"]}
+    assert versions(v1(3, "a", edit_history=history)) == {"1", "2", post_id(3)}
