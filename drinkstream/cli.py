@@ -159,7 +159,8 @@ def why(post: str, as_json: bool) -> None:
 def rejections(reason: str | None, lines: bool) -> None:
     """What became of the lines that were rejected when they came: which of them the installed parser can read.
 
-    The last line of the output, `days=`, names the days on which a recompute would count more than before.
+    The last line of the output, `days=`, names the days with lines that can be read now. A day that was recomputed
+    since, under the present meaning, stays among them and needs no more.
     """
     from drinkstream.archive import Archive
     from drinkstream.rejections import reading, review, told

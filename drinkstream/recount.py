@@ -17,9 +17,9 @@ import pyarrow as pa
 from drinkstream.archive import Row
 from drinkstream.cells import levels
 from drinkstream.hits import candidates, mentions
-from drinkstream.post import NO_DAY, Post, Tombstone
+from drinkstream.post import NO_DAY, Post
 from drinkstream.reconcile import CellName, cells_of
-from drinkstream.standing import Version, read, taken
+from drinkstream.standing import Version, by_post, taken
 
 ROWS_A_SCAN = 10_000
 KEYS_A_QUERY = 5000
@@ -58,16 +58,11 @@ def before(row: Row, position: Position) -> bool:
 
 
 def about(rows: Iterable[Row]) -> dict[str, tuple[Version, ...]]:
-    """The versions of, and orders about, each post by `source:id`, in the order of arrival.
-
-    As the recompute does, it goes by what a line says where its key says otherwise.
-    """
-    found: dict[str, list[Version]] = defaultdict(list)
-    for version in read(rows):
-        if isinstance(version.record, Post | Tombstone):
-            name = f"{version.record.source}:{version.record.id}"
-            found[name].append(Version(replace(version.row, key=name), version.record))
-    return {name: tuple(versions) for name, versions in found.items()}
+    """As `by_post`, and every version counts as its post's own: the recompute does not look at the key again."""
+    return {
+        name: tuple(Version(replace(version.row, key=name), version.record) for version in versions)
+        for name, versions in by_post(rows).items()
+    }
 
 
 def _versions(archive: Rows, topic: str, day: str, position: Position) -> Iterator[tuple[Version, ...]]:

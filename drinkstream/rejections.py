@@ -1,4 +1,4 @@
-"""How records that were rejected when they came are read now, and which days a recompute would change. Pure."""
+"""How records that were rejected when they came are read now, and of which days those are that can be. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -68,7 +68,10 @@ def review(rows: Iterable[Row]) -> Mapping[str, Review]:
 
 
 def told(reviews: Mapping[str, Review]) -> Iterable[str]:
-    """Lines for a person; the last is `days=`, and the days that a recompute would change, commas between them."""
+    """Lines for a person; the last is `days=`, and the days with lines that can be read now, commas between.
+
+    It knows of no run: a day that was recomputed since is among them too.
+    """
     for reason, one in reviews.items():
         others = ", ".join(f"{kind} {n}" for kind, n in sorted(one.now.items()) if kind != "rejected")
         readable = f"; readable by now: {others}" if others else ""

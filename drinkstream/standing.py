@@ -3,6 +3,7 @@
 The same rules as the recompute's, which applies them to all posts of a day at once.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -72,6 +73,20 @@ def read(rows: Iterable[Row]) -> tuple[Version, ...]:
     """The records in the order of arrival (append time, partition, offset), each read by the one parser."""
     ordered = sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
     return tuple(Version(row, parse_keyed(row.value or b"", row.key, row.append_ms)) for row in ordered)
+
+
+def by_post(rows: Iterable[Row]) -> dict[str, tuple[Version, ...]]:
+    """The versions of, and orders about, each post by `source:id`, in the order of arrival.
+
+    It goes by what a line says where its key says otherwise, as the recompute does: a line that could not be read when
+    it came has a key that names no post. What is about no post stands under its key, if it has one.
+    """
+    found: dict[str, list[Version]] = defaultdict(list)
+    for version in read(rows):
+        name = post_of(version.record) or version.row.key
+        if name is not None:
+            found[name].append(version)
+    return {name: tuple(versions) for name, versions in found.items()}
 
 
 def taken(versions: Sequence[Version]) -> tuple[Taken, ...]:

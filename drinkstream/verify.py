@@ -16,11 +16,11 @@ from drinkstream.archive import Row
 from drinkstream.bundle import cells_of_part, cells_part, whole
 from drinkstream.cells import Level
 from drinkstream.errors import IntegrityError
-from drinkstream.post import NO_DAY, Post, Tombstone
+from drinkstream.post import NO_DAY, Tombstone
 from drinkstream.reconcile import CellName
 from drinkstream.recount import KEYS_A_QUERY, Position, Rows, about, before, in_parts, recount
 from drinkstream.share import By, Filter, Total, concerns, shares
-from drinkstream.standing import order, read, removes, taken
+from drinkstream.standing import by_post, order, removes, taken
 
 Cells = Mapping[CellName, frozenset[str]]
 
@@ -160,12 +160,9 @@ def _differences(archive: Archived, topic: str, day: Mapping[str, Any], there: C
     names = sorted(n for n in in_bundle.keys() | in_archive.keys() if in_bundle.get(n) != in_archive.get(n))
     rows: dict[str, list[Row]] = {name: [] for name in names}
     for some in in_parts(names, KEYS_A_QUERY):
-        mine = [row for row in archive.records(some, day["day"], NO_DAY) if row.topic == topic]
-        for version in read(mine):
-            record = version.record
-            told = f"{record.source}:{record.id}" if isinstance(record, Post | Tombstone) else version.row.key
-            if told in rows:
-                rows[told].append(version.row)
+        mine = by_post(row for row in archive.records(some, day["day"], NO_DAY) if row.topic == topic)
+        for name in rows.keys() & mine.keys():
+            rows[name] += [version.row for version in mine[name]]
     found = []
     for name in names:
         where = (

@@ -113,13 +113,25 @@ def days_before(base: Basis, days: int) -> tuple[Day, ...]:
     return tuple(found)
 
 
+def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:
+    """Why no change from one period to the other can be told; None where one meaning version counted all of both.
+
+    What other rules move is no sample's chance, so that no interval would hold it.
+    """
+    rules = {day.meaning for day in (*now, *before)}
+    if None in rules:
+        return "by which rules it was counted is not known any more"
+    return "counted by other rules" if len(rules) > 1 else None
+
+
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
     """Counts, shares and mix by category or brand; the `n` of a day is its part of `total`, the denominator."""
     keys = base.view.keys
     found: Shares = shares(totals(keys, base.counts), asked.by, asked.narrowed)
     before = days_before(base, len(base.days))
     then = shares(totals(keys, counts_of(before)), asked.by, asked.narrowed)
-    moved = changes(found, then)
+    apart = incomparable(base.days, before)
+    moved = changes(found, then) if apart is None else (None,) * len(found.rows)
     whole = columns(keys, asked.by, asked.narrowed, ()).whole
     parts = [None if day.counts is None else int(day.counts.n[whole[day.counts.key]].sum()) for day in base.days]
     rows = day_rows(base, parts)
@@ -132,7 +144,12 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "before": None
         if not then.total
-        else {"from": str(before[0].choice.day), "to": str(before[-1].choice.day), "total": then.total},
+        else {
+            "from": str(before[0].choice.day),
+            "to": str(before[-1].choice.day),
+            "total": then.total,
+            "reason": apart,
+        },
         "coverage": coverage.of_days(row["coverage"] for row in rows),
         "at": base.token,
         "days": rows,

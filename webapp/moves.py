@@ -4,13 +4,11 @@ Which rules counted a post is stored with the report, its words are not: they ar
 while that may be shown.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from drinkstream.archive import Row as Archived
 from drinkstream.cells import Level
 from drinkstream.difference import Change, Moved, Report, Row, Said
 from drinkstream.errors import NotFoundError, UnavailableError
@@ -18,7 +16,7 @@ from drinkstream.lookup import Records
 from drinkstream.merge import instant
 from drinkstream.post import NO_DAY, Post
 from drinkstream.reconcile import Cause, CellName, Place
-from drinkstream.standing import read, text_of
+from drinkstream.standing import by_post, text_of
 from drinkstream.words import named
 from webapp.query import AskedMoves
 from webapp.view import State, View
@@ -91,12 +89,8 @@ def _texts(archive: Records, shown: Collection[Moved], day: str) -> Texts:
         rows = archive.records([f"{one.move.source}:{one.move.id}" for one in shown], day, NO_DAY)
     except UnavailableError as error:
         return Texts(failing=str(error))
-    by_key: dict[str | None, list[Archived]] = defaultdict(list)
-    for row in rows:
-        by_key[row.key].append(row)
     found: dict[Place, str] = {}
-    for mine in by_key.values():
-        versions = read(mine)
+    for versions in by_post(rows).values():
         if text_of(versions).state == "shown":
             found |= {
                 Place(v.row.cluster, v.row.topic, v.row.partition, v.row.offset): v.record.text

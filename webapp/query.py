@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, cast, get_args
 
 from werkzeug.datastructures import MultiDict
@@ -314,8 +314,9 @@ def _instant(values: dict[str, str], name: str) -> datetime | None:
         spelled = re.sub(r" (\d{2}:\d{2})$", r"+\1", text)
         if not _INSTANT.fullmatch(spelled):
             raise ValueError
-        return datetime.fromisoformat(spelled.upper().replace(" ", "T"))
-    except ValueError:
+        # what lies outside the calendar in UTC overflows
+        return datetime.fromisoformat(spelled.upper().replace(" ", "T")).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInputError(f"{name}: an instant as in RFC 3339 such as 2026-01-31T08:00:00Z, not {text!r}") from None
 
 

@@ -1,6 +1,5 @@
 """The texts of posts, looked up in the archive while a request waits, but never for long: the page goes on without."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -11,7 +10,7 @@ from drinkstream.archive import Row
 from drinkstream.errors import UnavailableError
 from drinkstream.lookup import Records
 from drinkstream.post import NO_DAY
-from drinkstream.standing import Text, read, text_of
+from drinkstream.standing import Text, by_post, text_of
 
 PATIENCE_S = 5.0
 """How long a request waits for the archive."""
@@ -74,7 +73,5 @@ def look_up(archive: Records, keys: Collection[str], days: Collection[str]) -> F
         rows = archive.records(keys, *sorted(days), NO_DAY)
     except UnavailableError as error:
         return Found(failing=str(error))
-    by_key: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_key[row.key or ""].append(row)
-    return Found({key: text_of(read(by_key[key])) for key in keys})
+    versions = by_post(rows)
+    return Found({key: text_of(versions.get(key, ())) for key in keys})

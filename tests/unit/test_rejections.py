@@ -54,7 +54,14 @@ def test_an_erased_record_is_an_order_about_the_post_of_its_key() -> None:
     assert (sent.shape, sent.id) == ("rejected.shape", None)
 
 
-def test_the_command_names_the_days_that_a_recompute_would_change(
+def test_the_help_says_what_the_days_are() -> None:
+    """They come from the archive alone, and it has no record of runs."""
+    said = " ".join(CliRunner().invoke(cli, ["rejections", "--help"]).output.split())
+    assert "names the days with lines that can be read now" in said
+    assert "recomputed since, under the present meaning, stays among them and needs no more" in said
+
+
+def test_the_command_names_the_days_with_lines_that_can_be_read_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))

@@ -1,8 +1,13 @@
 """How certain a share is: its interval, the low base, and its change since the days before."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
 
 from drinkstream.interval import difference, wilson
+from drinkstream.merge import Publication
+from drinkstream.store.read import Run
 from tests.web.conftest import Store, Web, post
 from tests.web.test_page import rows, text
 
@@ -32,7 +37,8 @@ def test_the_change_is_against_as_many_days_right_before(web: Web, store: Store)
     store.runs["run-1"] = crowd("2017-09-14", 1000, coffee=110, tea=90)
     store.lives["e1"] = crowd("2017-09-15", 2000, coffee=118, tea=82, milk=60)
     answer = web.get("share?from=2017-09-15&to=2017-09-15")
-    assert (answer["before"], answer["low_base"]) == ({"from": "2017-09-14", "to": "2017-09-14", "total": 200}, False)
+    before = {"from": "2017-09-14", "to": "2017-09-14", "total": 200, "reason": None}
+    assert (answer["before"], answer["low_base"]) == (before, False)
     coffee, tea, milk = (difference(n, 260, before, 200) for n, before in ((118, 110), (82, 90), (60, 0)))
     assert certain(answer) == [
         ("coffee", 118 / 260, list(wilson(118, 260)), 118 / 260 - 0.55, list(coffee), False),
@@ -60,6 +66,73 @@ def test_what_chance_may_have_moved_is_called_noise(web: Web, store: Store) -> N
     low, high = wilson(10, 20)
     fell = difference(10, 20, 110, 200)
     assert lines[1].endswith(f",{low},{high},yes,{0.5 - 0.55},{fell.low},{fell.high},yes,")
+
+
+def counted_by(monkeypatch: pytest.MonkeyPatch, store: Store, meanings: dict[str, str]) -> None:
+    """Lets other meaning versions than m1 have counted runs. The view keeps what it read of a run."""
+    told = store.run
+
+    def run(day: date, run_id: str) -> Run | None:
+        found = told(day, run_id)
+        return found and replace(found, meaning=meanings.get(run_id, found.meaning))
+
+    monkeypatch.setattr(store, "run", run)
+
+
+def test_days_that_other_rules_counted_are_not_compared(
+    web: Web, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word that the rules learnt between the two would look like a drink that everybody took to."""
+    store.runs["run-1"] = crowd("2017-09-14", 1000, coffee=110, tea=90)
+    store.lives["e1"] = crowd("2017-09-15", 2000, coffee=118, tea=82, milk=60)
+    counted_by(monkeypatch, store, {"run-1": "m0"})
+    answer = web.get("share?from=2017-09-15&to=2017-09-15")
+    assert answer["before"] == {
+        "from": "2017-09-14",
+        "to": "2017-09-14",
+        "total": 200,
+        "reason": "counted by other rules",
+    }
+    assert [one[1:] for one in certain(answer)] == [
+        (n / 260, list(wilson(n, 260)), None, None, None) for n in (118, 82, 60)
+    ]
+    page = web.client.get("/?from=2017-09-15&to=2017-09-15").text
+    assert rows(page, "category")[0] == "coffee 118 45.4% of 260 39.4–51.5% 45.4% of 260"
+    assert "Not compared with 2017-09-14: counted by other rules." in text(page)
+    lines = web.client.get("/api/v1/share?from=2017-09-15&to=2017-09-15&format=csv").text.splitlines()
+    assert lines[1].endswith(",no,,,,,")
+
+
+@pytest.mark.parametrize(
+    ("meanings", "gone", "reason"),
+    [
+        ({}, set(), None),
+        ({"run-11": "m0", "run-13": "m0"}, set(), "counted by other rules"),
+        ({"run-11": "m0", "run-12": "m0"}, set(), "counted by other rules"),
+        ({"run-1": "m2"}, set(), "counted by other rules"),
+        ({}, {"run-12"}, "by which rules it was counted is not known any more"),
+    ],
+)
+def test_periods_are_compared_where_one_meaning_counted_all_of_both(
+    web: Web,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    meanings: dict[str, str],
+    gone: set[str],
+    reason: str | None,
+) -> None:
+    """Not even where the same several did: which rules counted how much of each is another matter."""
+    for day in (11, 12, 13):
+        store.log.append(Publication(date(2017, 9, day), 1, f"run-{day}", datetime(2017, 9, 15, 2, tzinfo=UTC)))
+        store.runs[f"run-{day}"] = crowd(f"2017-09-{day}", 1000 * day, coffee=100, tea=100)
+    store.runs["run-1"] = crowd("2017-09-14", 20_000, coffee=150, tea=50)
+    store.gone = gone
+    counted_by(monkeypatch, store, meanings)
+    web.view.look()
+    answer = web.get("share?from=2017-09-13&to=2017-09-14")
+    assert answer["before"] == {"from": "2017-09-11", "to": "2017-09-12", "total": 400, "reason": reason}
+    changes = {row["category"]: row["change"] for row in answer["shares"]}  # type: ignore[attr-defined]
+    assert changes == ({"coffee": 0.125, "tea": -0.125} if reason is None else {"coffee": None, "tea": None})
 
 
 def test_a_missing_day_in_the_range_or_before_it_leaves_no_change(web: Web, store: Store) -> None:

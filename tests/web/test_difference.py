@@ -156,6 +156,18 @@ def test_words_come_from_the_archive_and_never_those_of_a_deleted_post(web: Web,
 
 
 @pytest.mark.usefixtures("compared")
+def test_a_line_that_could_not_be_read_when_it_came_is_quoted_until_its_post_is_deleted(web: Web, tmp_path: Path):
+    """The key of the line names no post, that of the order that came later does."""
+    value = json.dumps({"data": {"id": "101", "text": "a pepsi, please", "created_at": "2017-09-14T08:03:00.000Z"}})
+    late = {"day": "none", "shape": "rejected.shape", "event_ms": None}
+    archive(tmp_path / "archive", [row(0, key="x:?0badcafe", value=value.encode(), **late)])
+    assert aliases(web) == [[None, "pepsi"], [None]]
+    order = {"delete": {"status": {"id_str": "101"}}}
+    archive(tmp_path / "archive", [row(1, key="x:101", value=json.dumps(order).encode(), shape="tombstone.delete")])
+    assert aliases(web) == [[None, None], [None]]
+
+
+@pytest.mark.usefixtures("compared")
 def test_without_the_archive_the_report_is_whole_but_for_the_words(web: Web, monkeypatch: pytest.MonkeyPatch):
     def away(*_: object) -> None:
         raise UnavailableError("the archive is away")

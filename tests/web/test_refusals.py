@@ -35,6 +35,14 @@ CATEGORIES = "coffee, tea, beer, wine, spirits, soda, juice, water, energy, milk
             "as_of: an instant as in RFC 3339 such as 2026-01-31T08:00:00Z, not '2017-09-14T08:00:00'",
         ),
         (
+            "share?as_of=0001-01-01T00:00:00%2B14:00",
+            "as_of: an instant as in RFC 3339 such as 2026-01-31T08:00:00Z, not '0001-01-01T00:00:00+14:00'",
+        ),
+        (
+            "share?as_of=9999-12-31T23:59:59-14:00",
+            "as_of: an instant as in RFC 3339 such as 2026-01-31T08:00:00Z, not '9999-12-31T23:59:59-14:00'",
+        ),
+        (
             "share?as_of=2017-09-15T14:34:57%2B02:00",
             "as_of: 2017-09-15T14:34:57+02:00 has not come yet; it is 2017-09-15T12:34:56Z",
         ),

@@ -73,6 +73,25 @@ def test_an_erased_text_is_said_to_be_erased_and_its_id_stays_listed(web: Web, t
     assert "tea</p>" not in page
 
 
+def test_a_line_that_can_be_read_by_now_is_the_text_of_its_post_until_it_is_deleted(web: Web, tmp_path: Path) -> None:
+    """Its key, given when it could not be read, names no post; so may the key of the order that deletes it."""
+    late = {"day": "none", "shape": "rejected.shape", "event_ms": None}
+    lines = [line("101", "a latte"), line("102", "tea"), {"delete": {"status": {"id_str": "101"}}}, line("104", "beer")]
+    rows = [row(at, key=f"x:?{at}badcafe", value=json.dumps(value).encode(), **late) for at, value in enumerate(lines)]
+    cut = row(4, key="x:104", value=b'{"data"', **late)
+    archive(tmp_path / "archive", [*rows[:2], cut])
+    assert [(one["id"], one["state"], one["text"]) for one in web.get(TEXTS)["texts"]] == [  # type: ignore[index, union-attr]
+        ("x:101", "shown", "a latte"),
+        ("x:102", "shown", "tea"),
+        ("demo:103", "absent", None),
+        ("x:104", "absent", None),
+    ]
+    archive(tmp_path / "archive", rows[2:])
+    first, *_, last = web.get(TEXTS)["texts"]  # type: ignore[misc]
+    assert (first["state"], first["text"], first["why"]) == ("withheld", None, "deleted")
+    assert (last["state"], last["text"]) == ("shown", "beer")
+
+
 def test_texts_come_as_csv(web: Web, tmp_path: Path) -> None:
     archived(tmp_path, ("101", line("101", '=tea, "hot"')), ("102", DELETED))
     csv = web.client.get(f"/api/v1/{TEXTS}&limit=2&format=csv").text
