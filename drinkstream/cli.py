@@ -227,9 +227,10 @@ SHOWN = 50
 def verify(file: Path) -> None:
     """Check an evidence bundle: that it was not changed, and that this archive gives the same ids.
 
-    Published days are counted again from the archive's records, without Spark or Cassandra. Exits with 0 and the
-    hash where all of it is found; with 6 where a part was changed, or posts differ: each is named, and why; with
-    2 where BUNDLE is none.
+    Published days are counted again from the archive's records, without Spark or Cassandra; the answer's numbers must
+    be those of the bundle's own ids, of whatever day. Where no day is published, it says that nothing was proved.
+    Exits with 0 and the hash where all of it is found; with 6 where a part was changed, or posts or numbers differ:
+    each is named, and why; with 2 where BUNDLE is none.
     """
     from drinkstream.archive import Archive
     from drinkstream.bundle import unpack

@@ -12,6 +12,7 @@ OUTSIDE = frozenset(
         "archive_change",
         "audit",
         "bundle",
+        "bundle_answer",
         "cli",
         "command",
         "coverage",

@@ -2,29 +2,30 @@
 
 parts        from the file, each with the hash that its manifest says              bundle.unpack
 days         published ones are counted again from the archive's records           recount.py
+answer       its numbers are those of the bundle's own ids, of whatever day           bundle_answer.faults
 hash         of the bundle with the ids that were found here; equal or not
 differences  where it is not: each post and why                                    `Difference`
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from drinkstream import meaning
 from drinkstream.archive import Row
 from drinkstream.bundle import cells_of_part, cells_part, whole
+from drinkstream.bundle_answer import Cells, Run, faults, part, read
 from drinkstream.cells import Level
-from drinkstream.errors import IntegrityError
 from drinkstream.post import NO_DAY, Tombstone
 from drinkstream.reconcile import CellName
-from drinkstream.recount import KEYS_A_QUERY, Position, Rows, about, before, in_parts, recount
-from drinkstream.share import By, Filter, Total, concerns, shares
+from drinkstream.recount import KEYS_A_QUERY, Rows, about, before, in_parts, recount
+from drinkstream.share import By, Filter, Total, concerns
 from drinkstream.standing import by_post, order, removes, taken
 
-Cells = Mapping[CellName, frozenset[str]]
-
-_PARTS = ("question.json", "answer.json", "runs.json")
+UNPROVED = (
+    "nothing here could be proved from the archive: only the bundle's own hashes, and its numbers by its own ids, were "
+    "checked"
+)
 
 
 class Archived(Rows, Protocol):
@@ -70,39 +71,35 @@ def verify(parts: Mapping[str, bytes], archive: Archived) -> Verdict:
 
     Raises UnavailableError where the archive cannot be read.
     """
-    question, answer, days = _read(parts)
-    by: By = question["by"]
-    narrowed = _filter(question)
+    said = read(parts)
     rebuilt = dict(parts)
     notes: list[str] = []
     differences: list[Difference] = []
-    counted: list[Cells] = []
-    for day in days:
-        name = f"ids/{day['day']}.jsonl"
-        if day["layer"] == "missing":
-            notes.append(f"{day['day']}: missing, and no number stands for it")
+    ids: dict[str, Cells] = {}
+    for day in said.days:
+        name = f"ids/{day.day}.jsonl"
+        if day.layer == "missing":
+            notes.append(f"{day.day}: missing, and no number stands for it")
             continue
-        there = cells_of_part(name, _part(parts, name))
-        counted.append(there)
-        if not day["final"]:
-            notes.append(f"{day['day']}: not final, so that only the bundle's own hashes could be checked")
+        there = ids[day.day] = cells_of_part(name, part(parts, name))
+        run = day.run
+        if run is None:
+            notes.append(f"{day.day}: not final, so that only the bundle's own hashes and numbers could be checked")
             continue
-        run = day["run"]
-        all_here = recount(archive, question["topic"], day["day"], run["position"])
-        here = {cell: ids for cell, ids in all_here.items() if asked_about(by, narrowed, cell)}
+        all_here = recount(archive, said.topic, day.day, run.position)
+        here = {cell: found for cell, found in all_here.items() if asked_about(said.by, said.narrowed, cell)}
         rebuilt[name] = cells_part(here)
         if here == there:
-            posts = len({(cell[4], one) for cell, ids in here.items() for one in ids})
-            notes.append(f"{day['day']}: {posts:,} posts in {len(here):,} cells as run {run['run_id']} counted them")
+            posts = len({(cell[4], one) for cell, found in here.items() for one in found})
+            notes.append(f"{day.day}: {posts:,} posts in {len(here):,} cells as run {run.run_id} counted them")
         else:
-            differences += _differences(archive, question["topic"], day, there, here)
-            notes += _lacking(archive, day["day"], run)
-        if run["meaning"] != meaning.version():
-            notes.append(f"{day['day']}: counted by meaning {run['meaning']}; installed here is {meaning.version()}")
-    # a live number was read a moment apart from its ids
-    final = all(day["final"] or day["layer"] == "missing" for day in days)
-    faults = _faults(answer, by, narrowed, counted) if final else ()
-    return Verdict(whole(parts), whole(rebuilt), tuple(notes), tuple(differences), faults)
+            differences += _differences(archive, said.topic, day.day, run, there, here)
+            notes += _lacking(archive, day.day, run)
+        if run.meaning != meaning.version():
+            notes.append(f"{day.day}: counted by meaning {run.meaning}; installed here is {meaning.version()}")
+    if all(day.run is None for day in said.days):
+        notes.append(UNPROVED)
+    return Verdict(whole(parts), whole(rebuilt), tuple(notes), tuple(differences), faults(said, ids))
 
 
 def asked_about(by: By, narrowed: Filter, cell: CellName) -> bool:
@@ -112,55 +109,12 @@ def asked_about(by: By, narrowed: Filter, cell: CellName) -> bool:
     return admitted and concerns(by, narrowed, Level(category, brand))
 
 
-def _read(parts: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    try:
-        question, answer, days = (json.loads(_part(parts, name)) for name in _PARTS)
-        for day in days:
-            day["day"], day["layer"], day["final"], day["run"]
-            if day["final"]:
-                day["run"]["position"], day["run"]["meaning"], day["run"]["run_id"]
-        question["by"], question["topic"], answer["shares"], answer["total"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise IntegrityError(f"{', '.join(_PARTS)}: not what a bundle has there ({error!r})") from None
-    return question, answer, days
-
-
-def _part(parts: Mapping[str, bytes], name: str) -> bytes:
-    if name not in parts:
-        raise IntegrityError(f"{name}: not in the bundle, and it must be")
-    return parts[name]
-
-
-def _filter(question: Mapping[str, Any]) -> Filter:
-    category, brand, source, lang = (question[name] for name in ("category", "brand", "source", "lang"))
-    return Filter(category, brand, source, lang, frozenset(question["kinds"]))
-
-
-def _faults(answer: Mapping[str, Any], by: By, narrowed: Filter, counted: Iterable[Cells]) -> tuple[str, ...]:
-    totals = [
-        Total("", category, brand, source, kind, lang, len(ids))
-        for cells in counted
-        for (_, _, category, brand, source, kind, lang), ids in cells.items()
-    ]
-    found = shares(totals, by, narrowed)
-    faults = []
-    if (answer["total"] or 0) != found.total:
-        faults.append(f"answer.json has a total of {answer['total']}, and its ids are {found.total}")
-    said = {(row["category"], row["brand"]): (row["n"], row["share"], row["mix"]) for row in answer["shares"]}
-    given = {(row.category, row.brand): (row.n, row.share, row.mix) for row in found.rows}
-    for name in sorted(said.keys() | given.keys(), key=str):
-        if said.get(name) != given.get(name):
-            value = " with ".join(part for part in name if part)
-            faults.append(f"answer.json has {said.get(name)} for {value}, and its ids give {given.get(name)}")
-    return tuple(faults)
-
-
-def _differences(archive: Archived, topic: str, day: Mapping[str, Any], there: Cells, here: Cells) -> list[Difference]:
+def _differences(archive: Archived, topic: str, day: str, run: Run, there: Cells, here: Cells) -> list[Difference]:
     in_bundle, in_archive = _by_post(there), _by_post(here)
     names = sorted(n for n in in_bundle.keys() | in_archive.keys() if in_bundle.get(n) != in_archive.get(n))
     rows: dict[str, list[Row]] = {name: [] for name in names}
     for some in in_parts(names, KEYS_A_QUERY):
-        mine = by_post(row for row in archive.records(some, day["day"], NO_DAY) if row.topic == topic)
+        mine = by_post(row for row in archive.records(some, day, NO_DAY) if row.topic == topic)
         for name in rows.keys() & mine.keys():
             rows[name] += [version.row for version in mine[name]]
     found = []
@@ -172,21 +126,20 @@ def _differences(archive: Archived, topic: str, day: Mapping[str, Any], there: C
             if name not in in_archive
             else "counts in other cells here"
         )
-        found.append(Difference(day["day"], name, where, _why(day["day"], day["run"], name, rows[name])))
+        found.append(Difference(day, name, where, _why(day, run, name, rows[name])))
     return found
 
 
-def _why(day: str, run: Mapping[str, Any], name: str, rows: list[Row]) -> str:
+def _why(day: str, run: Run, name: str, rows: list[Row]) -> str:
     if not rows:
         return "no record of it is in this archive: it was erased, or never archived here"
-    position: Position = run["position"]
-    known = [row for row in rows if before(row, position)]
+    known = [row for row in rows if before(row, run.position)]
     if erased := [v.record for v in about(rows).get(name, ()) if isinstance(v.record, Tombstone) and _erases(v.record)]:
         return f"it was {order(erased[0])} from this archive since"
     if not known:
         return "all that this archive has of it came after the run's position"
-    if run["meaning"] != meaning.version():
-        return f"meaning differs: the run counted by {run['meaning']}, installed here is {meaning.version()}"
+    if run.meaning != meaning.version():
+        return f"meaning differs: the run counted by {run.meaning}, installed here is {meaning.version()}"
     versions = about(known).get(name, ())
     orders = [order(v.record) for v in versions if isinstance(v.record, Tombstone) and removes(v.record)]
     choices = [choice.why for choice in taken(versions) if choice.day == day]
@@ -197,16 +150,16 @@ def _erases(record: Tombstone) -> bool:
     return order(record) == "erased"
 
 
-def _lacking(archive: Archived, day: str, run: Mapping[str, Any]) -> list[str]:
+def _lacking(archive: Archived, day: str, run: Run) -> list[str]:
     """What this archive has not got to: the run had read further."""
     reached = {
         f"{cluster}/{topic}/{partition}": offset
-        for cluster in {place.rsplit("/", 2)[0] for place in run["position"]}
+        for cluster in {place.rsplit("/", 2)[0] for place in run.position}
         for (topic, partition), offset in archive.positions(cluster).items()
     }
     return [
         f"{day}: this archive holds {place} up to {reached.get(place, 0)}, and the run had read up to {until}"
-        for place, until in sorted(run["position"].items())
+        for place, until in sorted(run.position.items())
         if reached.get(place, 0) < until
     ]
 

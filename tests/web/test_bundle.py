@@ -20,7 +20,7 @@ from drinkstream.cli import cli
 from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.settings import Settings
 from drinkstream.store.read import CellIds, Run
-from drinkstream.verify import verify
+from drinkstream.verify import UNPROVED, verify
 from tests.lib import oracle
 from tests.lib.archived import archive, row
 from tests.lib.planted import COFFEE, MORNING_MS, PEPSI, TEA, TEXTS, delete, post_id, tweet
@@ -214,7 +214,10 @@ def test_an_answer_that_its_ids_do_not_give_is_a_fault(web: Web, other: Archive)
     answer = json.loads(parts["answer.json"])
     answer["shares"][0]["n"] = 3
     verdict = verify({**parts, "answer.json": made.plain(answer)}, other)
-    assert verdict.faults == ("answer.json has (3, 0.5, 0.5) for tea, and its ids give (2, 0.5, 0.5)",)
+    assert verdict.faults == (
+        "answer.json has a mix_total of 4, which is not the sum of its rows",
+        "answer.json has 3 posts for tea, and its ids are 2",
+    )
     assert not verdict.holds
 
 
@@ -256,7 +259,7 @@ def test_a_run_of_other_rules_is_said_to_be_one(web: Web, store: Store, other: A
 
 
 def test_a_live_day_is_not_final_and_a_missing_one_has_no_ids(web: Web, other: Archive) -> None:
-    """Of a live day only the bundle's own hashes can be checked."""
+    """Of a live day only the bundle's own hashes and numbers can be checked."""
     parts = parts_of(web.client, "from=2017-09-14&to=2017-09-16")
     assert [(day["layer"], day["final"]) for day in json.loads(parts["runs.json"])] == [
         ("batch", True), ("speed", False), ("missing", False),
@@ -268,16 +271,82 @@ def test_a_live_day_is_not_final_and_a_missing_one_has_no_ids(web: Web, other: A
     assert verdict.holds
     assert verdict.notes == (
         "2017-09-14: 4 posts in 4 cells as run run-1 counted them",
-        "2017-09-15: not final, so that only the bundle's own hashes could be checked",
+        "2017-09-15: not final, so that only the bundle's own hashes and numbers could be checked",
         "2017-09-16: missing, and no number stands for it",
     )
+
+
+def forged(parts: dict[str, bytes], **changed: object) -> dict[str, bytes]:
+    """The parts with other values in the answer: a share that is changed has the arithmetic of its new number."""
+    return {**parts, "answer.json": made.plain({**json.loads(parts["answer.json"]), **changed})}
+
+
+def test_a_day_said_not_to_be_final_does_not_hide_invented_numbers(web: Web, other: Archive) -> None:
+    """Neither its own, nor those of published days beside it."""
+    parts = parts_of(web.client, DAY)
+    (day,) = json.loads(parts["runs.json"])
+    tea = {"category": "tea", "brand": None, "n": 900, "share": 0.9, "mix": 1.0}
+    (said,) = json.loads(parts["answer.json"])["days"]
+    invented = forged(parts, total=1000, mix_total=900, shares=[tea], days=[{**said, "n": 1000}])
+    for layer in ("batch", "speed"):
+        runs = made.plain([{**day, "final": False, "layer": layer}])
+        verdict = verify({**invented, "runs.json": runs}, other)
+        assert not verdict.holds
+        assert verdict.notes[-1] == UNPROVED
+        assert verdict.faults[0].startswith("answer.json has 1,000 posts for 2017-09-14, and its ids are ")
+    assert verify({**parts, "runs.json": made.plain([{**day, "final": False}])}, other).holds
+    selected = parts_of(web.client, f"{DAY}&category=tea")
+    halved = [{**json.loads(selected["answer.json"])["shares"][0], "mix": 0.25}]
+    (fault,) = verify({**forged(selected, mix_total=8, shares=halved), "runs.json": runs}, other).faults
+    assert fault == "answer.json has a mix_total of 8, and its ids are 0 to 4"
+    assert "answer.json is not of the same days as runs.json" in verify({**parts, "runs.json": b"[]"}, other).faults
+
+
+def test_live_ids_may_be_more_than_their_number_and_never_fewer(web: Web, other: Archive) -> None:
+    """Of the answer over both days, the published one's are to be there in any case."""
+    parts = parts_of(web.client, "from=2017-09-14&to=2017-09-15")
+    answer = json.loads(parts["answer.json"])
+    published, live = answer["days"]
+    assert (published["n"], live["n"], answer["total"]) == (4, 2, 6)
+
+    def faults(**changed: object) -> list[str]:
+        return list(verify(forged(parts, **changed), other).faults)
+
+    def rows(**n: int) -> dict[str, object]:
+        whole, total = sum(n.values()), 4 + n["water"]
+        days = [published, {**live, "n": n["water"]}]
+        shares = [
+            {"category": name, "brand": None, "n": one, "share": one / total, "mix": one / whole}
+            for name, one in n.items()
+        ]
+        return {"total": total, "mix_total": whole, "shares": shares, "days": days}
+
+    assert faults() == []
+    assert faults(**rows(coffee=1, soda=1, tea=2, water=1)) == []  # read before the live coffee came
+    assert faults(**rows(coffee=2, soda=1, tea=1, water=1)) == ["answer.json has 1 posts for tea, and its ids are 2"]
+    assert faults(**rows(coffee=1, soda=1, tea=2, water=3)) == [
+        "answer.json has 3 posts for 2017-09-15, and its ids are 0 to 2",
+        "answer.json has a total of 7, and its ids are 4 to 6",
+        "answer.json has a mix_total of 7, and its ids are 4 to 6",
+        "answer.json has 3 posts for water, and its ids are 0 to 1",
+    ]
+    assert faults(days=[{**published, "n": 3}, {**live, "n": 2}]) == [
+        "answer.json has 3 posts for 2017-09-14, and its ids are 4",
+        "answer.json has a total of 6, which is not the sum of its days",
+    ]
+    coffee, *others = answer["shares"]
+    (fault,) = faults(shares=[{**coffee, "share": 0.9}, *others])
+    assert fault.startswith("answer.json has the share 0.9 and mix ")
 
 
 def test_a_run_whose_row_is_gone_cannot_be_counted_again(web: Web, store: Store, other: Archive) -> None:
     store.gone.add("run-1")
     verdict = verify(parts_of(web.client, DAY), other)
     assert verdict.holds
-    assert verdict.notes == ("2017-09-14: not final, so that only the bundle's own hashes could be checked",)
+    assert verdict.notes == (
+        "2017-09-14: not final, so that only the bundle's own hashes and numbers could be checked",
+        UNPROVED,
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,12 +354,17 @@ def test_a_run_whose_row_is_gone_cannot_be_counted_again(web: Web, store: Store,
     [
         ("runs.json", b"[{}]\n"),
         ("runs.json", b'[{"day": "2017-09-14", "layer": "batch", "final": true, "run": null}]\n'),
+        ("runs.json", b'[{"day": "today", "layer": "speed", "final": false, "run": null}]\n'),
         ("question.json", b"{}\n"),
+        ("question.json", b'{"by": "category", "topic": "posts"}\n'),
+        ("question.json", b'{"by": "hour", "topic": "posts"}\n'),
         ("answer.json", b"[]\n"),
+        ("answer.json", b'{"shares": [], "total": "4", "mix_total": 4, "days": []}\n'),
+        ("answer.json", b'{"shares": [], "total": 4, "mix_total": 4}\n'),
     ],
 )
 def test_parts_that_make_no_sense_are_refused(web: Web, other: Archive, name: str, content: bytes) -> None:
-    with pytest.raises(IntegrityError, match="not what a bundle has there"):
+    with pytest.raises(IntegrityError, match=rf"^{name}: not what a bundle has there"):
         verify({**parts_of(web.client, DAY), name: content}, other)
 
 

@@ -1,0 +1,181 @@
+"""What a bundle says, each key read in one place, and whether the numbers of its answer are those of its own ids.
+
+published day  its n is exactly the number of its ids
+live day       its n is at most that: numbers are read first, and posts go on coming until its ids are
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, TypeVar, cast, get_args
+
+from drinkstream.errors import IntegrityError
+from drinkstream.reconcile import CellName
+from drinkstream.share import By, Filter, Shares, Total, shares
+
+Cells = Mapping[CellName, frozenset[str]]
+Name = tuple[str | None, str | None]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run of a published day: `position` is the next offset by `cluster/topic/partition`."""
+
+    run_id: str
+    meaning: str
+    position: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day (`YYYY-MM-DD`), and its run where it can be counted again."""
+
+    day: str
+    layer: str
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The question, the numbers of the answer (`rows`: n, share, mix by category and brand), and the days."""
+
+    topic: str
+    by: By
+    narrowed: Filter
+    total: int | None
+    mix_total: int | None
+    rows: Mapping[Name, tuple[int, float | None, float | None]]
+    n: Mapping[str, int | None]
+    days: Sequence[Day]
+
+
+def read(parts: Mapping[str, bytes]) -> Said:
+    """What the parts say. Raises IntegrityError, which names the part, for one without what must be there."""
+    with _named(parts, "question.json") as question:
+        topic, by = _text(question["topic"]), question["by"]
+        if by not in get_args(By):
+            raise ValueError(f"by {by!r}")
+        category, brand, source, lang = (
+            _maybe(_text, question[name]) for name in ("category", "brand", "source", "lang")
+        )
+        narrowed = Filter(category, brand, source, lang, frozenset(question["kinds"]))
+    with _named(parts, "answer.json") as answer:
+        total, mix_total = _maybe(_whole, answer["total"]), _maybe(_whole, answer["mix_total"])
+        rows = {
+            (_maybe(_text, row["category"]), _maybe(_text, row["brand"])): (_whole(row["n"]), row["share"], row["mix"])
+            for row in answer["shares"]
+        }
+        n = {_text(day["day"]): _maybe(_whole, day["n"]) for day in answer["days"]}
+    with _named(parts, "runs.json") as runs:
+        days = [
+            Day(
+                str(date.fromisoformat(day["day"])),
+                _text(day["layer"]),
+                _run(day["run"]) if day["final"] else None,
+            )
+            for day in runs
+        ]
+    return Said(topic, cast(By, by), narrowed, total, mix_total, rows, n, days)
+
+
+def part(parts: Mapping[str, bytes], name: str) -> bytes:
+    """The bytes of a part. Raises IntegrityError where it is not there."""
+    if name not in parts:
+        raise IntegrityError(f"{name}: not in the bundle, and it must be")
+    return parts[name]
+
+
+def faults(said: Said, ids: Mapping[str, Cells]) -> tuple[str, ...]:
+    """Numbers of the answer that the ids of its days do not give. `ids`: by day, of every day but the missing ones."""
+    layers = {day.day: day.layer for day in said.days}
+    found = [] if layers.keys() == said.n.keys() else ["answer.json is not of the same days as runs.json"]
+    totals = {day: _totals(cells) for day, cells in ids.items()}
+    settled = {day: some for day, some in totals.items() if layers[day] != "speed"}
+    least, most = _shares(said, settled), _shares(said, totals)
+    for day, n in said.n.items():
+        listed = shares(totals[day], said.by, said.narrowed).total if day in totals else 0
+        found += _outside(f" for {day}", n or 0, listed if layers.get(day) != "speed" else 0, listed)
+    total = said.total or 0
+    if not least.total <= total <= most.total:
+        found.append(f"answer.json has a total of {said.total}, and its ids are {_range(least.total, most.total)}")
+    if total != sum(n or 0 for n in said.n.values()):
+        found.append(f"answer.json has a total of {said.total}, which is not the sum of its days")
+    # a filter on the dimension itself only selects rows: the mix is of all of them
+    narrowed = said.narrowed
+    category, brand = (None, narrowed.brand) if said.by == "category" else (narrowed.category, None)
+    every = replace(said, narrowed=replace(narrowed, category=category, brand=brand))
+    low, high = (sum(row.n for row in _shares(every, some).rows) for some in (settled, totals))
+    whole = said.mix_total or 0
+    if not low <= whole <= high:
+        found.append(f"answer.json has a mix_total of {said.mix_total}, and its ids are {_range(low, high)}")
+    if every == said and whole != sum(n for n, _, _ in said.rows.values()):
+        found.append(f"answer.json has a mix_total of {said.mix_total}, which is not the sum of its rows")
+    return (*found, *_rows(said, least, most))
+
+
+def _rows(said: Said, least: Shares, most: Shares) -> Iterator[str]:
+    low, high = ({(row.category, row.brand): row.n for row in one.rows} for one in (least, most))
+    for name in sorted(said.rows.keys() | high.keys(), key=str):
+        n, share, mix = said.rows.get(name, (0, None, None))
+        value = " with ".join(one for one in name if one)
+        if outside := _outside(f" for {value}", n, low.get(name, 0), high.get(name, 0)):
+            yield from outside
+        elif name in said.rows and (share, mix) != (_parts(n, said.total), _parts(n, said.mix_total)):
+            yield f"answer.json has the share {share} and mix {mix} for {value}, and they are not those of {n:,} posts"
+
+
+def _shares(said: Said, totals: Mapping[str, Sequence[Total]]) -> Shares:
+    return shares([total for some in totals.values() for total in some], said.by, said.narrowed)
+
+
+def _totals(cells: Cells) -> list[Total]:
+    return [
+        Total("", category, brand, source, kind, lang, len(ids))
+        for (_, _, category, brand, source, kind, lang), ids in cells.items()
+    ]
+
+
+def _outside(of: str, n: int, low: int, high: int) -> list[str]:
+    return [] if low <= n <= high else [f"answer.json has {n:,} posts{of}, and its ids are {_range(low, high)}"]
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _parts(n: int, whole: int | None) -> float | None:
+    return n / whole if whole else None
+
+
+@contextmanager
+def _named(parts: Mapping[str, bytes], name: str) -> Iterator[Any]:
+    content = part(parts, name)
+    try:
+        yield json.loads(content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"{name}: not what a bundle has there ({error!r})") from None
+
+
+def _run(run: Any) -> Run:
+    position = {place: _whole(offset) for place, offset in run["position"].items()}
+    return Run(_text(run["run_id"]), _text(run["meaning"]), position)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is no number of posts or records")
+    return value
+
+
+def _maybe(check: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else check(value)
