@@ -32,7 +32,7 @@ from tests.lib.topics import Topics
 DAYS = {"2017-09-14": 1_505_386_800_000, "2017-09-15": 1_505_433_600_000, "2013-02-28": 1_362_009_600_000}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 KINDS = {"replied_to": "reply", "quoted": "quote", None: "original"}
-LIVE_S, BACKFILL_S, RANGE_S, ANSWER_S = 180.0, 800.0, 400.0, 120.0
+LIVE_S, BACKFILL_S, RANGE_S, ANSWER_S = 180.0, 800.0, 400.0, 300.0
 
 
 def lines() -> Iterator[bytes]:
