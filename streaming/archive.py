@@ -57,7 +57,8 @@ PROPERTIES = {
     # readers without a JVM cannot read them, and erasure must remove the bytes
     "delta.enableDeletionVectors": "false",
     "delta.checkpointInterval": "100",
-    "delta.logRetentionDuration": "interval 1 days",
+    # not shorter than the next, which Spark refuses
+    "delta.logRetentionDuration": "interval 2 days",
     # how long the log names a file that was replaced: an erasure deletes what it names, and drop_orphans, after a day,
     # what it no longer does
     "delta.deletedFileRetentionDuration": "interval 2 days",
