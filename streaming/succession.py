@@ -53,7 +53,7 @@ RESTS_S = (10.0, 30.0, 60.0, 300.0)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Leads until it is told to stop; the exit code is that of the answering query where that one ended by itself."""
+    """Leads until it is told to stop; the exit code is IntegrityError's where the answering query ended."""
     return exit_code(run, argv, "speed")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from drinkstream.errors import NotFoundError
 from drinkstream.merge import instant
-from drinkstream.reconcile import Attributed, Cause
+from drinkstream.reconcile import Attributed, Cause, CellName
 from webapp.answers import spans
 from webapp.query import AskedDifferences
 from webapp.view import State, View
@@ -60,8 +60,9 @@ def reconciliation(asked: AskedDifferences, view: View, state: State) -> dict[st
     }
 
 
-def _cell(part: Attributed) -> dict[str, Any]:
-    hour, minute, category, brand, source, kind, lang = part.cell
+def cell_named(cell: CellName) -> dict[str, Any]:
+    """A cell's name as answers give it: minute (`YYYY-MM-DDTHH:MM`), category, brand, source, kind, lang."""
+    hour, minute, category, brand, source, kind, lang = cell
     return {
         "minute": f"{hour}:{minute:02d}",
         "category": category,
@@ -69,6 +70,13 @@ def _cell(part: Attributed) -> dict[str, Any]:
         "source": source,
         "kind": kind,
         "lang": lang,
+    }
+
+
+def _cell(part: Attributed) -> dict[str, Any]:
+    source = part.cell[4]
+    return {
+        **cell_named(part.cell),
         "cause": str(part.cause),
         "batch_n": part.batch_n,
         "speed_n": part.speed_n,

@@ -18,6 +18,7 @@ from drinkstream.post import NO_DAY, Post
 from drinkstream.reconcile import Cause, CellName, Place
 from drinkstream.standing import by_post, text_of
 from drinkstream.words import named
+from webapp.differences import cell_named
 from webapp.query import AskedMoves
 from webapp.view import State, View
 
@@ -150,14 +151,9 @@ def _levels(cells: Iterable[CellName]) -> list[str]:
 
 
 def _cell(one: Change) -> dict[str, Any]:
-    hour, minute, category, brand, source, kind, lang = one.cell
+    source = one.cell[4]
     return {
-        "minute": f"{hour}:{minute:02d}",
-        "category": category,
-        "brand": brand,
-        "source": source,
-        "kind": kind,
-        "lang": lang,
+        **cell_named(one.cell),
         "old_n": one.old_n,
         "new_n": one.new_n,
         "lost": [f"{source}:{post_id}" for post_id in one.lost],
