@@ -48,9 +48,7 @@ is not tried again: clear `recompute`.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import RUN, WHO, JobOperator
-
-from drinkstream.range_request import REASON_LENGTH
+from job_operators import RUN, WHO, JobOperator, reason
 
 with DAG(
     "erase_posts",
@@ -68,13 +66,7 @@ with DAG(
             "", type="string", title="Posts", description="Posts as source:id, with spaces or commas between them"
         ),
         "user": Param("", type="string", title="User", description="All posts of this user, as source:id"),
-        "reason": Param(
-            type="string",
-            minLength=1,
-            maxLength=REASON_LENGTH,
-            title="Reason",
-            description="Kept on the erasure list",
-        ),
+        "reason": reason("Kept on the erasure list"),
         "carriers": Param(
             False, type="boolean", title="Carriers too", description="Other posts that carry such a text, as quotes do"
         ),

@@ -53,10 +53,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator
+from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator, reason
 
 from drinkstream.errors import BadInputError
-from drinkstream.range_request import REASON_LENGTH, RangeRequest
+from drinkstream.range_request import RangeRequest
 from drinkstream.settings import Settings
 
 settings = Settings.load()
@@ -85,13 +85,7 @@ with DAG(
     params={
         "from": Param(type="string", format="date", title="From", description="First day (UTC), like 2017-09-01"),
         "to": Param(type="string", format="date", title="To", description="Last day (UTC), included"),
-        "reason": Param(
-            type="string",
-            minLength=1,
-            maxLength=REASON_LENGTH,
-            title="Reason",
-            description="Stored with the publication of each day",
-        ),
+        "reason": reason("Stored with the publication of each day"),
         "dry_run": Param(False, type="boolean", title="Dry run", description="Only report what would change"),
     },
 ):

@@ -33,9 +33,7 @@ The last line of its log says what is wrong and what to do.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import RUN, WHO, JobOperator
-
-from drinkstream.range_request import REASON_LENGTH
+from job_operators import RUN, WHO, JobOperator, reason
 
 with DAG(
     "rollback_share",
@@ -53,13 +51,7 @@ with DAG(
         "run": Param(
             "", type="string", title="Run", description="Run id or seq to go back to; empty: the one in force before"
         ),
-        "reason": Param(
-            type="string",
-            minLength=1,
-            maxLength=REASON_LENGTH,
-            title="Reason",
-            description="Stored with the publication",
-        ),
+        "reason": reason("Stored with the publication"),
     },
 ):
     # the reason carries this run's name, which is how a repetition knows that the work is done

@@ -12,10 +12,11 @@ from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from drinkstream.errors import AuditError, BadInputError, ConflictError, IntegrityError
+from drinkstream.range_request import REASON_LENGTH
 from drinkstream.settings import ROOT, Settings
 
 FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError, IntegrityError)}
@@ -36,6 +37,11 @@ RUN = "{{ dag.dag_id }} {{ run_id }}"
 
 WHO = "{{ dag_run.triggering_user_name or 'airflow' }}"
 """Template: the person who started the run, or Airflow by its clock."""
+
+
+def reason(description: str) -> Param:
+    """The field of a form that asks why; `description` says where the answer is kept."""
+    return Param(type="string", minLength=1, maxLength=REASON_LENGTH, title="Reason", description=description)
 
 
 class JobOperator(BaseOperator):
