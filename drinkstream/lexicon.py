@@ -25,6 +25,12 @@ JOINED_FROM = 7
 JOINED_BELOW = "\u0370"
 """Only Latin letters are: hashtags in other scripts part words by underscores, or their words stand without spaces."""
 
+TELLING = 4
+"""Letters from which on a word may stand for the phrase that it is in, unless it is a common word."""
+
+PARTERS = (" ", "  ", "-", ". ", "'", "\u2019")
+"""What may part the words of a phrase of which no word is telling: `un te`, `glass of port`, `tim's`."""
+
 
 def spelled_out(sense: Sense) -> Iterator[tuple[str, ...]]:
     """Every form of a term or trap, folded, as tokens; may repeat itself.
@@ -59,6 +65,20 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
 ANY = "*"
 """Stands for any one token."""
 
+
+def common_words(taxonomy: Taxonomy) -> frozenset[str]:
+    """Words that stand in every other text: those of hashtags, and the small words of all languages."""
+    return taxonomy.fillers.union(*taxonomy.languages.values())
+
+
+def is_tight(form: tuple[str, ...], common: frozenset[str]) -> bool:
+    """Whether `form` is a phrase without a telling word: its words count with one of `PARTERS` between them only.
+
+    Wider gaps would have to be sought wherever one of these words stands, which is in every line.
+    """
+    return len(form) > 1 and all(word.isascii() and (len(word) < TELLING or word in common) for word in form)
+
+
 Forms = dict[tuple[int, int], dict[tuple[str, ...], tuple[Trap, ...]]]
 """Traps by the anchor's place in the form, the form's length, and the form itself."""
 
@@ -91,7 +111,7 @@ class Lexicon:
     `heads`: a tree of tokens, at whose nodes `HERE` are the terms that the form that ends there may mean. `aliases`:
     the first tokens of those forms. `snares`: the traps by an alias's first token in them. `words`: all single words
     known, traps too. `parts`: strings sought anywhere in scripts without spaces. `endings`: last parts of compounds.
-    `emoji`: by character.
+    `emoji`: by character. `tight`: the phrases of `is_tight`.
     """
 
     heads: Node = field(default_factory=dict)
@@ -102,6 +122,7 @@ class Lexicon:
     part_pattern: re.Pattern[str] | None = None
     endings: dict[str, list[Sense]] = field(default_factory=dict)
     emoji: dict[str, list[Term]] = field(default_factory=dict)
+    tight: set[tuple[str, ...]] = field(default_factory=set)
     contexts: dict[str, Found] = field(default_factory=dict)
 
     @classmethod
@@ -119,7 +140,9 @@ class Lexicon:
             for token in form:
                 node = node.setdefault(token, {})
             node[HERE] = tuple(senses)
+        common = common_words(taxonomy)
         lexicon.aliases = {form[0] for form in terms}
+        lexicon.tight = {form for form in terms if is_tight(form, common)}
         lexicon.words = {form[0] for form in (*terms, *traps) if len(form) == 1}
         for form, senses in traps.items():
             lexicon._lay(form, tuple(sense for sense in senses if isinstance(sense, Trap)))

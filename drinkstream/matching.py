@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from drinkstream.lexicon import ANY, HERE, Forms, Lexicon, Node, Sense, Snares
+from drinkstream.lexicon import ANY, HERE, PARTERS, Forms, Lexicon, Node, Sense, Snares
 from drinkstream.reading import MOST, PICTURES, Text
 from drinkstream.taxonomy import Taxonomy, Term, Trap
 
@@ -17,7 +17,7 @@ TAIL = 3
 """Letters by which the end of a compound is looked for first; no ending is shorter."""
 
 GAP = 3
-"""Characters that may part the words of a phrase."""
+"""Characters that may part the words of a phrase; those of a tight one are parted by one of `PARTERS`."""
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class Matcher:
         self._snares = lexicon.snares
         self._words = lexicon.words
         self._aliases = lexicon.aliases
+        self._tight = lexicon.tight
         self._parts = lexicon.parts
         self._part_pattern = lexicon.part_pattern
         self._particles = frozenset(("", *(part for part in taxonomy.particles if not part.endswith("~"))))
@@ -106,7 +107,7 @@ class Matcher:
         while ways:
             node, last = ways.pop()
             terms = node.get(HERE)
-            if terms is not None and (last == first + 1 or self._close(text, first, last)):
+            if terms is not None and (last == first + 1 or self._together(text, first, last)):
                 at = text.positions()
                 found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, terms))
             if last < size and len(node) > (terms is not None):
@@ -134,6 +135,15 @@ class Matcher:
                 places = text.positions()
                 end = places[last - 1] + len(text.raw[last - 1])
                 caught += [Caught(places[first], end, first, last, trap) for trap in traps]
+
+    def _together(self, text: Text, first: int, last: int) -> bool:
+        if not self._close(text, first, last):
+            return False
+        if tuple(text.tokens[first:last]) not in self._tight:
+            return True
+        at, raw, folded = text.positions(), text.raw, text.folded.text
+        gaps = (folded[at[index] + len(raw[index]) : at[index + 1]] for index in range(first, last - 1))
+        return all(not gap or gap in PARTERS for gap in gaps)
 
     def _close(self, text: Text, first: int, last: int) -> bool:
         at, raw, folded = text.positions(), text.raw, text.folded.text

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 from drinkstream.fold import fold, in_fonts, table
-from drinkstream.lexicon import spelled_out
+from drinkstream.lexicon import ANY, PARTERS, common_words, is_tight, spelled_out
 from drinkstream.reading import SHORTEST_IN_TAG
 from drinkstream.taxonomy import Taxonomy
 from drinkstream.tokens import NO_SPACES
@@ -21,20 +21,23 @@ from drinkstream.tokens import NO_SPACES
 FREE_FROM = 6
 """Aliases of this many letters are sought inside longer words too: cheaper than a boundary, and seldom wrong."""
 
+FREE_IF_PREFIXED = 4
+"""The same for Arabic and Hebrew, unless an alias with one letter less ends the word."""
+
 SHORT = 4
 """ASCII aliases of up to this many letters occur in every line, so their boundaries are part of the pattern."""
 
 MOST_SPELLINGS = 8
 _CUT_TO = 4
-_LEFT = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{3}[a-f])"
-_LEFT_SQUEEZED = r"(?:[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{1,3}[a-f])"
 _RIGHT = r"[^a-z0-9_]"
-# three characters at most, as bytes, as escapes, or one of them as an entity
-_GAP = r"(?:[^a-z0-9_]{1,12}|[^a-z0-9_]?&[a-z]{2,5};[^a-z0-9_]?|[^a-z0-9_].{0,8}\\u[0-9a-f]{4}[^a-z0-9_]{0,8})"
-_TELLING = 5  # letters from which on a word may stand for the phrase that it is in
+# Each of one width: such patterns are literals to Hyperscan, while one with choices of several widths is an automaton.
+# A backslash in brackets keeps it from looking for `\u`, which stands everywhere in escaped lines; dots are cheap.
+_LEFTS = ("[^a-z_]", *(rf"\\{letter}" for letter in "bfnrt"), r"[\\]u...[a-f]")
+_LEFTS_SQUEEZED = (*_LEFTS, r"[\\]u..[a-f]", r"[\\]u.[a-f]")
 _GROUP = 64
 _RUN = re.compile(r"([a-z])\1+")
 _RUN_BYTES = re.compile(rb"([A-Za-z])\1+")
+_PREFIXED = re.compile("[\u0590-\u06ff]")
 _CASED = re.compile("[\u0370-\u052f]")
 
 
@@ -61,13 +64,26 @@ class Search:
         if sum(1 for _ in _spelled(word, MOST_SPELLINGS + 1)) > MOST_SPELLINGS:
             word, right = word[:_CUT_TO], False
         for literal in self.spelled(word):
-            known = self.literals.get(literal)
-            if known is None:
-                self.literals[literal] = Check(len(literal), left, right, beside)
-                continue
-            known.left &= left
-            known.right &= right
-            known.beside = None if known.beside is None or beside is None else known.beside | beside
+            self._put(literal, left, right, beside)
+
+    def add_pair(self, first: str, second: str, beside: frozenset[bytes] | None) -> None:
+        """Seek two words of a tight phrase with one of `PARTERS` between them."""
+        for parts in product(self.spelled(first), _parters(), self.spelled(second)):
+            self._put(b"".join(parts), True, True, beside)
+
+    def put(self, string: str) -> None:
+        """Seek exactly `string`, none of it ASCII, anywhere."""
+        for literal in (string.encode(), "".join(map(escape, string)).encode()):
+            self._put(literal, False, False, None)
+
+    def _put(self, literal: bytes, left: bool, right: bool, beside: frozenset[bytes] | None) -> None:
+        known = self.literals.get(literal)
+        if known is None:
+            self.literals[literal] = Check(len(literal), left, right, beside)
+            return
+        known.left &= left
+        known.right &= right
+        known.beside = None if known.beside is None or beside is None else known.beside | beside
 
     def spelled(self, word: str) -> frozenset[bytes]:
         """`literals` of `word`, their own runs cut too where lines are: an escape may hold one."""
@@ -83,39 +99,52 @@ def aliases(taxonomy: Taxonomy, squeezed: bool) -> Search:
     """The search for all aliases; `squeezed`: in lines whose runs of a letter were cut to one."""
     words, phrases, anywhere, closing = _forms(taxonomy, squeezed)
     search = Search(squeezed=squeezed)
-    free = _shortest(word for word in words if len(word) >= FREE_FROM)
+    free = _shortest(_plainest(word) for word in words if _is_free(word, words))
     short = sorted(word for word in words if len(word) <= SHORT and word.isascii())
     tags = [word for word in short if len(word) >= SHORTEST_IN_TAG]
     for word in free | anywhere:
         search.add(word, left=False, right=False)
     for word in words:
-        if len(word) < FREE_FROM and not (len(word) <= SHORT and word.isascii()):
+        if not (len(word) <= SHORT and word.isascii()) and not any(part in word for part in free):
             search.add(word, left=True, right=True)
     for word in closing:
         search.add(word, left=False, right=True)
-    left = _LEFT_SQUEEZED if squeezed else _LEFT
-    # small words stand in every other line
-    common = taxonomy.fillers | {word for listed in taxonomy.languages.values() for word in listed}
-    for phrase in phrases:
+    common = common_words(taxonomy)
+    for phrase, tight in phrases.items():
         if words.isdisjoint(phrase) and not any(part in token for token in phrase for part in free):
-            tags += _sought(search, phrase, left, common)
+            tags += _sought(search, phrase, tight, common)
     patterns = [one for word in short for one in _initials(word)]
-    # one by one they scan five times faster, in groups they compile faster, and few lines come to the second scan
-    search.certain += _grouped(left, patterns, _RIGHT) if squeezed else [f"{left}{one}{_RIGHT}" for one in patterns]
+    lefts = _LEFTS_SQUEEZED if squeezed else _LEFTS
+    search.certain += [f"{left}{one}{_RIGHT}" for one in patterns for left in lefts]
     search.certain += _grouped("#[a-z0-9_]*", [re.escape(word) for word in sorted(_shortest(tags))], "")
     return search
 
 
-def _sought(search: Search, phrase: tuple[str, ...], left: str, common: frozenset[str]) -> list[str]:
-    """Add a phrase by its longest word and a part of another beside it; what is to be sought in hashtags comes back."""
-    anchor = max(phrase, key=lambda token: (token not in common, len(token), token))
-    joined = ["".join(phrase)] if "".join(phrase).isascii() else []
-    if all(token.isascii() for token in phrase) and (len(anchor) < _TELLING or anchor in common):
-        search.certain.append(left + _GAP.join(re.escape(token) for token in phrase) + _RIGHT)
+def _sought(search: Search, phrase: tuple[str, ...], tight: bool, common: frozenset[str]) -> list[str]:
+    """Add a phrase by its most telling words and a part of another beside them; to be sought in hashtags comes back."""
+    whole = max("".join(phrase).split(ANY), key=len)
+    joined = [whole] if whole.isascii() else []
+
+    def telling(words: tuple[str, ...]) -> tuple[int, int]:
+        return sum(len(word) for word in words if word not in common), sum(map(len, words))
+
+    pairs = [pair for pair in pairwise(phrase) if ANY not in pair]
+    if tight and pairs:
+        pair = max(pairs, key=telling)
+        rest = [word for word in phrase if word not in (ANY, *pair)]
+        search.add_pair(*pair, beside=search.spelled(max(rest, key=len)[:_CUT_TO]) if rest else None)
         return joined
-    other = max((token for token in phrase if token is not anchor), key=lambda token: (len(token), token))
-    search.add(anchor, left=True, right=True, beside=search.spelled(other[:_CUT_TO]))
-    return joined if len(joined) == 1 and len(anchor) <= SHORT else []
+    words = [word for word in phrase if word != ANY]
+    anchor = max(words, key=lambda word: (word not in common, len(word), word))
+    other = max((word for word in words if word is not anchor), key=lambda word: (len(word), word), default=None)
+    search.add(anchor, left=True, right=True, beside=search.spelled(other[:_CUT_TO]) if other else None)
+    return joined if len(anchor) <= SHORT else []
+
+
+@cache
+def _parters() -> tuple[bytes, ...]:
+    """`PARTERS` as JSON bytes: as they are, and as the escapes that some programs write."""
+    return tuple(by.encode() for by in PARTERS) + tuple(escape(by).encode() for by in PARTERS if by[0] not in " .-")
 
 
 def _grouped(left: str, choices: list[str], right: str) -> list[str]:
@@ -123,10 +152,11 @@ def _grouped(left: str, choices: list[str], right: str) -> list[str]:
     return [f"{left}(?:{'|'.join(part)}){right}" for part in parts]
 
 
-def _forms(taxonomy: Taxonomy, squeezed: bool) -> tuple[set[str], set[tuple[str, ...]], set[str], set[str]]:
-    """Single words, phrases, strings sought anywhere, and endings of compounds."""
+def _forms(taxonomy: Taxonomy, squeezed: bool) -> tuple[set[str], dict[tuple[str, ...], bool], set[str], set[str]]:
+    """Single words, phrases and whether they are tight, strings sought anywhere, and endings of compounds."""
+    common = common_words(taxonomy)
     words: set[str] = set()
-    phrases: set[tuple[str, ...]] = set()
+    phrases: dict[tuple[str, ...], bool] = {}
     anywhere: set[str] = set()
     closing: set[str] = set()
     for term in taxonomy.terms:
@@ -134,14 +164,15 @@ def _forms(taxonomy: Taxonomy, squeezed: bool) -> tuple[set[str], set[tuple[str,
             anywhere.update(char.rstrip("\ufe0f") for char in term.words)
             continue
         for form in spelled_out(term):
-            tokens = tuple(squeeze(part) if squeezed else part for part in form if part != "*")
+            tokens = tuple(squeeze(part) if squeezed else part for part in form)
             if NO_SPACES.search("".join(tokens)):
+                tokens = tuple(part for part in tokens if part != ANY)
                 # the words of such a phrase may stand with or without a space
                 anywhere.update(("".join(tokens), " ".join(tokens)))
             elif term.ending:
                 closing.add(tokens[0])
             elif len(tokens) > 1:
-                phrases.add(tokens)
+                phrases[tokens] = phrases.get(tokens, True) and is_tight(form, common)
             else:
                 words.add(tokens[0])
     return words, phrases, _shortest(anywhere), closing
@@ -156,14 +187,28 @@ def _shortest(words: Iterable[str]) -> set[str]:
     return kept
 
 
+def _is_free(word: str, words: set[str]) -> bool:
+    """Whether `word` is sought inside longer words too; Arabic and Hebrew write small ones before it."""
+    if len(word) >= FREE_FROM or not _PREFIXED.search(word):
+        return len(word) >= FREE_FROM
+    return len(word) >= FREE_IF_PREFIXED and word[1 - FREE_IF_PREFIXED :] not in words
+
+
+def _plainest(word: str) -> str:
+    """The part of a free word that has the fewest spellings, but not all ASCII; of several the longest."""
+    if word.isascii():
+        return word
+    size = len(word)
+    parts = [word[first:last] for first in range(size - FREE_FROM + 1) for last in range(first + FREE_FROM, size + 1)]
+    rare = [part for part in parts if not part.isascii()] or [word]
+    return min(rare, key=lambda part: (sum(1 for _ in _spelled(part, MOST_SPELLINGS + 1)), -len(part)))
+
+
 def _initials(word: str) -> Iterator[str]:
-    yield _plain(word)
-    if word[0] == "i":
-        yield rf"(?:\xc4\xb0|\\u0130){_plain(word[1:])}"
-
-
-def _plain(word: str) -> str:
-    return re.escape(word).replace(r"\&", "&(?:amp;)?")
+    """Patterns of one width each for a word that may begin with a dotted capital I, or hold an ampersand."""
+    firsts = ("i", r"\xc4\xb0", r"\\u0130") if word[0] == "i" else (re.escape(word[0]),)
+    for first, ampersand in product(firsts, ("&", "&amp;") if "&" in word else ("",)):
+        yield first + re.escape(word[1:]).replace(r"\&", ampersand)
 
 
 @cache
@@ -253,13 +298,17 @@ def other_spellings(taxonomy: Taxonomy) -> Search:
             r"\xd9\x80|\\u0640",  # Arabic stretching stroke
             r"\xef\xac[\x80-\x86]|\\ufb0[0-6]",  # ligatures
             r"[a-z0-9\x80-\xbf](?:\xc4\xb0|\\u0130)",  # dotted capital I within a word
-            *_mixed_case(),
         ]
     )
+    for mixed in _mixed_case({*words, *anywhere, *closing, *(token for phrase in phrases for token in phrase)}):
+        search.put(mixed)
     for char in (*sorted(marked), "ー"):
-        for run in product(sorted(spellings(char)), repeat=3):
-            for literal in ("".join(run).encode(), "".join(map(escape, run)).encode()):
-                search.literals[literal] = Check(len(literal), left=False, right=False)
+        small, large = ([one for one in spellings(char) if one.isupper() == upper] for upper in (False, True))
+        for some in ((small, small, small), (large, large, large), (large, large, small), (large, small, small)):
+            for run in product(*some):
+                search.put("".join(run))
+        for pair in product(small, large):
+            search.put("".join(pair))
     return search
 
 
@@ -267,16 +316,17 @@ def _is_of_an_alphabet(char: str) -> bool:
     return char < "\u0900" or "\u1e00" <= char < "\u2000"
 
 
-def _mixed_case() -> Iterator[str]:
-    """Small before capital, and two capitals before a small letter, in Cyrillic and Greek."""
-    for small, large in (
-        (r"(?:\xd0[\xb0-\xbf]|\xd1[\x80-\x9f]|\xd2\x91)", r"(?:\xd0[\x80-\xaf]|\xd2\x90)"),
-        (r"(?:\xce[\xac-\xbf]|\xcf[\x80-\x8e])", r"\xce[\x86-\xab]"),
-        (r"\\u04(?:[3-5][0-9a-f]|91)", r"\\u04(?:[0-2][0-9a-f]|90)"),
-        (r"\\u03(?:a[c-f]|[bc][0-9a-f])", r"\\u03(?:8[6-9a-f]|9[0-9a-f]|a[0-9ab])"),
-    ):
-        yield small + large
-        yield large + large + small
+def _mixed_case(words: Iterable[str]) -> Iterator[str]:
+    """Parts of Cyrillic and Greek words in no listed style: small before capital, two capitals before small."""
+    cased = [[spellings(char) for char in word] for word in words if _CASED.search(word)]
+    parts = {tuple(word[at : at + size]) for word in cased for size in (2, 3) for at in range(len(word) - size + 1)}
+    for part in parts:
+        *before, last = part
+        if len(part) == 2:
+            yield from map("".join, product(filter(str.islower, before[0]), filter(str.isupper, last)))
+        else:
+            large = (filter(str.isupper, some) for some in before)
+            yield from map("".join, product(*large, filter(str.islower, last)))
 
 
 def _hexed(char: str) -> str:

@@ -58,6 +58,24 @@ def test_no_text_is_missed(text: str):
         assert passes(text) == [True]
 
 
+@pytest.mark.parametrize("by", [" ", "  ", "-", ". ", "'", "’"])
+def test_what_may_part_short_words_is_seen(by: str):
+    texts = [f"a glass{by}of{by}cab with dinner", f"one mt{by}dew please", f"I'm at tim{by}s for a coffee"]
+    assert passes(*texts) == [True, True, True]
+
+
+def test_words_of_a_phrase_may_stand_around_any_other():
+    text = "Drinking a Sculpin by Ballast Point Brewing Company @ the garden"
+    assert [mention.category for mention in CLASSIFIER.decide(text, "en").mentions] == ["beer"]
+    assert passes(text) == [True]
+
+
+@pytest.mark.parametrize("text", ["пИво сегодня", "ПИво сегодня", "кОФе утром", "ΜΠύρα τώρα"])
+def test_mixed_case_beyond_ascii_is_seen(text: str):
+    assert CLASSIFIER.decide(text, None).mentions
+    assert passes(text) == [True]
+
+
 def test_plain_talk_is_left_out():
     assert passes("nothing to see here, move along", "the meeting was long") == [False, False]
 
