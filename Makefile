@@ -4,13 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs clean check test bench evaluate sums
+.PHONY: help install up down status logs clean check test test-faults bench evaluate sums
 
 # settings given as `make up DRINKSTREAM_X=y` reach the programs
 export $(filter DRINKSTREAM_%,$(.VARIABLES))
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 install:  ## Python packages and jars, each checked by its hash (make up does it too)
 	@$(PYTHON) -m stack.install
@@ -38,6 +38,9 @@ check: $(VENV)  ## lint and types
 
 test: install  ## the whole suite; ARGS=tests/unit for a part of it
 	@$(VENV) -m pytest $(ARGS)
+
+test-faults: install  ## 200 kills of random processes under load; goes on where it was stopped (ARGS=--anew)
+	@$(VENV) -m tests.faults $(ARGS)
 
 bench: install  ## the throughput benchmark
 	@$(VENV) -m bench.drain $(ARGS)

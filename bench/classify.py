@@ -118,7 +118,7 @@ def main(posts: int, runs: int) -> None:
 
 def worker_mib() -> float:
     """The most memory that a fresh process holds which has both stages and reads nothing."""
-    code = "import drinkstream.hits as h; h._prefilter(); h._classifier(); print(open('/proc/self/status').read())"
+    code = "import drinkstream.hits as h; h._prefilter(); h.classifier(); print(open('/proc/self/status').read())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     # not ru_maxrss, which a child inherits from the process that started it
     return next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM")) / 1024

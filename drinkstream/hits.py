@@ -35,13 +35,14 @@ def _prefilter() -> Prefilter:
 
 
 @cache
-def _classifier() -> Classifier:
+def classifier() -> Classifier:
+    """The classifier of the installed taxonomy, compiled once in a process."""
     return Classifier(load())
 
 
 def mentions(post: Post) -> tuple[tuple[str | None, str | None], ...]:
     """The (category, brand) pairs that a post's text names."""
-    decision = _classifier().decide(post.text, post.lang)
+    decision = classifier().decide(post.text, post.lang)
     return tuple((mention.category, mention.brand) for mention in decision.mentions)
 
 

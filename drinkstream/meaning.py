@@ -36,7 +36,12 @@ def sources() -> tuple[str, ...]:
 
 @cache
 def version() -> str:
-    """The meaning version of the installed code and taxonomy: 16 hexadecimal digits of a SHA-256."""
+    """The meaning version of the installed code and taxonomy, as first read: 16 hexadecimal digits of a SHA-256."""
+    return on_disk()
+
+
+def on_disk() -> str:
+    """The meaning version of the code and taxonomy as they lie on disk now; they may be edited while a job runs."""
     digest = hashlib.sha256()
     for name, entry in sorted(_covered().items()):
         digest.update(name.encode() + b"\0" + entry.read_bytes() + b"\0")

@@ -9,10 +9,11 @@ import click
 
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
-from drinkstream.errors import IntegrityError
+from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
+from drinkstream.taxonomy import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,20 @@ def run(stale: int) -> None:
     for name, at in (("speed", signs.speed), ("archive", signs.archive)):
         print(f"{name}: " + (f"{(now - at).total_seconds():.0f} s old" if at else "nothing yet"))
     print(f"speed ahead of archive by {signs.speed_ahead} records, archive ahead of speed by {signs.archive_ahead}")
-    if faults := stale_parts(signs, now, timedelta(seconds=stale)):
+    faults = stale_parts(signs, now, timedelta(seconds=stale))
+    if (why := refusal()) is not None:
+        faults.append(f"the taxonomy is refused, so the live stream goes on with the last good one: {why}")
+    if faults:
         raise IntegrityError(". ".join(faults))
+
+
+def refusal() -> str | None:
+    """Why the taxonomy on disk does not load; None where it does."""
+    try:
+        load()
+    except BadInputError as error:
+        return str(error)
+    return None
 
 
 def look(settings: Settings, reader: Reader, now: datetime) -> Signs:

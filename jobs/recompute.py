@@ -186,6 +186,12 @@ def recompute_chunk(
         found = cells(posts(read).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
         prints = fingerprints(records, read, names)
+        if (now := meaning.on_disk()) != meaning.version():
+            # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
+            raise IntegrityError(
+                f"the meaning changed from {meaning.version()} to {now} while {names[0]} to {names[-1]} were "
+                "recomputed: nothing was completed; recompute them again"
+            )
         for day in days:
             complete(reader, writer, day, runs[day], written.get(runs[day], Written()), prints[str(day)], rejected)
     finally:

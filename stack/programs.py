@@ -91,7 +91,7 @@ PROGRAMS = {
         ),
         Program(
             "speed",
-            python("-m", "streaming.speed"),
+            python("-m", "streaming.succession"),
             needs=(ready.topics, ready.tables),
             answers=lives("speed"),
             stop_group=False,

@@ -25,13 +25,16 @@ class Kafka:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """The epoch to run: its id, checkpoint, watermark delay (s), and the offsets to start from where it is new."""
+    """The epoch to run: its id, checkpoint, watermark delay (s), and the offsets to start from where it is new.
+
+    `catch_up` are the next offsets that it must have processed before it answers; None: to be told (succession.py).
+    """
 
     epoch: str
     checkpoint: Path
     watermark_s: int
     first_offsets: Mapping[str, int]
-    catch_up: Mapping[str, int]
+    catch_up: Mapping[str, int] | None
 
 
 def epoch_id(now: datetime, after: str = "") -> str:
@@ -44,25 +47,29 @@ def epoch_id(now: datetime, after: str = "") -> str:
 def decide(
     epochs: list[EpochRow], meaning: str, kafka: Kafka, checkpoints: Path, watermark_s: int, now: datetime
 ) -> tuple[Life, str | None]:
-    """The life to lead, and why it is a new one (None: the newest one goes on).
+    """The life to lead, and why it is a new one (None: the newest one of this meaning goes on).
 
     `epochs` are the newest first. A new meaning, another Kafka cluster, a lost checkpoint, rows that the watermark
     dropped or records that Kafka let go of unread each start a new epoch, from the earliest record that Kafka holds.
+    One that does not answer yet must first process all that Kafka holds now: whatever another one has counted.
     """
     newest = epochs[0] if epochs else None
-    why = _why_new(newest, meaning, kafka, checkpoints)
-    if newest is not None and why is None:
-        folder = checkpoint(checkpoints, newest.epoch)
-        return Life(newest.epoch, folder, newest.watermark_s, newest.first_offsets, newest.catch_up), None
-    delay = watermark_s
-    if newest is not None and newest.status == "dropped":
-        # the same backlog must not drop again
-        delay = newest.watermark_s * 2
-    replaced = next((epoch for epoch in epochs if epoch.status == "current"), None)
-    same_cluster = replaced is not None and replaced.cluster == kafka.cluster
-    catch_up = replaced.processed if replaced is not None and same_cluster else kafka.end
+    mine = living(epochs, meaning)
+    why = _why_new(newest, mine, meaning, kafka, checkpoints)
+    if mine is not None and why is None:
+        folder = checkpoint(checkpoints, mine.epoch)
+        catch_up = mine.catch_up if mine.status == "current" else kafka.end
+        return Life(mine.epoch, folder, mine.watermark_s, mine.first_offsets, catch_up), None
+    # the same backlog must not drop again
+    dropped = next((row for row in (mine, newest) if row is not None and row.status == "dropped"), None)
+    delay = dropped.watermark_s * 2 if dropped is not None else watermark_s
     new = epoch_id(now, newest.epoch if newest is not None else "")
-    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, catch_up), why
+    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end), why
+
+
+def living(epochs: list[EpochRow], meaning: str) -> EpochRow | None:
+    """The newest epoch of a meaning that is not retired; `epochs` are the newest first."""
+    return next((row for row in epochs if row.meaning == meaning and row.status != "retired"), None)
 
 
 def checkpoint(checkpoints: Path, epoch: str) -> Path:
@@ -70,10 +77,9 @@ def checkpoint(checkpoints: Path, epoch: str) -> Path:
     return checkpoints / f"speed-{epoch}"
 
 
-def caught_up(processed: Mapping[str, int], life: Life) -> bool:
-    """Whether an epoch has processed, in every partition, at least what it must before it answers."""
-    first = life.first_offsets
-    return all(processed.get(p, first.get(p, 0)) >= offset for p, offset in life.catch_up.items())
+def caught_up(processed: Mapping[str, int], first_offsets: Mapping[str, int], catch_up: Mapping[str, int]) -> bool:
+    """Whether an epoch has processed, in every partition, at least what it must; it began at `first_offsets`."""
+    return all(processed.get(p, first_offsets.get(p, 0)) >= offset for p, offset in catch_up.items())
 
 
 def expiring(touched: Mapping[str, datetime], now: datetime, ttl: timedelta) -> frozenset[date]:
@@ -93,8 +99,13 @@ def become_current(reader: Reader, writer: Writer, epoch: str) -> bool:
     if epoch not in answering:
         writer.epoch(epoch, status="current", current_at=now)
     for other in sorted(answering - {epoch}):
-        writer.epoch(other, status="retired", retired_at=now)
+        retire(writer, other)
     return epoch not in answering
+
+
+def retire(writer: Writer, epoch: str) -> None:
+    """No query goes on with this epoch; its cells stay readable until they expire."""
+    writer.epoch(epoch, status="retired", retired_at=datetime.now(UTC))
 
 
 def mark_expiring(reader: Reader, writer: Writer, but: str, now: datetime, ttl: timedelta) -> None:
@@ -119,18 +130,20 @@ def offsets_of(text: str, topic: str) -> dict[str, int]:
     return {}
 
 
-def _why_new(newest: EpochRow | None, meaning: str, kafka: Kafka, checkpoints: Path) -> str | None:
+def _why_new(
+    newest: EpochRow | None, mine: EpochRow | None, meaning: str, kafka: Kafka, checkpoints: Path
+) -> str | None:
     if newest is None:
         return "the first life of the speed query"
-    if newest.status == "dropped":
-        return f"the watermark of {newest.watermark_s} s dropped rows in {newest.epoch}"
-    if newest.meaning != meaning:
+    if mine is None:
         return f"the meaning changed from {newest.meaning} to {meaning}"
-    if newest.cluster != kafka.cluster:
-        return f"another Kafka cluster: {newest.cluster} became {kafka.cluster}"
-    if newest.processed and not (checkpoint(checkpoints, newest.epoch) / "metadata").is_file():
-        return f"the checkpoint of {newest.epoch} is lost"
-    first = newest.first_offsets
-    if gone := [p for p, offset in kafka.begin.items() if newest.processed.get(p, first.get(p, 0)) < offset]:
-        return f"Kafka no longer holds what {newest.epoch} has yet to read of partition {', '.join(gone)}"
+    if mine.status == "dropped":
+        return f"the watermark of {mine.watermark_s} s dropped rows in {mine.epoch}"
+    if mine.cluster != kafka.cluster:
+        return f"another Kafka cluster: {mine.cluster} became {kafka.cluster}"
+    if mine.processed and not (checkpoint(checkpoints, mine.epoch) / "metadata").is_file():
+        return f"the checkpoint of {mine.epoch} is lost"
+    first = mine.first_offsets
+    if gone := [p for p, offset in kafka.begin.items() if mine.processed.get(p, first.get(p, 0)) < offset]:
+        return f"Kafka no longer holds what {mine.epoch} has yet to read of partition {', '.join(gone)}"
     return None

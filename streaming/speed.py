@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
-from drinkstream.errors import IntegrityError
+from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.hits import candidates, hits
 from drinkstream.post import REASONS, Post, Rejected, parse_keyed
 from drinkstream.settings import Settings
@@ -38,6 +39,7 @@ from drinkstream.store.write import Writer
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
 from streaming.offsets import look
 from streaming.sink import Progress, Sink
+from streaming.word import Word
 
 LEVEL_ROWS = pa.schema(
     [
@@ -77,33 +79,44 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @click.command()
-def run() -> None:
+@click.option("--epoch", help="Go on with this epoch, and with no other.")
+@click.option("--beside", is_flag=True, help="Another epoch answers: what to catch up with comes by standard input.")
+@click.option("--led", is_flag=True, help="End with the end of standard input.")
+def run(epoch: str | None, beside: bool, led: bool) -> None:
     """Count posts as they arrive."""
+    stopping = threading.Event()
+    word = Word(sys.stdin, stopping) if led or beside else None
     settings = Settings.load()
     session_ = connect(settings, settings.writer_login())
     reader, writer = Reader(session_), Writer(session_)
-    life = begin(settings, reader, writer)
+    life = begin(settings, reader, writer, epoch, beside)
     spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF)
-    stopping = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     sink = Sink(spark, reader, writer, life, settings.posts_topic)
     query = start(spark, settings, life, sink)
     try:
-        watch(query, stopping, settings, reader, writer, life, sink)
+        watch(query, stopping, settings, reader, writer, life, sink, word)
     finally:
         query.stop()
         spark.stop()
         session_.cluster.shutdown()
 
 
-def begin(settings: Settings, reader: Reader, writer: Writer) -> Life:
-    """The life to lead; where it is a new one its row is stored before anything else."""
+def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None = None, beside: bool = False) -> Life:
+    """The life to lead; where it is a new one its row is stored before anything else.
+
+    `only` is the one epoch to go on with. Raises ConflictError where that one cannot.
+    """
     seen = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S)
     kafka = Kafka(seen.cluster, _by_partition(seen.begin), _by_partition(seen.end))
     now = datetime.now(UTC)
     version = meaning.version()
     life, why = decide(reader.epochs(), version, kafka, settings.checkpoints, settings.speed_watermark, now)
+    if only is not None and (why is not None or life.epoch != only):
+        raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")
+    if beside:
+        life = replace(life, catch_up=None)
     if why is None:
         print(f"epoch {life.epoch} goes on", flush=True)
         return life
@@ -115,7 +128,7 @@ def begin(settings: Settings, reader: Reader, writer: Writer) -> Life:
         status="building",
         started_at=now,
         first_offsets=life.first_offsets,
-        catch_up=life.catch_up,
+        catch_up=life.catch_up or {},
         watermark_s=life.watermark_s,
         blind_days=blind_days(settings, kafka.cluster, kafka.begin),
         why=why,
@@ -220,10 +233,12 @@ def watch(
     writer: Writer,
     life: Life,
     sink: Sink,
+    word: Word | None = None,
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
     progress = Progress(sink)
     current = False
+    catch_up = life.catch_up
     ttl = timedelta(days=settings.speed_ttl_days)
     while not stopping.wait(timeout=0.5):
         if dropped := progress.store(query.recentProgress):
@@ -235,7 +250,10 @@ def watch(
         if not query.isActive:
             failure = query.exception()
             raise IntegrityError(f"the speed query ended: {failure}")
-        if not current and caught_up(sink.processed, life):
+        if catch_up is None and word is not None and word.catch_up is not None:
+            catch_up = word.catch_up
+            writer.epoch(life.epoch, catch_up=catch_up)
+        if not current and catch_up is not None and caught_up(sink.processed, life.first_offsets, catch_up):
             if become_current(reader, writer, life.epoch):
                 print(f"epoch {life.epoch} answers from now on", flush=True)
             current = True

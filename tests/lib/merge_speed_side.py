@@ -55,6 +55,9 @@ class SpeedSide:
         epoch = running.life.epoch
         if epoch not in began:
             self._note_life(epoch)
+        elif self.lives[epoch] is not self.truth.current:
+            # another epoch may have counted more since this one was begun
+            self.lives[epoch].goal = self.world.end()
         assert epoch not in began or not (self.renew or lost), "an epoch goes on that must not"
         self.renew, self.newest = False, epoch
         if not dies:
@@ -170,14 +173,12 @@ class SpeedSide:
             self._seen = begun.until
 
     def _note_life(self, epoch: str) -> None:
-        kafka, replaced = self.world.kafka, self.truth.current
-        follows = replaced is not None and replaced.cluster == kafka.cluster
+        kafka = self.world.kafka
         gone, doubtful = out_of_reach(
             (record(row), row.cluster != kafka.cluster or row.offset < kafka.begin[row.partition])
             for row in self.acknowledged
         )
-        goal = replaced.reached if replaced is not None and follows else self.world.end()
-        self.lives[epoch] = Life(kafka.cluster, dict(goal), dict(kafka.begin), gone, doubtful)
+        self.lives[epoch] = Life(kafka.cluster, self.world.end(), dict(kafka.begin), gone, doubtful)
 
     def close(self) -> None:
         """No orphan goes on."""

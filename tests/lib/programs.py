@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -31,14 +32,17 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class Program:
-    """`python -m MODULE` with these settings, as a process group of its own; its output is kept in the home's log."""
+    """`python -m MODULE` with these settings, as a process group of its own; its output is kept in the home's log.
 
-    def __init__(self, module: str, settings: Settings) -> None:
+    `tree` is the folder that holds the code.
+    """
+
+    def __init__(self, module: str, settings: Settings, tree: Path = ROOT) -> None:
         self.log = settings.home / f"{module}.{settings.posts_topic}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module],
-                cwd=ROOT,
+                cwd=tree,
                 env=environment(settings),
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -34,7 +34,7 @@ class Servers:
         home.chmod(0o755)  # Cassandra and PostgreSQL do not run as root
         (home / "owner").write_text(str(psutil.Process().pid))
         sizes = {"kafka_heap": 256, "cassandra_heap": 400, "posts_partitions": 2}
-        self.settings = Settings(home=home, jars=Settings.load().jar_folder, **{**sizes, **_ports(), **changes})
+        self.settings = Settings(home=home, jars=Settings.load().jar_folder, **{**sizes, **ports(), **changes})
         self._tried: dict[str, UnavailableError | None] = {}
 
     def start_all(self) -> Settings:
@@ -100,7 +100,7 @@ def free_ports(number: int) -> list[int]:
     raise UnavailableError("no free ports")
 
 
-def _ports() -> dict[str, int]:
+def ports() -> dict[str, int]:
     names = ("kafka_port", "", "cassandra_port", "cassandra_storage_port", "cassandra_jmx_port")
     names = (*names, "postgres_port", "airflow_port", "web_port")
     return {name: port for name, port in zip(names, free_ports(len(names)), strict=True) if name}

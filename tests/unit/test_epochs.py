@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drinkstream.store.read import EpochRow
-from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, expiring, offsets_of
+from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, expiring, living, offsets_of
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KAFKA = Kafka("cluster-1", {"0": 0, "1": 40}, {"0": 100, "1": 90})
@@ -66,9 +66,26 @@ def test_a_new_epoch_starts_when_the_old_one_cannot_go_on(checkpoints: Path, cha
     assert life.first_offsets == KAFKA.begin
 
 
-def test_a_new_epoch_must_reach_what_the_current_one_has_processed(checkpoints: Path):
+def test_a_new_epoch_must_reach_all_that_kafka_holds_and_so_all_that_another_may_have_written(checkpoints: Path):
     life, _ = decide([row(meaning="m0")], "m1", KAFKA, checkpoints, 600, NOW)
-    assert life.catch_up == {"0": 80, "1": 70}
+    assert life.catch_up == KAFKA.end
+
+
+def test_an_epoch_that_was_still_building_must_reach_what_kafka_holds_now(checkpoints: Path):
+    life, why = decide([row(status="building"), row("e0", meaning="m0")], "m1", KAFKA, checkpoints, 600, NOW)
+    assert (life.epoch, life.catch_up, why) == ("e1", KAFKA.end, None)
+
+
+def test_the_epoch_that_answers_goes_on_though_a_later_one_of_another_meaning_was_begun(checkpoints: Path):
+    life, why = decide([row("e2", status="building", meaning="m2"), row()], "m1", KAFKA, checkpoints, 600, NOW)
+    assert (life.epoch, why) == ("e1", None)
+
+
+def test_a_retired_epoch_never_goes_on(checkpoints: Path):
+    life, why = decide([row("e2", meaning="m2"), row(status="retired")], "m1", KAFKA, checkpoints, 600, NOW)
+    assert life.epoch not in ("e1", "e2")
+    assert why == "the meaning changed from m2 to m1"
+    assert living([row(status="retired")], "m1") is None
 
 
 def test_offsets_of_another_cluster_mean_nothing_here(checkpoints: Path):
@@ -89,10 +106,10 @@ def test_a_later_epoch_has_a_later_id_though_the_clock_was_set_back():
 
 
 def test_an_epoch_has_caught_up_once_every_partition_has():
-    life = Life("e", Path("c"), 600, {"0": 0, "1": 40}, {"0": 100, "1": 40})
-    assert not caught_up({"0": 99, "1": 90}, life)
-    assert not caught_up({}, life)
-    assert caught_up({"0": 100}, life)
+    first, goal = {"0": 0, "1": 40}, {"0": 100, "1": 40}
+    assert not caught_up({"0": 99, "1": 90}, first, goal)
+    assert not caught_up({}, first, goal)
+    assert caught_up({"0": 100}, first, goal)
 
 
 def test_days_whose_first_rows_are_about_to_expire_are_no_longer_answered_for():

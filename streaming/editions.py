@@ -1,0 +1,133 @@
+"""Editions: copies of the code and the taxonomy, kept aside, that the speed layer runs from.
+
+A query's Python workers read code and taxonomy from disk whenever Spark starts one. Were that the tree that people
+edit, a query could come to count by two meanings. So each runs from a copy that never changes, named by its meaning and
+its content; what does not load is refused before any query sees it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from drinkstream import meaning
+from drinkstream.errors import BadInputError
+
+PACKAGES = ("drinkstream", "streaming")
+SUFFIXES = frozenset({".py", ".toml", ".cql"})
+LOAD_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One copy: the folder that holds the packages, and the meaning version of what is in it."""
+
+    folder: Path
+    meaning: str
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """`environ`, for a Python that is to run this edition (with its folder as the working directory)."""
+        return {**environ, "PYTHONPATH": str(self.folder)}
+
+
+def main() -> int:
+    """Loads the taxonomy and all that is made of it, and prints the meaning version: what `keep` asks a copy."""
+    # here only: who keeps copies needs neither the tables nor their memory
+    import pyarrow as pa
+
+    from drinkstream.hits import candidates, classifier
+
+    try:
+        candidates(pa.array([b"coffee"], pa.binary()))
+        classifier().decide("coffee", "en")
+    except BadInputError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(meaning.version())
+    return 0
+
+
+def stamp(tree: Path) -> str:
+    """Changes with every change of a file's name, size or time in the packages of `tree`; cheap enough to ask often."""
+    digest = hashlib.sha256()
+    for path in _files(tree):
+        found = path.stat()
+        digest.update(f"{path.relative_to(tree)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def keep(tree: Path, kept: Path) -> Edition:
+    """Copies the packages of `tree` into a folder of their own below `kept`; the same content is kept once.
+
+    Raises BadInputError with what the copy said where it does not load: nothing of it is kept then.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    copy = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
+    try:
+        digest = hashlib.sha256()
+        for path in _files(tree):
+            inside = path.relative_to(tree)
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                raise BadInputError(f"{inside} went away while it was read") from None
+            digest.update(f"{inside}\0{len(content)}\n".encode() + content)
+            (copy / inside).parent.mkdir(parents=True, exist_ok=True)
+            (copy / inside).write_bytes(content)
+        name = digest.hexdigest()[:12]
+        edition = next((Edition(known, known.name[: -len(name) - 1]) for known in kept.glob(f"*-{name}")), None)
+        if edition is None:
+            version = _load(copy)
+            edition = Edition(kept / f"{version}-{name}", version)
+            copy.rename(edition.folder)
+        os.utime(edition.folder)
+        return edition
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def newest(kept: Path, meaning_version: str) -> Edition | None:
+    """The edition of a meaning that was kept last (a change of other code makes several); None where there is none."""
+    found = sorted(kept.glob(f"{meaning_version}-*"), key=lambda folder: folder.stat().st_mtime_ns)
+    return Edition(found[-1], meaning_version) if found else None
+
+
+def prune(kept: Path, meanings: frozenset[str]) -> None:
+    """Removes the editions of every meaning that is not one of `meanings`."""
+    for folder in kept.glob("*-*"):
+        if folder.name.partition("-")[0] not in meanings:
+            shutil.rmtree(folder)
+
+
+def _files(tree: Path) -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted(path for path in (tree / package).rglob("*") if path.suffix in SUFFIXES)
+
+
+def _load(copy: Path) -> str:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "streaming.editions"],
+            cwd=copy,
+            env=Edition(copy, "").environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LOAD_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BadInputError(f"it did not load within {LOAD_S:.0f} s") from None
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BadInputError(said.replace(f"{copy}{os.sep}", ""))
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Ten kills of random processes under load, in pairs; after each recovery merged is truth (`make test-faults`: 200)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stack import up
+from tests.faults.kills import Stage
+from tests.faults.load import DAYS
+from tests.lib.servers import Servers
+
+PROGRAMS = ["kafka", "cassandra", "archive", "speed", "web"]
+SIZES = {"speed_heap": 700, "archive_heap": 600, "recompute_heap": 800, "archive_trigger": 5}
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stack without Airflow, a day already published, under load."""
+    servers = Servers(**SIZES)
+    try:
+        up.up(servers.settings, ",".join(PROGRAMS), say=_quiet)
+        made = Stage(servers.settings, seed=1, rate=40)
+        yield made
+        made.close()
+    finally:
+        servers.stop()
+
+
+def _quiet(_: str) -> None:
+    """Progress is for a person at a terminal."""
+
+
+@pytest.mark.timeout(1800)
+def test_merged_is_truth_after_each_of_ten_kills(stage: Stage):
+    results = [result for number in range(0, 10, 2) for result in stage.kill(number, PROGRAMS, also=1)]
+    assert [result.kill for result in results] == list(range(10))
+    assert len({result.program for result in results}) > 3
+    assert max(result.batch_days for result in results) in range(1, len(DAYS) + 1)

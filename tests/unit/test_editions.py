@@ -1,0 +1,76 @@
+"""Copies of code and taxonomy: what is kept, what is refused, and when a tree counts as changed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from drinkstream import meaning
+from drinkstream.errors import BadInputError
+from drinkstream.settings import ROOT
+from streaming.editions import PACKAGES, Edition, keep, newest, prune, stamp
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Code and taxonomy to be edited."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / "tree" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "tree"
+
+
+def test_a_tree_is_kept_once_under_its_meaning_and_a_change_of_it_beside(tree: Path, tmp_path: Path):
+    kept = tmp_path / "kept"
+    first = keep(tree, kept)
+    assert first.meaning == meaning.version()
+    assert keep(tree, kept) == first
+    words = tree / "drinkstream" / "taxonomy" / "traps.toml"
+    words.write_text(words.read_text() + "\n# looked at\n")
+    second = keep(tree, kept)
+    assert second.meaning != first.meaning
+    assert sorted(kept.iterdir()) == sorted([first.folder, second.folder])
+    assert (first.folder / "drinkstream" / "taxonomy" / "traps.toml").read_text() != words.read_text()
+    sink = tree / "streaming" / "sink.py"
+    sink.write_text(sink.read_text() + "\n# mended\n")
+    third = keep(tree, kept)
+    assert third.meaning == second.meaning
+    # of one meaning the code that was kept last is run
+    assert newest(kept, second.meaning) == third
+    assert newest(kept, "0" * 16) is None
+    prune(kept, frozenset({second.meaning}))
+    assert sorted(kept.iterdir()) == sorted([second.folder, third.folder])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("drinkstream/taxonomy/en.toml", "\n[[term]\n", "drinkstream/taxonomy/en.toml"),
+        ("drinkstream/classify.py", "\ndef (\n", "SyntaxError"),
+    ],
+)
+def test_what_does_not_load_is_refused_by_name_and_not_kept(
+    tree: Path, tmp_path: Path, name: str, text: str, said: str
+):
+    path = tree / name
+    path.write_text(path.read_text() + text)
+    with pytest.raises(BadInputError, match=said):
+        keep(tree, tmp_path / "kept")
+    assert [*(tmp_path / "kept").iterdir()] == []
+
+
+def test_a_tree_has_another_stamp_once_a_file_changed(tree: Path):
+    before = stamp(tree)
+    assert stamp(tree) == before
+    path = tree / "drinkstream" / "taxonomy" / "en.toml"
+    path.write_text(path.read_text() + "\n")
+    changed = stamp(tree)
+    assert changed != before
+    (tree / "drinkstream" / "notes.txt").write_text("no code")
+    assert stamp(tree) == changed
+
+
+def test_an_edition_runs_from_its_own_folder(tmp_path: Path):
+    assert Edition(tmp_path, "m").environment({"A": "b", "PYTHONPATH": "/elsewhere"}) == {
+        "A": "b",
+        "PYTHONPATH": str(tmp_path),
+    }
