@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise, product
+from math import prod
 
 from drinkstream.fold import fold, in_fonts, table
 from drinkstream.lexicon import ANY, PARTERS, common_words, is_tight, spelled_out
@@ -105,13 +106,13 @@ def aliases(taxonomy: Taxonomy, squeezed: bool) -> Search:
     for word in free | anywhere:
         search.add(word, left=False, right=False)
     for word in words:
-        if not (len(word) <= SHORT and word.isascii()) and not any(part in word for part in free):
+        if not (len(word) <= SHORT and word.isascii()) and not _holds(word, free):
             search.add(word, left=True, right=True)
     for word in closing:
         search.add(word, left=False, right=True)
     common = common_words(taxonomy)
     for phrase, tight in phrases.items():
-        if words.isdisjoint(phrase) and not any(part in token for token in phrase for part in free):
+        if words.isdisjoint(phrase) and not any(_holds(token, free) for token in phrase):
             tags += _sought(search, phrase, tight, common)
     patterns = [one for word in short for one in _initials(word)]
     lefts = _LEFTS_SQUEEZED if squeezed else _LEFTS
@@ -182,9 +183,14 @@ def _shortest(words: Iterable[str]) -> set[str]:
     """Those of `words` that contain no other of them."""
     kept: set[str] = set()
     for word in sorted(set(words), key=len):
-        if not any(word[first:last] in kept for first in range(len(word)) for last in range(first + 1, len(word) + 1)):
+        if not _holds(word, kept):
             kept.add(word)
     return kept
+
+
+def _holds(word: str, parts: set[str]) -> bool:
+    """Whether one of `parts` stands in `word`."""
+    return any(word[first:last] in parts for first in range(len(word)) for last in range(first + 1, len(word) + 1))
 
 
 def _is_free(word: str, words: set[str]) -> bool:
@@ -201,7 +207,7 @@ def _plainest(word: str) -> str:
     size = len(word)
     parts = [word[first:last] for first in range(size - FREE_FROM + 1) for last in range(first + FREE_FROM, size + 1)]
     rare = [part for part in parts if not part.isascii()] or [word]
-    return min(rare, key=lambda part: (sum(1 for _ in _spelled(part, MOST_SPELLINGS + 1)), -len(part)))
+    return min(rare, key=lambda part: (prod(len(spellings(char)) for char in part), -len(part)))
 
 
 def _initials(word: str) -> Iterator[str]:
