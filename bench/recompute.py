@@ -1,0 +1,79 @@
+"""Archived days recomputed by one application: read, parse, classify, cells, write; from its start to its end."""
+
+import time
+from collections import defaultdict
+
+import psutil
+
+from bench.archived import Days, archived
+from bench.figures import Measured, differences, rounded
+from bench.servers import Servers, log_of, reading
+from bench.sizes import Sizes
+from bench.topic import Counts
+from drinkstream.errors import DrinkStreamError
+from drinkstream.store.read import Reader
+
+ATTEMPT = "bench"
+LOOK_S = 0.5
+
+
+def recompute(servers: Servers, sizes: Sizes) -> Measured:
+    """Posts/s from the start of the process to its end, with the most memory that it and its workers held."""
+    days = archived(servers, sizes.days, sizes.day_posts)
+    results = [_run(servers, days) for _ in range(sizes.runs)]
+    beside = {
+        "memory_mib": round(max(mib for _, mib, _ in results)),
+        "days": len(days.counts),
+        "posts_a_day": days.records_a_day,
+        "bytes_per_post": round(days.bytes / (days.records_a_day * len(days.counts))),
+    }
+    rates = tuple(rate for rate, _, _ in results)
+    return Measured(rates, "posts/s", tuple(fault for _, _, wrong in results for fault in wrong), beside)
+
+
+def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:
+    with servers.fresh("archived") as fresh, reading(fresh) as reader:
+        settings = days.settings(fresh)
+        listed = ",".join(map(str, days.counts))
+        began = time.monotonic()
+        with servers.running(settings, "jobs.recompute", "--days", listed, "--attempt", ATTEMPT) as job:
+            most = 0.0
+            while job.poll() is None:
+                most = max(most, resident_mib(job.pid))
+                time.sleep(LOOK_S)
+        seconds = time.monotonic() - began
+        if job.returncode:
+            log = log_of(settings, "jobs.recompute")
+            raise DrinkStreamError(f"the recompute ended with {job.returncode}: see {log}")
+        wrong = wrong_totals(reader, days)
+    rate = days.records_a_day * len(days.counts) / seconds
+    print(f"  {rate:,.0f} posts/s, {rounded(most)} MiB at most", flush=True)
+    return rate, most, wrong
+
+
+def resident_mib(pid: int) -> float:
+    """MiB of memory that a process and all below it hold now."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    except psutil.NoSuchProcess:
+        # one of them ended while we looked: the next look finds the rest
+        return 0.0
+    return total / 2**20
+
+
+def wrong_totals(reader: Reader, days: Days) -> tuple[str, ...]:
+    """Each level of each day whose run does not count what it must."""
+    runs = {run.day: run for run in reader.runs_of_attempt(ATTEMPT)}
+    wrong: list[str] = []
+    for day, expected in days.counts.items():
+        if day not in runs or runs[day].status != "complete":
+            wrong.append(f"{day} has no complete run")
+            continue
+        found: Counts = defaultdict(int)
+        for total in reader.day_totals(day, runs[day].run_id):
+            found[total.category, total.brand] += total.n
+        wrong += [f"{day} {fault}" for fault in differences(expected, found)]
+    return tuple(wrong)
