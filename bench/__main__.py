@@ -32,8 +32,11 @@ from drinkstream.settings import Settings
 )
 @click.option("--list", "listed", is_flag=True, help="Say what each row measures, and measure nothing.")
 @click.option("--cores", type=click.IntRange(min=1), default=2, show_default=True, help="Cores that all share.")
+@click.option("--peers/--no-peers", default=True, help="Measure what others would use beside it.  [default: peers]")
 @options
-def main(rows: tuple[str, ...], anew: bool, small: bool, listed: bool, cores: int, **given: int | None) -> None:
+def main(
+    rows: tuple[str, ...], anew: bool, small: bool, listed: bool, cores: int, peers: bool, **given: int | None
+) -> None:
     """Measure ROWS (all, where none is named) and keep their figures in bench/latest.json below the home."""
     if listed:
         click.echo("\n".join(f"{name:20}{row.what}" for name, row in ROWS.items()))
@@ -43,13 +46,14 @@ def main(rows: tuple[str, ...], anew: bool, small: bool, listed: bool, cores: in
     base = Settings.load()
     file = base.home / "bench" / ("small.json" if small else "latest.json")
     kept = kept_.Kept(file)
-    servers = Servers(base)
+    servers = Servers(base, peers)
     where = {"machine": kept_.machine(cores), "versions": kept_.versions(base.jar_folder), "code": kept_.code()}
     chosen = rows or tuple(ROWS)
     order = dict.fromkeys(name for row in chosen for name in (*ROWS[row].needs, row))
     try:
         for name in order:
-            marks = {**where, "settings": {size: getattr(sizes, size) for size in ROWS[name].sizes}}
+            decided: dict[str, Any] = {size: getattr(sizes, size) for size in ROWS[name].sizes}
+            marks = {**where, "settings": decided | ({"peers": peers} if ROWS[name].peers else {})}
             if kept.stands(name, marks) and not (anew and name in chosen):
                 click.echo(f"{name}: was measured")
                 continue

@@ -4,11 +4,12 @@ A new epoch of the speed query drains the topic; the posts over which its JVM wa
 that of the full micro-batches behind them, by the store's own records, the processor time that of all processes.
 """
 
-import statistics
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import accumulate
 
-from bench.figures import Measured, rounded
+from bench.drained import Drained, summed
+from bench.figures import Measured
+from bench.peers.drain import bare_loop
 from bench.servers import Servers, batches, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
@@ -18,20 +19,13 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Batch, Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """One drain: posts/s behind the warm-up, processor time a post (us, of all processes), and the wrong counts."""
-
-    posts_per_s: float
-    core_us: float
-    wrong: tuple[str, ...]
-
-
 def drain(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over topic A, and over topic B beside it."""
-    a = _runs(servers, sizes, filled(servers, "a", sizes.warm_up + sizes.posts), sizes.warm_up)
+    topic = filled(servers, "a", sizes.warm_up + sizes.posts)
+    a = _runs(servers, sizes, topic, sizes.warm_up)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts)
-    return Measured(a.runs, a.unit, (*a.wrong, *b.wrong), {**a.beside, "also": {"drain of topic B": b.entry()}})
+    beside = {**a.beside, "also": {"drain of topic B": b.entry()}}
+    return Measured(a.runs, a.unit, (*a.wrong, *b.wrong), beside, _peers(servers, sizes, topic, sizes.warm_up))
 
 
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
@@ -41,7 +35,12 @@ def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
 
 def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over a filtered stream, where every post names a drink."""
-    return _runs(servers, sizes, filled(servers, "hits", 2 * sizes.hits), sizes.hits)
+    topic = filled(servers, "hits", 2 * sizes.hits)
+    return replace(_runs(servers, sizes, topic, sizes.hits), peers=_peers(servers, sizes, topic, sizes.hits))
+
+
+def _peers(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
+    return {"bare loop": bare_loop(servers, sizes.runs, topic, warm_up)} if servers.peers else {}
 
 
 def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: bool = False) -> Measured:
@@ -55,14 +54,7 @@ def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: b
                 results.append(_drained(servers, settings, topic, warm_up))
         said = f"{results[-1].posts_per_s:,.0f} posts/s, {results[-1].core_us:.1f} us a post of all processes"
         print(f"  {topic.name}, run {number + 1}: {said}", flush=True)
-    rates = tuple(result.posts_per_s for result in results)
-    core_us = [rounded(result.core_us) for result in results]
-    beside = {
-        **topic.beside(statistics.median(rates)),
-        "core_us_per_post": rounded(statistics.median(core_us)),
-        "core_us_runs": core_us,
-    }
-    return Measured(rates, "posts/s", tuple(fault for result in results for fault in result.wrong), beside)
+    return summed(topic, results)
 
 
 def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:

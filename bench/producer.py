@@ -33,7 +33,10 @@ def producer(servers: Servers, sizes: Sizes) -> Measured:
     try:
         return Measured(
             *_measured(settings, "kafka-python", sys.executable, sizes),
-            peers={name: Measured(*_measured(settings, name, peers.python(settings.home), sizes)) for name in PEERS},
+            peers={
+                name: Measured(*_measured(settings, name, peers.python(settings.home), sizes))
+                for name in (PEERS if servers.peers else ())
+            },
         )
     finally:
         admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)

@@ -3,10 +3,10 @@
 import time
 from collections import defaultdict
 
-import psutil
-
-from bench.archived import Days, archived
+from bench.archived import TOPIC, Days, archived
 from bench.figures import Measured, differences, rounded
+from bench.memory import resident_mib
+from bench.peers.days import engines
 from bench.servers import Servers, log_of, reading
 from bench.sizes import Sizes
 from bench.topic import Counts
@@ -28,11 +28,13 @@ def recompute(servers: Servers, sizes: Sizes) -> Measured:
         "bytes_per_post": round(days.bytes / (days.records_a_day * len(days.counts))),
     }
     rates = tuple(rate for rate, _, _ in results)
-    return Measured(rates, "posts/s", tuple(fault for _, _, wrong in results for fault in wrong), beside)
+    wrong = tuple(fault for _, _, faults in results for fault in faults)
+    peers = engines(servers, sizes.runs, days) if servers.peers else {}
+    return Measured(rates, "posts/s", wrong, beside, peers)
 
 
 def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:
-    with servers.fresh("archived") as fresh, reading(fresh) as reader:
+    with servers.fresh(TOPIC) as fresh, reading(fresh) as reader:
         settings = days.settings(fresh)
         listed = ",".join(map(str, days.counts))
         began = time.monotonic()
@@ -49,19 +51,6 @@ def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:
     rate = days.records_a_day * len(days.counts) / seconds
     print(f"  {rate:,.0f} posts/s, {rounded(most)} MiB at most", flush=True)
     return rate, most, wrong
-
-
-def resident_mib(pid: int) -> float:
-    """MiB of memory that a process and all below it hold now."""
-    total = 0
-    try:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            total += one.memory_info().rss
-    except psutil.NoSuchProcess:
-        # one of them ended while we looked: the next look finds the rest
-        return 0.0
-    return total / 2**20
 
 
 def wrong_totals(reader: Reader, days: Days) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench import archive, backlog, drain, freshness, hot, page, producer, recompute
+from bench import archive, backfill, backlog, drain, freshness, growth, hot, page, producer, recompute
 from bench.figures import Asked, Measured
 from bench.servers import Servers
 from bench.sizes import Sizes
@@ -12,13 +12,16 @@ from bench.sizes import Sizes
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `sizes` are those that decide its figures; `needs` are rows that are measured before it."""
+    """One row. `sizes` are those that decide its figures; `needs` are rows that are measured before it; `peers`:
+    whether it has any.
+    """
 
     what: str
     asked: Asked
     measure: Callable[[Servers, Sizes, Mapping[str, Any]], Measured]
     sizes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    peers: bool = False
 
 
 def _alone(measure: Callable[[Servers, Sizes], Measured]) -> Callable[[Servers, Sizes, Mapping[str, Any]], Measured]:
@@ -40,6 +43,7 @@ ROWS: Mapping[str, Row] = {
         Asked(143_199, 286_398),
         _alone(drain.drain),
         ("runs", "posts", "warm_up", "old_posts", "most"),
+        peers=True,
     ),
     "drain_with_archive": Row(
         "the same while the archive query takes in the same backlog",
@@ -52,6 +56,7 @@ ROWS: Mapping[str, Row] = {
         Asked(40_000, 80_000),
         _alone(drain.drain_all_hits),
         ("runs", "hits", "most"),
+        peers=True,
     ),
     "cost": Row(
         "processor time a post of all processes, of drain and drain_all_hits",
@@ -65,6 +70,7 @@ ROWS: Mapping[str, Row] = {
         Asked(90_000, 120_000),
         _alone(producer.producer),
         ("runs", "produced"),
+        peers=True,
     ),
     "freshness": Row(
         "from Kafka's append to readable in Cassandra, at a steady rate",
@@ -95,11 +101,24 @@ ROWS: Mapping[str, Row] = {
         Asked(300_000, 650_000),
         _alone(recompute.recompute),
         ("runs", "days", "day_posts"),
+        peers=True,
     ),
     "archive": Row(
         "bytes of the archive for each byte of a line; time to find a post by its id beside it (500 ms, aim 200 ms)",
         Asked(0.31, 0.26, most=True),
         _alone(archive.archive),
         ("runs", "archived"),
+    ),
+    "growth": Row(
+        "cost of a post at the end of fifty million, as a multiple of that at first; the page over a thousand days",
+        Asked(),
+        _alone(growth.growth),
+        ("runs", "growth", "growth_days", "most", "requests", "page_seconds"),
+    ),
+    "backfill_day": Row(
+        "a one-day backfill from Airflow's form to its last task, beyond the computing",
+        Asked(20, 10, most=True),
+        _alone(backfill.backfill_day),
+        ("runs", "backfill_posts"),
     ),
 }

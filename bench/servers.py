@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
-from drinkstream.settings import PREFIX, Settings
+from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import Batch, Reader
 from drinkstream.store.session import connect
 from stack import cassandra, down, kafka, up
@@ -34,9 +34,10 @@ T = TypeVar("T")
 
 
 class Servers:
-    """Started when a row first needs them, ended by `close`. `settings` lead to them."""
+    """Started when a row first needs them, ended by `close`. `settings` lead to them; `peers`: whether they run too."""
 
-    def __init__(self, base: Settings) -> None:
+    def __init__(self, base: Settings, peers: bool = True) -> None:
+        self.peers = peers
         self.settings = Settings(home=base.home / "bench", jars=base.jar_folder, **PORTS)
         self._started: set[str] = set()
         self._numbers = count(1)
@@ -83,14 +84,16 @@ class Servers:
                 admin.close()
 
     @contextmanager
-    def running(self, settings: Settings, module: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """A program of the product, ended after its running step at the end; its log is `log/bench.<module>.log`."""
-        path = log_of(settings, module)
+    def running(
+        self, settings: Settings, module: str, *arguments: str, python: str = sys.executable, log: str = ""
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A program, ended after its running step at the end; its log is that of `log_of`, for `log` or its module."""
+        path = log_of(settings, log or module)
         path.parent.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True)
-        with path.open("wb") as log:
+        with path.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], env=environment(settings), stdout=log, stderr=log
+                [python, "-m", module, *arguments], env=environment(settings), cwd=ROOT, stdout=file, stderr=file
             )
             try:
                 yield process
@@ -141,12 +144,14 @@ def until(answer: Callable[[], T | None], running: "subprocess.Popen[bytes]", lo
     """What `answer` comes to once it is not None. Raises DrinkStreamError where the program it waits for has ended."""
 
     def asked() -> T | None:
-        if running.poll() is not None:
+        ended = running.poll() is not None
+        found = answer()
+        # what it did before it ended counts
+        if found is None and ended:
             end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise DrinkStreamError(
-                f"a program that was measured ended with {running.returncode}; the end of {log}:\n{end}"
-            )
-        return answer()
+            code = running.returncode
+            raise DrinkStreamError(f"a program that was measured ended with {code}; the end of {log}:\n{end}")
+        return found
 
     def late(_: object) -> T:
         raise UnavailableError(f"nothing came of it within {DEADLINE_S:.0f} s: see {log}")

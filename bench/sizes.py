@@ -32,8 +32,11 @@ class Sizes:
     requests: int = _size(1_000, "Requests a second of the page row.", 100)
     page_seconds: int = _size(60, "How long each of its loads lasts.", 10)
     page_days: int = _size(365, "Published days of its long range.", 30)
-    days: int = _size(3, "Days that are recomputed.", 2)
+    days: int = _size(4, "Days that are recomputed.", 2)
     day_posts: int = _size(6_000_000, "Posts of each of these days.", 100_000)
+    backfill_posts: int = _size(500_000, "Posts of a day that Airflow backfills.", 100_000)
+    growth: int = _size(50_000_000, "Posts over which growth is looked at.", 600_000)
+    growth_days: int = _size(1_000, "Published days over which growth is looked at.", 60)
     archived: int = _size(2_000_000, "Posts of the archive row.", 200_000)
 
     @classmethod
