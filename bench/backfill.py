@@ -24,7 +24,6 @@ from tests.lib.airflow_api import AirflowApi
 DAG = "nightly_share"
 AIRFLOW = ("postgres", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 LOOK_S = 0.5
-DAY_MS = 86_400_000
 
 
 def backfill_day(servers: Servers, sizes: Sizes) -> Measured:
@@ -34,9 +33,10 @@ def backfill_day(servers: Servers, sizes: Sizes) -> Measured:
     results = []
     wrong: list[str] = []
     with reading(settings) as reader:
+        first = _first_free(reader)
         for number in range(sizes.runs + 1):
-            day = (datetime.fromtimestamp(START_MS / 1000, UTC) + timedelta(days=number)).date()
-            expected = _sent(settings, number, sizes.backfill_posts)
+            day = first + timedelta(days=number)
+            expected = _sent(settings, day, sizes.backfill_posts)
             _archived(settings)
             wall, run = _backfilled(ops, reader, day)
             wrong += [f"{day} {fault}" for fault in differences(expected, _totals(reader, run))]
@@ -50,13 +50,20 @@ def backfill_day(servers: Servers, sizes: Sizes) -> Measured:
     return Measured(tuple(beyond for beyond, _ in results), "s beyond the computing", tuple(wrong), beside)
 
 
-def _sent(settings: Settings, number: int, posts: int) -> Counts:
+def _first_free(reader: Reader) -> date:
+    """The first day behind all that earlier calls have published: their posts are in the archive for good."""
+    days = [entry.day for entry in reader.publications(reader.published_months())]
+    return max(days, default=datetime.fromtimestamp(START_MS / 1000, UTC).date()) + timedelta(days=1)
+
+
+def _sent(settings: Settings, day: date, posts: int) -> Counts:
     """Sends a day's posts through the product's producer; returns what must be counted of them."""
     chunks = -(-posts // CHUNK)
     counts: Counts = {}
+    day_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
     with Producer(settings, threading.Event(), wait=60) as producer:
         for chunk in range(chunks):
-            made = list(lines(chunk, chunks, SEED + number, day_ms=START_MS + number * DAY_MS))
+            made = list(lines(chunk, chunks, SEED, day_ms=day_ms))
             for line in made:
                 producer.send(settings.posts_topic, line.value, line.key, headers(line))
             for level, n in truth(made).items():

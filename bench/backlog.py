@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from bench.figures import Measured, rounded
-from bench.freshness import UNSEEN_S
+from bench.freshness import wait_for
 from bench.load import load, together
 from bench.seen import Watch, delays
 from bench.servers import Servers, batches, log_of, reading, until
@@ -59,10 +59,10 @@ def _run(servers: Servers, sizes: Sizes, topic: Topic) -> tuple[float, float, tu
                 counted = until(lambda: _counted(reader, epoch, end), speed, log)
                 time.sleep(STAY_S)
             sent = together(reports)
-            last = time.time() + UNSEEN_S
-            until(lambda: sent.appended.keys() <= watch.seen.keys() or time.time() > last or None, speed, log)
+            wait_for(watch, sent.appended, speed, log)
+        unseen = watch.rest(sent.appended, began.timestamp())
         wrong = wrong_counts(reader, epoch, topic.counts, DAY)
-    if unseen := len(sent.appended.keys() - watch.seen.keys()):
+    if unseen:
         wrong = (*wrong, f"{unseen} of {len(sent.appended)} posts that came meanwhile could not be read afterwards")
     seconds = (counted - began).total_seconds()
     again = fresh_from(delays(sent.appended, watch.seen), watch.seen) - counted.timestamp()

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 from bench.figures import Measured, percentile, rounded
+from bench.freshness import taken
 from bench.load import load, together
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import wrong_counts
 from drinkstream.settings import ROOT, Settings
-from drinkstream.store.read import Reader
 from stack.environment import environment
 from streaming.epochs import checkpoint
 
@@ -57,7 +57,7 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
                 lasted |= {batch: s for batch, s in durations(folder).items() if batch not in before}
             cores = (servers.cpu_s() - used) / (time.time() - since)
         sent = together(reports)
-        until(lambda: True if _taken(reader) >= sent.posts else None, speed, log)
+        until(lambda: True if taken(reader) >= sent.posts else None, speed, log)
         wrong = wrong_counts(reader, epoch, sent.counts)
         state = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file())
         table = table_bytes(settings)
@@ -99,7 +99,3 @@ def table_bytes(settings: Settings) -> int:
     subprocess.run(command, env=environment(settings), cwd=ROOT, check=True)
     folder = settings.home / "cassandra" / "data" / settings.keyspace
     return sum(path.stat().st_size for path in folder.glob("speed_cells_v1-*/*") if path.is_file())
-
-
-def _taken(reader: Reader) -> int:
-    return sum(reader.epochs()[0].processed.values())

@@ -10,7 +10,7 @@ from drinkstream.store.read import Reader
 
 EVERY_S = 0.05
 MINUTES = 2
-"""How many minutes back a post may still appear."""
+"""How many minutes it asks for each time: a post that takes longer is found by `rest`, at the end."""
 
 
 class Watch:
@@ -44,13 +44,13 @@ class Watch:
     def _run(self) -> None:
         try:
             while not self._ended.wait(EVERY_S):
-                self.look(int(time.time() * 1000))
+                self.look(int(time.time() * 1000), self._minutes)
         except BaseException as failure:  # noqa: BLE001 - it is raised where the block ends
             self._failure = failure
 
-    def look(self, now_ms: int) -> None:
-        """Asks once for all posts that name a drink, of the minute of `now_ms` and those before it."""
-        for back in range(self._minutes):
+    def look(self, now_ms: int, minutes: int) -> None:
+        """Asks once for all posts that name a drink, of so many minutes up to that of `now_ms`."""
+        for back in range(minutes):
             ms = now_ms - back * MINUTE_MS
             cells = list(self._reader.speed_minute(self._epoch, hour_of(ms), ms // MINUTE_MS % 60, ["*"]))
             at = time.time()
@@ -59,6 +59,11 @@ class Watch:
                 if cell.brand == "" and self._blobs.get(cell[:7]) != cell.blobs:
                     self._blobs[cell[:7]] = cell.blobs
                     self._note((number for blob in cell.blobs for number in unpack_integers(blob).tolist()), at)
+
+    def rest(self, numbers: Iterable[int], since: float) -> int:
+        """Asks, behind the block, for every minute since then; how many of `numbers` were never seen."""
+        self.look(int(time.time() * 1000), int(time.time() - since) // 60 + 2)
+        return len(set(numbers) - self.seen.keys())
 
     def _note(self, numbers: Iterable[int], at: float) -> None:
         for number in numbers:

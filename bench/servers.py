@@ -38,7 +38,7 @@ class Servers:
 
     def __init__(self, base: Settings, peers: bool = True) -> None:
         self.peers = peers
-        self.settings = Settings(home=base.home / "bench", jars=base.jar_folder, **PORTS)
+        self.settings = Settings(home=base.home / "bench" / "stack", jars=base.jar_folder, **PORTS)
         self._started: set[str] = set()
         self._numbers = count(1)
 

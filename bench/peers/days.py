@@ -14,7 +14,7 @@ from bench.servers import Servers, log_of
 from drinkstream.errors import DrinkStreamError
 from drinkstream.settings import Settings
 
-ENGINES = ("duckdb", "polars")
+ENGINES = ("duckdb", "polars", "chdb")
 PARTS = 2
 LOOK_S = 0.5
 

@@ -49,6 +49,28 @@ SELECT minute, level.category, level.brand, source, kind, lang, level.shard, lis
 FROM levelled GROUP BY ALL
 """  # noqa: S608 - our own constants
 
+CHDB = f"""
+WITH removed AS (
+    SELECT DISTINCT source, id FROM Python(readings)
+    WHERE what = 'tombstone' AND detail IN {REMOVING}
+), chosen AS (
+    SELECT source, id,
+        tuple(assumeNotNull(append_ms), assumeNotNull("partition"), assumeNotNull("offset")) AS place,
+        tuple(assumeNotNull(minute), assumeNotNull(kind), assumeNotNull(lang), assumeNotNull(levels)) AS version,
+        edited
+    FROM Python(readings)
+    WHERE what = 'post' AND day = '{{day}}' AND (stored = '{NO_DAY}' OR stored = day)
+), kept AS (
+    SELECT source, id, if(countIf(edited) > 0, argMaxIf(version, place, edited), argMin(version, place)) AS version
+    FROM chosen GROUP BY source, id
+)
+SELECT version.1 AS minute, tupleElement(assumeNotNull(level), 'category') AS category,
+    tupleElement(assumeNotNull(level), 'brand') AS brand, source, version.2 AS kind, version.3 AS lang,
+    tupleElement(assumeNotNull(level), 'shard') AS shard, groupUniqArray(id) AS ids
+FROM kept LEFT ANTI JOIN removed USING (source, id) ARRAY JOIN version.4 AS level
+GROUP BY ALL SETTINGS max_threads = 1, output_format_arrow_string_as_string = 1
+"""  # noqa: S608
+
 
 def batches(settings: Settings, topic: str, day: str) -> Iterator[pa.RecordBatch]:
     """Batches of READINGS of a day's records, and of those without a day."""
@@ -105,7 +127,19 @@ def polars(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
     )
 
 
-ENGINES: dict[str, Callable[[Iterator[pa.RecordBatch], str], pa.Table]] = {"duckdb": duckdb, "polars": polars}
+def chdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
+    """The cells of a day by chDB, which is ClickHouse."""
+    import chdb as engine
+
+    readings = pa.Table.from_batches(read, READINGS)  # noqa: F841 - the query names it
+    return engine.query(CHDB.format(day=day), "ArrowTable")
+
+
+ENGINES: dict[str, Callable[[Iterator[pa.RecordBatch], str], pa.Table]] = {
+    "duckdb": duckdb,
+    "polars": polars,
+    "chdb": chdb,
+}
 
 
 def main(engine: str, topic: str, days: str) -> None:

@@ -66,11 +66,11 @@ def test_a_post_is_seen_when_an_answer_first_holds_it_in_the_level_of_any_drink(
     watch = Watch(store, "e1")  # type: ignore[arg-type]
     now_ms = int((BEGAN + timedelta(minutes=1)).timestamp() * 1000)
     store.cells["2026-01-01T00:01"] = [cell("", 1, 2), cell("pepsi", 9)]
-    watch.look(now_ms)
+    watch.look(now_ms, 2)
     first = dict(watch.seen)
     assert first.keys() == {1, 2}
     store.cells["2026-01-01T00:01"] = [cell("", 1, 2, 3)]
-    watch.look(now_ms + 60_000)
+    watch.look(now_ms + 60_000, 2)
     assert watch.seen.keys() == {1, 2, 3}
     assert {number: watch.seen[number] for number in first} == first
     assert watch.seen[3] > watch.seen[1]
