@@ -48,14 +48,18 @@ def _measured(
     settings: Settings, library: str, python: str, sizes: Sizes
 ) -> tuple[tuple[float, ...], str, tuple[str, ...], dict[str, float]]:
     results = [_sent(settings, library, python, sizes.produced) for _ in range(sizes.runs)]
-    rates, costs, wrong = zip(*results, strict=True)
+    rates, costs, size, wrong = zip(*results, strict=True)
     print(f"  {library}: {statistics.median(rates):,.0f} posts/s, {statistics.median(costs):.1f} us a post", flush=True)
-    beside = {"core_us_per_post": rounded(statistics.median(costs))}
+    beside = {
+        "core_us_per_post": rounded(statistics.median(costs)),
+        "bytes_per_post": round(size[0]),
+        "mb_per_s": round(statistics.median(rates) * size[0] / 1e6, 1),
+    }
     return rates, "posts/s", tuple(fault for faults in wrong for fault in faults), beside
 
 
-def _sent(settings: Settings, library: str, python: str, posts: int) -> tuple[float, float, tuple[str, ...]]:
-    """Posts/s, processor time of the producing processes a post (us), and what is wrong about the number that came."""
+def _sent(settings: Settings, library: str, python: str, posts: int) -> tuple[float, float, float, tuple[str, ...]]:
+    """Posts/s, processor time of the processes a post (us), bytes a post, what is wrong about their number."""
     before = sum(look(settings.bootstrap, (TOPIC,), 60).end.values())
     command = [python, "-m", "bench.peers.send", library, settings.bootstrap, TOPIC, str(posts)]
     processes = [
@@ -83,7 +87,8 @@ def _sent(settings: Settings, library: str, python: str, posts: int) -> tuple[fl
     wrong = () if came == PROCESSES * posts else (f"{came} records came instead of {PROCESSES * posts}",)
     measured = PROCESSES * (posts - int(posts * WARM_SHARE))
     seconds = max(one["ended"] for one in said) - min(one["began"] for one in said)
-    return measured / seconds, sum(one["cpu_s"] for one in said) / measured * 1e6, wrong
+    cost, size = (sum(one[name] for one in said) / measured for name in ("cpu_s", "bytes"))
+    return measured / seconds, cost * 1e6, size, wrong
 
 
 def _told(processes: list["subprocess.Popen[str]"]) -> list["subprocess.Popen[str]"]:

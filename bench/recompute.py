@@ -1,5 +1,6 @@
 """Archived days recomputed by one application: read, parse, classify, cells, write; from its start to its end."""
 
+import statistics
 import time
 from collections import defaultdict
 
@@ -21,13 +22,15 @@ def recompute(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s from the start of the process to its end, with the most memory that it and its workers held."""
     days = archived(servers, sizes.days, sizes.day_posts)
     results = [_run(servers, days) for _ in range(sizes.runs)]
+    line = days.bytes / (days.records_a_day * len(days.counts))
+    rates = tuple(rate for rate, _, _ in results)
     beside = {
         "memory_mib": round(max(mib for _, mib, _ in results)),
         "days": len(days.counts),
         "posts_a_day": days.records_a_day,
-        "bytes_per_post": round(days.bytes / (days.records_a_day * len(days.counts))),
+        "bytes_per_post": round(line),
+        "mb_per_s": round(statistics.median(rates) * line / 1e6, 1),
     }
-    rates = tuple(rate for rate, _, _ in results)
     wrong = tuple(fault for _, _, faults in results for fault in faults)
     peers = engines(servers, sizes.runs, days) if servers.peers else {}
     return Measured(rates, "posts/s", wrong, beside, peers)

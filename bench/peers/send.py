@@ -96,7 +96,7 @@ SENDERS: dict[str, Sender] = {"kafka-python": ours, "confluent-kafka": confluent
 
 
 def main(library: str, bootstrap: str, topic: str, posts: str, part: str) -> None:
-    """Sends, after a word on standard input, and writes {"began", "ended", "cpu_s"} (seconds) to standard output."""
+    """Sends, after a word on standard input; prints {"began", "ended", "cpu_s" (seconds), "bytes"}."""
     chunks = range(int(part), PARTS, 2)
     made: list[Line] = []
     for chunk in chunks:
@@ -111,7 +111,9 @@ def main(library: str, bootstrap: str, topic: str, posts: str, part: str) -> Non
     sys.stdin.readline()
     began, used = time.time(), time.process_time()
     SENDERS[library](bootstrap, topic, made[warm:])
-    print(json.dumps({"began": began, "ended": time.time(), "cpu_s": time.process_time() - used}), flush=True)
+    ended, used = time.time(), time.process_time() - used
+    size = sum(len(line.value) for line in made[warm:])
+    print(json.dumps({"began": began, "ended": ended, "cpu_s": used, "bytes": size}), flush=True)
 
 
 if __name__ == "__main__":
