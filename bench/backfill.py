@@ -28,7 +28,18 @@ LOOK_S = 0.5
 
 def backfill_day(servers: Servers, sizes: Sizes) -> Measured:
     """Seconds beyond the computing, for one day after the other; the first is not measured, as Airflow warms up."""
-    settings = servers.start("kafka", "cassandra", "archive", *AIRFLOW)
+    try:
+        settings = servers.start("kafka", "cassandra", "archive", *AIRFLOW)
+        results, wrong = _results(settings, sizes)
+    finally:
+        servers.end("archive", *AIRFLOW)
+    computing_s = sorted(computing for _, computing in results)[len(results) // 2]
+    beside = {"computing_s": rounded(computing_s), "posts": sizes.backfill_posts}
+    return Measured(tuple(beyond for beyond, _ in results), "s beyond the computing", wrong, beside)
+
+
+def _results(settings: Settings, sizes: Sizes) -> tuple[list[tuple[float, float]], tuple[str, ...]]:
+    """Of each day (s): the wall time beyond the computing, and the computing; and the wrong counts."""
     ops = AirflowApi(settings, "ops")
     results = []
     wrong: list[str] = []
@@ -45,9 +56,7 @@ def backfill_day(servers: Servers, sizes: Sizes) -> Measured:
             print(f"  {day}: {wall:.1f} s, {computing:.1f} s of them computing", flush=True)
             if number:
                 results.append((wall - computing, computing))
-    computing_s = sorted(computing for _, computing in results)[len(results) // 2]
-    beside = {"computing_s": rounded(computing_s), "posts": sizes.backfill_posts}
-    return Measured(tuple(beyond for beyond, _ in results), "s beyond the computing", tuple(wrong), beside)
+    return results, tuple(wrong)
 
 
 def _first_free(reader: Reader) -> date:

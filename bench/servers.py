@@ -20,7 +20,7 @@ from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import Batch, Reader
 from drinkstream.store.session import connect
-from stack import cassandra, down, kafka, up
+from stack import cassandra, down, kafka, supervisor, up
 from stack.environment import environment
 
 PORTS = {
@@ -48,6 +48,11 @@ class Servers:
             up.up(self.settings, ",".join(sorted(new)))
             self._started |= new
         return self.settings
+
+    def end(self, *programs: str) -> None:
+        """Ends these programs of the stack, so that the rows behind have the machine to themselves."""
+        supervisor.stop_programs(self.settings, list(programs))
+        self._started -= set(programs)
 
     @contextmanager
     def fresh(self, topic: str) -> Iterator[Settings]:
