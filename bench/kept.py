@@ -75,6 +75,6 @@ def versions(jars: Path) -> dict[str, str]:
     for package in PACKAGES:
         found[package] = version(package)
     for name in JARS:
-        for path in sorted(jars.glob(f"*/{name}-*.jar")):
+        for path in sorted(jars.glob(f"*/{name}-[0-9]*.jar")):
             found[name] = path.stem.removeprefix(f"{name}-")
     return found
