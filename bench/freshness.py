@@ -58,6 +58,7 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         wrong = wrong_counts(reader, epoch, sent.counts)
     if unseen:
         wrong = (*wrong, f"{unseen} of {len(sent.appended)} posts could not be read")
+    # those that were never seen are named as wrong
     waited = list(delays(measured, watch.seen).values())
     p99 = percentile(waited, 0.99)
     told = {"p50": percentile(waited, 0.5), "max": max(waited), "cores": cores, "hits": float(len(waited))}

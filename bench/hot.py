@@ -16,6 +16,7 @@ from bench.load import load, together
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import wrong_counts
+from drinkstream.errors import BadInputError
 from drinkstream.settings import ROOT, Settings
 from stack.environment import environment
 from streaming.epochs import checkpoint
@@ -61,6 +62,8 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         wrong = wrong_counts(reader, epoch, sent.counts)
         state = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file())
         table = table_bytes(settings)
+    if not lasted:
+        raise BadInputError(f"no micro-batch ended within {sizes.seconds} s: take more --seconds, or fewer --hot-rate")
     longest = max(lasted.values())
     told = {
         "p50": percentile(list(lasted.values()), 0.5),
