@@ -15,6 +15,7 @@ from bench.seen import EVERY_S, Watch, delays
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import wrong_counts
+from drinkstream.errors import BadInputError
 from drinkstream.store.read import Reader
 
 UNSEEN_S = 60.0
@@ -60,6 +61,8 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         wrong = (*wrong, f"{unseen} of {len(sent.appended)} posts could not be read")
     # those that were never seen are named as wrong
     waited = list(delays(measured, watch.seen).values())
+    if not waited:
+        raise BadInputError(f"no post of {sizes.seconds} s could be read: take more --seconds, or a smaller --rate")
     p99 = percentile(waited, 0.99)
     told = {"p50": percentile(waited, 0.5), "max": max(waited), "cores": cores, "hits": float(len(waited))}
     print(f"  p50 {told['p50']:.2f} s, p99 {p99:.2f} s, max {told['max']:.2f} s, {cores:.2f} cores", flush=True)
