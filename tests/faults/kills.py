@@ -30,6 +30,8 @@ from tests.lib.topics import Topics
 
 RECOVERY_S = 400.0
 RECOMPUTE = "recompute"
+UNDER_WAY = 60
+"""Lines of the load at least, on either side of a kill."""
 
 T = TypeVar("T")
 
@@ -62,13 +64,17 @@ class Stage:
         self._load.start()
 
     def kill(self, number: int, programs: list[str], also: int = 0) -> list[Result]:
-        """Kills one random process under load, `also` so many others before it has recovered, and checks."""
-        self._load.go()
+        """Kills one random process under load, `also` so many others before it has recovered, and checks.
+
+        At least UNDER_WAY lines are acknowledged right before the kill, and as many after it.
+        """
         chance = random.Random(f"{self._seed}/{number}")
+        self._flows()
         victims = [self._kill(chance, programs) for _ in range(1 + also)]
         began = monotonic()
         records, batch_days, wrong = 0, 0, ""
         try:
+            self._flows()
             self._until("the broker", self._load.rested)
             records, batch_days = self.check(began)
         except AssertionError as error:
@@ -165,6 +171,12 @@ class Stage:
                 stderr=log,
                 text=True,
             )
+
+    def _flows(self) -> None:
+        """Waits for UNDER_WAY more lines to be acknowledged."""
+        enough = len(self._load.acknowledged) + UNDER_WAY
+        self._load.go()
+        self._until(f"{UNDER_WAY} acknowledged lines", lambda: len(self._load.acknowledged) >= enough)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stack import up
-from tests.faults.kills import Result, Stage
+from tests.faults.kills import UNDER_WAY, Result, Stage
 from tests.faults.load import DAYS
 from tests.lib.servers import Servers
 
@@ -38,5 +38,6 @@ def test_merged_is_truth_after_each_of_ten_kills(stage: Stage):
         print(*results[-2:], sep="\n", flush=True)
     assert [result.wrong for result in results if result.wrong] == []
     assert [result.kill for result in results] == list(range(10))
+    assert results[-1].records >= 5 * 2 * UNDER_WAY
     assert len({result.program for result in results}) > 3
     assert max(result.batch_days for result in results) in range(1, len(DAYS) + 1)

@@ -15,10 +15,9 @@ from drinkstream.difference import Moved, Report, Said
 from drinkstream.reconcile import Cause, CellName
 from drinkstream.settings import ROOT
 from drinkstream.taxonomy import load
-from drinkstream.taxonomy_kept import installed
 from jobs.maintenance import drop
 from jobs.publish import publish
-from tests.lib.moved import applied
+from tests.lib.moved import applied, before_pepsi
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, apart, delete, tweet
 from tests.lib.programs import environment
 from tests.lib.servers import Servers
@@ -32,10 +31,7 @@ BEFORE_PEPSI = {**TEXTS, PEPSI: set()}.get
 def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
     """Forty posts, of which the pepsis were no brand yet, published by a meaning whose taxonomy is kept."""
     made = History(apart(servers.cassandra(), tmp_path))
-    brands = installed()["taxonomy/brands.toml"]
-    made.writer.taxonomy(
-        "old", {**installed(), "taxonomy/brands.toml": brands.replace('words = ["pepsi", "pepsis", ', 'words = ["q", ')}
-    )
+    made.writer.taxonomy("old", before_pepsi())
     made.posts(10, COFFEE)
     made.posts(20, TEA)
     made.posts(10, PEPSI)

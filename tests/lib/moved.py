@@ -1,9 +1,13 @@
-"""The old run of a day with the changes of a report made to it."""
+"""What a difference report is tested with: the old run with the report made to it, and an older taxonomy."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from drinkstream.difference import Change
 from drinkstream.reconcile import CellName
+from drinkstream.taxonomy_kept import installed
+
+BRANDS = "taxonomy/brands.toml"
 
 
 def applied(old: Mapping[CellName, Iterable[str]], report: Iterable[Change]) -> dict[CellName, frozenset[str]]:
@@ -17,3 +21,11 @@ def applied(old: Mapping[CellName, Iterable[str]], report: Iterable[Change]) -> 
         cells[change.cell] = (before - lost) | gained
         assert (len(before), len(cells[change.cell])) == (change.old_n, change.new_n), change
     return {cell: ids for cell, ids in cells.items() if ids}
+
+
+def before_pepsi() -> dict[str, str]:
+    """The files of the installed taxonomy in which pepsi is known by a word that nobody writes."""
+    kept = installed()
+    older, places = re.subn(r'(\nid = "pepsi"\n(?:\w.*\n)*?words = )\[.*\]', r'\1["qwertzy"]', kept[BRANDS])
+    assert places == 1
+    return {**kept, BRANDS: older}

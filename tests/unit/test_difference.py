@@ -32,7 +32,7 @@ from drinkstream.reconcile import Cause, CellName, Known, Place, Version, cells_
 from drinkstream.share import Total
 from drinkstream.taxonomy import load
 from drinkstream.taxonomy_kept import installed, restored
-from tests.lib.moved import applied
+from tests.lib.moved import applied, before_pepsi
 
 Cells = Mapping[CellName, frozenset[str]]
 
@@ -199,11 +199,7 @@ def present() -> Classifier:
 @pytest.fixture(scope="module")
 def before() -> Classifier:
     """Before pepsi was a word of the taxonomy, from kept files."""
-    kept = installed()
-    brands = kept["taxonomy/brands.toml"]
-    kept["taxonomy/brands.toml"] = brands.replace('words = ["pepsi", "pepsis", ', 'words = ["qwertzy", ')
-    assert kept["taxonomy/brands.toml"] != brands
-    return Classifier(restored(kept))
+    return Classifier(restored(before_pepsi()))
 
 
 def test_a_kept_taxonomy_is_the_one_that_was_installed():
