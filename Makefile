@@ -42,8 +42,8 @@ test: install  ## the whole suite; ARGS=tests/unit for a part of it
 test-faults: install  ## 200 kills of random processes under load; goes on where it was stopped (ARGS=--anew)
 	@$(VENV) -m tests.faults $(ARGS)
 
-bench: install  ## the throughput benchmark
-	@$(VENV) -m bench.drain $(ARGS)
+bench: install  ## the benchmark suite; some rows of it, or goes on: ARGS="drain freshness", ARGS=--list
+	@$(VENV) -m bench $(ARGS)
 
 evaluate: $(VENV)  ## accuracy on the posts labelled by hand; ARGS=--errors lists what is wrong
 	@$(VENV) -m bench.evaluate $(ARGS)

@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import click
 import numpy as np
 
-from bench.posts import lines
+from bench.posts import CHUNK, lines
 from drinkstream.classify import Classifier
 from drinkstream.prefilter import Prefilter
 from drinkstream.settings import Settings
@@ -40,7 +41,9 @@ MEMORY_MIB = 200
 
 def raw_lines(count: int) -> Iterator[bytes]:
     """`count` lines of mixed spelling and length."""
-    for number, line in enumerate(lines(count, SEED, HIT_SHARE)):
+    chunks = -(-count // CHUNK)
+    made = chain.from_iterable(lines(chunk, chunks, SEED, HIT_SHARE) for chunk in range(chunks))
+    for number, line in enumerate(islice(made, count)):
         data = json.loads(line.value)
         if padding := LONG[number % len(LONG)]:
             data["includes"] = {"users": [{"id": str(number), "description": (FURTHER * 9)[:padding]}]}

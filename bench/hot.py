@@ -1,0 +1,104 @@
+"""A steady stream that all names drinks, two in five the same: does each micro-batch end before the next is due?
+
+A micro-batch lasts from the moment that its offsets are fixed to its commit, by Spark's own files in the checkpoint.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.figures import Measured, percentile, rounded
+from bench.freshness import taken
+from bench.load import load, together
+from bench.servers import Servers, log_of, reading, until
+from bench.sizes import Sizes
+from bench.topic import wrong_counts
+from drinkstream.errors import BadInputError
+from drinkstream.settings import ROOT, Settings
+from stack.environment import environment
+from streaming.epochs import checkpoint
+
+HOT_SHARE = 0.4
+STREAMS = 2
+SAMPLE = 1000
+LOOK_S = 5.0
+"""Spark keeps the files of a hundred micro-batches: they are looked at more often than it forgets them."""
+
+
+def hot(servers: Servers, sizes: Sizes) -> Measured:
+    """The longest micro-batch behind the warm-up, s; with bytes of state and of Cassandra's table for each hit."""
+    results = [_run(servers, sizes) for _ in range(sizes.runs)]
+    names = ("p50", "p99", "over_trigger", "micro_batches", "state_bytes_per_hit", "cassandra_bytes_per_hit", "cores")
+    beside = {name: rounded(statistics.median(told[name] for _, told, _ in results)) for name in names}
+    return Measured(
+        tuple(longest for longest, _, _ in results),
+        "s, longest micro-batch",
+        tuple(fault for _, _, wrong in results for fault in wrong),
+        {**beside, "hits_per_s": sizes.hot_rate, "hot_share": HOT_SHARE},
+    )
+
+
+def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple[str, ...]]:
+    options = ("--hit-share", "1.0", "--hot", str(HOT_SHARE), "--sample", str(SAMPLE))
+    with servers.live() as settings, reading(settings) as reader, servers.running(settings, "streaming.speed") as speed:
+        log = log_of(settings, "streaming.speed")
+        epoch = until(lambda: next((one.epoch for one in reader.epochs()), None), speed, log)
+        folder = checkpoint(settings.checkpoints, epoch)
+        with load(settings, sizes.hot_rate, *options, parts=STREAMS) as reports:
+            until(lambda: durations(folder) or None, speed, log)
+            time.sleep(sizes.settle)  # the JVM's warm-up, which is not measured
+            before = set(durations(folder))
+            since, used = time.time(), servers.cpu_s()
+            lasted: dict[int, float] = {}
+            while (left := since + sizes.seconds - time.time()) > 0:
+                time.sleep(min(LOOK_S, left))
+                lasted |= {batch: s for batch, s in durations(folder).items() if batch not in before}
+            cores = (servers.cpu_s() - used) / (time.time() - since)
+        sent = together(reports)
+        until(lambda: True if taken(reader) >= sent.posts else None, speed, log)
+        wrong = wrong_counts(reader, epoch, sent.counts)
+        state = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file())
+        table = table_bytes(settings)
+    if not lasted:
+        raise BadInputError(f"no micro-batch ended within {sizes.seconds} s: take more --seconds, or fewer --hot-rate")
+    longest = max(lasted.values())
+    told = {
+        "p50": percentile(list(lasted.values()), 0.5),
+        "p99": percentile(list(lasted.values()), 0.99),
+        "over_trigger": float(sum(seconds > settings.speed_trigger for seconds in lasted.values())),
+        "micro_batches": float(len(lasted)),
+        "state_bytes_per_hit": state / sent.hits,
+        "cassandra_bytes_per_hit": table / sent.hits,
+        "cores": cores,
+    }
+    print(
+        f"  {len(lasted)} micro-batches, p50 {told['p50']:.2f} s, longest {longest:.2f} s, {cores:.2f} cores",
+        flush=True,
+    )
+    return longest, told, wrong
+
+
+def durations(folder: Path) -> dict[int, float]:
+    """Seconds from offsets to commit of each micro-batch that Spark still has on file, by its number."""
+    found = {}
+    for commit in (folder / "commits").glob("[0-9]*"):
+        offsets = folder / "offsets" / commit.name
+        try:
+            # version, the batch's own facts, then the offsets of each source
+            began_ms = json.loads(offsets.read_text().splitlines()[1])["batchTimestampMs"]
+            found[int(commit.name)] = commit.stat().st_mtime - began_ms / 1000
+        except FileNotFoundError:
+            # it was forgotten while we looked
+            continue
+    return found
+
+
+def table_bytes(settings: Settings) -> int:
+    """Bytes on disk of the speed cells, all of them flushed."""
+    command = [sys.executable, "-m", "stack.nodetool", "flush", settings.keyspace, "speed_cells_v1"]
+    subprocess.run(command, env=environment(settings), cwd=ROOT, check=True)
+    folder = settings.home / "cassandra" / "data" / settings.keyspace
+    return sum(path.stat().st_size for path in folder.glob("speed_cells_v1-*/*") if path.is_file())

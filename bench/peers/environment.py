@@ -1,0 +1,47 @@
+"""The Python environment of the peers: their packages, and the product's, below the bench's home, never in `.venv`."""
+
+import hashlib
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import click
+
+from drinkstream.errors import UnavailableError
+from drinkstream.settings import ROOT
+
+LOCK = ROOT / "bench" / "peers.lock"
+
+
+def python(home: Path) -> str:
+    """The interpreter that has peers.lock's packages and, after them, the product's; installed where it is not there.
+
+    Raises UnavailableError where that cannot be.
+    """
+    folder = home / "peers"
+    interpreter = folder / "bin" / "python"
+    mark = folder / f".installed-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+    if mark.is_file():
+        return str(interpreter)
+    click.echo(f"peers: those of {LOCK.name} into {folder}")
+    pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", str(LOCK)], check=True)
+    except subprocess.CalledProcessError as error:
+        raise UnavailableError(
+            f"the peers' packages are not all installed ({error}), see above: run it again, or measure without --peers"
+        ) from None
+    (site,) = folder.glob("lib/python*/site-packages")
+    # behind its own packages, so that a peer keeps the versions that it was locked with
+    (site / "product.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    mark.touch()
+    return str(interpreter)
+
+
+def versions(home: Path, *packages: str) -> dict[str, str]:
+    """The installed versions of these packages of the peers."""
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    told = subprocess.run([python(home), "-c", code, *packages], capture_output=True, text=True, check=True).stdout
+    return dict(zip(packages, told.split(), strict=True))

@@ -1,0 +1,120 @@
+"""One producing process: makes its lines, waits for the word, sends them, and says when it began and had them all
+acknowledged. Runs in the product's environment and in the peers'.
+
+    python -m bench.peers.send LIBRARY BOOTSTRAP TOPIC POSTS PART
+"""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from bench.posts import Line, lines
+from drinkstream.settings import Settings
+
+SEED = 2017
+PARTS = 1000  # of the day, so that every process has a part of its own
+WARM_SHARE = 0.1
+
+Headers = list[tuple[str, bytes]]
+Sender = Callable[[str, str, list[Line]], None]
+LINGER_MS, BATCH_BYTES = 50, 524_288
+
+
+def headers(line: Line) -> Headers:
+    """What collect sends beside a line."""
+    return [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", str(line.event_ms).encode())]
+
+
+def ours(_: str, topic: str, made: list[Line]) -> None:
+    """The product's own producer, on kafka-python."""
+    from streaming.producer import Producer
+
+    with Producer(Settings.load(), threading.Event()) as producer:
+        for line in made:
+            producer.send(topic, line.value, line.key, headers(line))
+        producer.flush()
+
+
+def confluent(bootstrap: str, topic: str, made: list[Line]) -> None:
+    """confluent-kafka, which is librdkafka."""
+    from confluent_kafka import KafkaError, Message, Producer
+
+    failed: list[str] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,
+            "compression.type": "zstd",
+            "linger.ms": LINGER_MS,
+            "batch.size": BATCH_BYTES,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 64 * 1024,
+        }
+    )
+    for line in made:
+        while True:
+            try:
+                producer.produce(topic, line.value, line.key, headers=headers(line), on_delivery=delivered)
+                break
+            except BufferError:
+                producer.poll(0.05)
+        producer.poll(0)
+    producer.flush()
+    if failed:
+        sys.exit(f"Kafka did not take {len(failed)} records: {failed[0]}")
+
+
+def aio(bootstrap: str, topic: str, made: list[Line]) -> None:
+    """aiokafka."""
+    asyncio.run(_aio(bootstrap, topic, made))
+
+
+async def _aio(bootstrap: str, topic: str, made: list[Line]) -> None:
+    from aiokafka import AIOKafkaProducer
+
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        enable_idempotence=True,
+        compression_type="zstd",
+        linger_ms=LINGER_MS,
+        max_batch_size=BATCH_BYTES,
+    )
+    async with producer:
+        sent = [await producer.send(topic, line.value, line.key, headers=headers(line)) for line in made]
+        await asyncio.gather(*sent)
+
+
+SENDERS: dict[str, Sender] = {"kafka-python": ours, "confluent-kafka": confluent, "aiokafka": aio}
+
+
+def main(library: str, bootstrap: str, topic: str, posts: str, part: str) -> None:
+    """Sends, after a word on standard input; prints {"began", "ended", "cpu_s" (seconds), "bytes"}."""
+    chunks = range(int(part), PARTS, 2)
+    made: list[Line] = []
+    for chunk in chunks:
+        made.extend(lines(chunk, PARTS, SEED))
+        if len(made) >= int(posts):
+            break
+    del made[int(posts) :]
+    warm = int(len(made) * WARM_SHARE)
+    # connections, metadata and the broker's own warm-up are not what is measured
+    SENDERS[library](bootstrap, topic, made[:warm])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began, used = time.time(), time.process_time()
+    SENDERS[library](bootstrap, topic, made[warm:])
+    ended, used = time.time(), time.process_time() - used
+    size = sum(len(line.value) for line in made[warm:])
+    print(json.dumps({"began": began, "ended": ended, "cpu_s": used, "bytes": size}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

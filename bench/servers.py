@@ -1,0 +1,188 @@
+"""The servers that everything is measured on: a stack of its own beside yours, and the programs that a row starts."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from kafka import KafkaAdminClient
+from pydantic import SecretStr
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from drinkstream.errors import DrinkStreamError, UnavailableError
+from drinkstream.settings import PREFIX, ROOT, Settings
+from drinkstream.store.read import Batch, Reader
+from drinkstream.store.session import connect
+from stack import cassandra, down, kafka, supervisor, up
+from stack.environment import environment
+
+PORTS = {
+    "kafka_port": 39092, "cassandra_port": 39042, "cassandra_storage_port": 39000, "cassandra_jmx_port": 39199,
+    "postgres_port": 39432, "airflow_port": 39080, "web_port": 39100,
+}  # fmt: skip
+DEADLINE_S = 3600.0
+STOP_S = 120.0
+
+T = TypeVar("T")
+
+
+class Servers:
+    """Started when a row first needs them, ended by `close`. `settings` lead to them; `peers`: whether they run too."""
+
+    def __init__(self, base: Settings, peers: bool = True) -> None:
+        self.peers = peers
+        self.settings = Settings(home=base.home / "bench" / "stack", jars=base.jar_folder, **PORTS)
+        self._started: set[str] = set()
+        self._numbers = count(1)
+
+    def start(self, *programs: str) -> Settings:
+        """The settings, once each of these programs of the stack answers."""
+        if new := set(programs) - self._started:
+            up.up(self.settings, ",".join(sorted(new)))
+            self._started |= new
+        return self.settings
+
+    def end(self, *programs: str) -> None:
+        """Ends these programs of the stack, so that the rows behind have the machine to themselves."""
+        supervisor.stop_programs(self.settings, list(programs))
+        self._started -= set(programs)
+
+    @contextmanager
+    def fresh(self, topic: str) -> Iterator[Settings]:
+        """Settings with a keyspace of their own, dropped at the end, on a topic that is made where it is not there."""
+        started = self.start("kafka", "cassandra")
+        logins = {
+            "cassandra_password": SecretStr(started.secret("cassandra_writer")),
+            "cassandra_reader_password": SecretStr(started.secret("cassandra_reader")),
+        }
+        mine = started.model_copy(update={"keyspace": f"bench{next(self._numbers)}", "posts_topic": topic, **logins})
+        kafka.create_topics(mine)
+        session = cassandra.admin(mine)
+        try:
+            # of a call that was cut off
+            session.execute(f"DROP KEYSPACE IF EXISTS {mine.keyspace}", timeout=60)
+            cassandra.apply_schema(mine, session)
+            cassandra.grant(mine, session)
+            yield mine
+            session.execute(f"DROP KEYSPACE {mine.keyspace}", timeout=60)
+        finally:
+            session.cluster.shutdown()
+            for used in (mine.checkpoints, mine.home / mine.keyspace):
+                shutil.rmtree(used, ignore_errors=True)
+
+    @contextmanager
+    def live(self) -> Iterator[Settings]:
+        """As `fresh`, on an empty topic of its own, which is deleted at the end."""
+        with self.fresh(f"live_{time.time_ns() // 1_000_000}") as mine:
+            try:
+                yield mine
+            finally:
+                admin = KafkaAdminClient(bootstrap_servers=mine.bootstrap)
+                admin.delete_topics([mine.posts_topic])
+                admin.close()
+
+    @contextmanager
+    def running(
+        self, settings: Settings, module: str, *arguments: str, python: str = sys.executable, log: str = ""
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A program, ended after its running step at the end; its log is that of `log_of`, for `log` or its module."""
+        path = log_of(settings, log or module)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (settings.home / "tmp").mkdir(exist_ok=True)
+        with path.open("wb") as file:
+            process = subprocess.Popen(
+                [python, "-m", module, *arguments], env=environment(settings), cwd=ROOT, stdout=file, stderr=file
+            )
+            try:
+                yield process
+            finally:
+                stop(process)
+
+    def cpu_s(self) -> float:
+        """Processor seconds so far of every process of this stack: servers, JVMs and Python workers."""
+        home = str(self.settings.home)
+        total = 0.0
+        for process in psutil.process_iter():
+            try:
+                where = process.environ().get(f"{PREFIX}HOME", "")
+                if where == home or where.startswith(f"{home}/"):
+                    times = process.cpu_times()
+                    total += times.user + times.system
+            except psutil.Error:
+                # it ended while we looked
+                continue
+        return total
+
+    def close(self) -> None:
+        """Ends all of it; the topics stay, for the next call."""
+        if self._started:
+            down.down(self.settings)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ends a program and waits until what it started has ended too; kills what does not."""
+    if process.poll() is None:
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for child in psutil.wait_procs(started, timeout=STOP_S)[1]:
+            child.kill()
+
+
+def log_of(settings: Settings, module: str) -> Path:
+    """Where a program that a row started writes what it has to say."""
+    return settings.home / "log" / f"bench.{module}.log"
+
+
+def until(answer: Callable[[], T | None], running: "subprocess.Popen[bytes]", log: Path, every: float = 0.2) -> T:
+    """What `answer` comes to once it is not None. Raises DrinkStreamError where the program it waits for has ended."""
+
+    def asked() -> T | None:
+        ended = running.poll() is not None
+        found = answer()
+        # what it did before it ended counts
+        if found is None and ended:
+            end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            code = running.returncode
+            raise DrinkStreamError(f"a program that was measured ended with {code}; the end of {log}:\n{end}")
+        return found
+
+    def late(_: object) -> T:
+        raise UnavailableError(f"nothing came of it within {DEADLINE_S:.0f} s: see {log}")
+
+    waiting = Retrying(
+        retry=retry_if_result(lambda found: found is None),
+        stop=stop_after_delay(DEADLINE_S),
+        wait=wait_fixed(every),
+        retry_error_callback=late,
+    )
+    found: T | None = waiting(asked)
+    assert found is not None
+    return found
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Reader]:
+    """Questions to the store, as the role that writes."""
+    session = connect(settings, settings.writer_login())
+    try:
+        yield Reader(session)
+    finally:
+        session.cluster.shutdown()
+
+
+def batches(reader: Reader, epoch: str) -> list[Batch]:
+    """The micro-batches of an epoch that began today or yesterday (UTC), in order."""
+    today = datetime.now(UTC).date()
+    return [batch for day in (today - timedelta(days=1), today) for batch in reader.batches(epoch, day)]

@@ -1,0 +1,145 @@
+"""Topics full of generated posts, each made once and kept for later calls, with the counts that must come of them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import click
+import pyarrow as pa
+from kafka import KafkaProducer
+
+from bench.figures import differences
+from bench.posts import CHUNK, Writing, lines, truth
+from bench.posts_v1 import v1
+from bench.servers import Servers
+from drinkstream.errors import ConflictError, DrinkStreamError
+from drinkstream.hits import candidates
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader
+from drinkstream.taxonomy import load
+from stack import kafka
+from streaming.offsets import look
+
+SEED = 2017
+Counts = dict[tuple[str, str], int]
+KAFKA_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the lines of a topic are made: the share that names a drink, how they are written, as what they arrive."""
+
+    hit_share: float
+    shape: str
+    writing: Writing | None = None
+
+
+KINDS = {
+    "a": Kind(0.03, "post.x.v2"),
+    "b": Kind(0.03, "post.x.v1", v1),
+    "hits": Kind(1.0, "post.x.v2"),
+}
+"""a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits: v2 lines that all name a drink."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A full topic: its records, their bytes, how many the prefilter lets through, and the posts of each level."""
+
+    name: str
+    records: int
+    bytes: int
+    let_through: int
+    counts: Counts
+
+    @property
+    def line(self) -> float:
+        """Mean length of a line in bytes."""
+        return self.bytes / self.records
+
+    def beside(self, posts_per_s: float) -> dict[str, float]:
+        """What stands beside a rate over this topic."""
+        return {
+            "bytes_per_post": round(self.line),
+            "mb_per_s": round(posts_per_s * self.line / 1e6, 1),
+            "let_through": round(self.let_through / self.records, 4),
+        }
+
+
+def filled(servers: Servers, kind: str, posts: int) -> Topic:
+    """The topic with at least `posts` lines of a kind, in whole chunks."""
+    chunks = -(-posts // CHUNK)
+    name = f"{kind}_{chunks * CHUNK}"
+    settings = servers.start("kafka").model_copy(update={"posts_topic": name})
+    kafka.create_topics(settings)
+    note = settings.home / "topics" / f"{name}.json"
+    seen = look(settings.bootstrap, (name,), KAFKA_WAIT_S)
+    held = sum(seen.end.values()) - sum(seen.begin.values())
+    if note.is_file():
+        said = json.loads(note.read_text())
+        if said["cluster"] == seen.cluster and held >= said["records"]:
+            counts = {(category, brand): n for category, brand, n in said["counts"]}
+            return Topic(name, said["records"], said["bytes"], said["let_through"], counts)
+    if held:
+        raise ConflictError(
+            f"topic {name} holds {held} records of a call that was cut off, or Kafka has let go of some: "
+            f"remove {settings.home} and start again"
+        )
+    topic = _fill(settings, kind, chunks)
+    note.parent.mkdir(exist_ok=True)
+    counts_ = [[*level, n] for level, n in sorted(topic.counts.items())]
+    told = {"cluster": seen.cluster, "records": topic.records, "bytes": topic.bytes, "let_through": topic.let_through}
+    note.write_text(json.dumps({**told, "counts": counts_}))
+    return topic
+
+
+def wrong_counts(reader: Reader, epoch: str, expected: Mapping[tuple[str, str], int], day: str = "") -> tuple[str, ...]:
+    """Each level whose cells (of all days, or of those that begin with `day`) do not add up to what it must count."""
+    hours = sorted(hour for hour in reader.speed_hours(epoch) if hour.startswith(day))
+    found: Counts = defaultdict(int)
+    for cell in reader.speed_counts(epoch, hours, ["*", *load().categories]):
+        found[cell.category, cell.brand] += cell.n
+    return differences(expected, found)
+
+
+def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
+    counts: Counts = defaultdict(int)
+    size = let_through = 0
+    with (
+        ProcessPoolExecutor(2, get_context("spawn")) as pool,
+        click.progressbar(length=chunks, label=f"{chunks * CHUNK:,} posts into {settings.posts_topic}") as bar,
+    ):
+        for bytes_, through, levels in pool.map(partial(_fill_chunk, settings, kind, chunks), range(chunks)):
+            size += bytes_
+            let_through += through
+            for level, n in levels.items():
+                counts[level] += n  # no id is in two chunks
+            bar.update(1)
+    return Topic(settings.posts_topic, chunks * CHUNK, size, let_through, dict(counts))
+
+
+def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, int, Counts]:
+    how = KINDS[kind]
+    made = list(lines(chunk, chunks, SEED, how.hit_share, how.writing))
+    producer = KafkaProducer(
+        bootstrap_servers=settings.bootstrap, acks="all", compression_type="zstd", batch_size=524288, linger_ms=50
+    )
+    sent = [
+        producer.send(
+            settings.posts_topic,
+            line.value,
+            line.key,
+            headers=[("source", b"x"), ("shape", how.shape.encode()), ("event_ms", str(line.event_ms).encode())],
+        )
+        for line in made
+    ]
+    producer.flush()
+    producer.close()
+    if failed := sum(future.failed() for future in sent):
+        raise DrinkStreamError(f"Kafka did not take {failed} of {len(sent)} records of {settings.posts_topic}")
+    passed = int(candidates(pa.array([line.value for line in made], pa.binary())).sum())
+    return sum(len(line.value) for line in made), passed, truth(made)

@@ -1,0 +1,166 @@
+"""What the rows measure with: full micro-batches, delays, durations on file, requests that are due whatever happens."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.backlog import fresh_from
+from bench.drain import steady
+from bench.hot import durations
+from bench.load import levels_of
+from bench.openloop import Times, content_length, run
+from bench.posts import lines, truth
+from bench.seen import Watch, delays
+from drinkstream.cells import pack
+from drinkstream.errors import BadInputError
+from drinkstream.store.rows import Batch, CellIds
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def batch(number: int, rows: int, ended_s: float | None) -> Batch:
+    """A micro-batch that ended so many seconds after BEGAN."""
+    ended = None if ended_s is None else BEGAN + timedelta(seconds=ended_s)
+    return Batch(number, BEGAN, ended, None, rows, 0, frozenset())
+
+
+def test_the_rate_is_that_of_the_full_micro_batches_behind_the_warm_up():
+    done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 998, 27), batch(3, 1000, 30), batch(4, 2, 31)]
+    assert steady(done, warm_up=2000, most=1000) == (6.0, 1998, 2000)
+
+
+def test_a_micro_batch_that_has_not_ended_is_not_measured():
+    done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 1000, 27), batch(3, 1000, None)]
+    assert steady(done, warm_up=1000, most=1000) == (7.0, 2000, 1000)
+
+
+def test_too_few_full_micro_batches_are_no_measurement():
+    with pytest.raises(BadInputError, match="fewer than two"):
+        steady([batch(0, 1000, 20), batch(1, 1000, 24)], warm_up=1000, most=1000)
+
+
+class Store:
+    """Answers with the cells of one minute, as they are when it is asked."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, list[CellIds]] = {}
+
+    def speed_minute(self, _: str, hour: str, minute: int, categories: list[str]) -> list[CellIds]:
+        assert categories == ["*"]
+        return self.cells.get(f"{hour}:{minute:02d}", [])
+
+
+def cell(brand: str, *ids: int) -> CellIds:
+    return CellIds("2026-01-01T00", 1, "*", brand, "x", "original", "en", (pack(map(str, ids)),))
+
+
+def test_a_post_is_seen_when_an_answer_first_holds_it_in_the_level_of_any_drink():
+    store = Store()
+    watch = Watch(store, "e1")  # type: ignore[arg-type]
+    now_ms = int((BEGAN + timedelta(minutes=1)).timestamp() * 1000)
+    store.cells["2026-01-01T00:01"] = [cell("", 1, 2), cell("pepsi", 9)]
+    watch.look(now_ms, 2)
+    first = dict(watch.seen)
+    assert first.keys() == {1, 2}
+    store.cells["2026-01-01T00:01"] = [cell("", 1, 2, 3)]
+    watch.look(now_ms + 60_000, 2)
+    assert watch.seen.keys() == {1, 2, 3}
+    assert {number: watch.seen[number] for number in first} == first
+    assert watch.seen[3] > watch.seen[1]
+
+
+def test_a_delay_is_from_append_time_to_sight_and_a_post_that_was_never_seen_has_none():
+    assert delays({1: 5_000, 2: 5_500, 3: 6_000}, {1: 6.25, 2: 6.0}) == {1: 1.25, 2: 0.5}
+
+
+def test_posts_are_fresh_again_behind_the_last_one_that_was_late():
+    seen = {1: 10.0, 2: 20.0, 3: 21.0}
+    assert fresh_from({1: 9.0, 2: 2.0, 3: 0.5}, seen) == 20.0
+    assert fresh_from({1: 0.9, 2: 1.0, 3: 0.5}, seen) == 0.0
+
+
+def test_a_stream_counts_a_post_in_the_levels_that_the_truth_counts_it_in():
+    for line in islice(lines(0, 50, 1, hit_share=1.0), 300):
+        assert dict.fromkeys(levels_of(line.pairs), 1) == truth([line])
+
+
+def test_a_micro_batch_lasts_from_its_offsets_to_its_commit(tmp_path: Path):
+    for number in (7, 8):
+        for name in ("offsets", "commits"):
+            (tmp_path / name).mkdir(exist_ok=True)
+        fact = json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1_000_000_000_000 + number * 1000})
+        (tmp_path / "offsets" / str(number)).write_text(f"v1\n{fact}\n{{}}\n")
+        commit = tmp_path / "commits" / str(number)
+        commit.write_text("v1\n{}\n")
+        os.utime(commit, (1_000_000_000 + number + 0.5, 1_000_000_000 + number + 0.5))
+    (tmp_path / "offsets" / "7").unlink()
+    assert durations(tmp_path) == {8: pytest.approx(0.5, abs=1e-4)}
+
+
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+def asked(answering: Answering, rate: float, seconds: float) -> Times:
+    """The times of requests to a server that answers each connection in this way."""
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.ensure_future(answering(reader, writer)))
+
+    async def both() -> Times:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            times = await run("127.0.0.1", port, rate, seconds, ["/a", "/b"])
+            await asyncio.gather(*tasks)
+            return times
+
+    return asyncio.run(both())
+
+
+async def at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while line := await reader.readline():
+        if line.startswith(b"GET"):
+            status = b"200 OK" if line.startswith(b"GET /a ") else b"500 No"
+            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_every_request_is_sent_and_what_is_not_200_has_failed():
+    times = asked(at_once, rate=200, seconds=0.5)
+    assert (len(times.ms), times.failed) == (100, 50)
+
+
+def test_a_server_that_stalls_is_not_spared_what_it_kept_waiting():
+    """It answers nothing for 0.4 s, then everything: a request due at the start has waited so long, one later less."""
+    loop_began: list[float] = []
+
+    async def stalling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        loop_began.append(loop.time())
+        while line := await reader.readline():
+            if line.startswith(b"GET"):
+                await asyncio.sleep(max(0.0, loop_began[0] + 0.4 - loop.time()))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    times = asked(stalling, rate=400, seconds=0.5)
+    assert len(times.ms) == 200
+    # a client that waited for its 64 connections would have asked 64 times in the stall, this one asked 160 times
+    assert sum(ms > 100 for ms in times.ms) > 64
+
+
+def test_an_answer_without_a_length_is_refused():
+    assert content_length(b"HTTP/1.1 200 OK\r\ncontent-length: 17") == 17
+    with pytest.raises(ValueError, match="without a length"):
+        content_length(b"HTTP/1.1 200 OK")
