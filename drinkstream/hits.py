@@ -10,6 +10,7 @@ from drinkstream.cells import integer_of, levels, minute_of, shard_of
 from drinkstream.classify import Classifier
 from drinkstream.post import Post
 from drinkstream.prefilter import Prefilter
+from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 
 
@@ -30,8 +31,8 @@ class Hit(NamedTuple):
 
 @cache
 def _prefilter() -> Prefilter:
-    # one compilation for each Python worker, which Spark reuses over micro-batches
-    return Prefilter(load())
+    # once for each Python worker, which Spark reuses over micro-batches; only the first of all compiles it
+    return Prefilter(load(), Settings.load().home / "prefilter")
 
 
 @cache

@@ -27,6 +27,7 @@ OUTSIDE = frozenset(
         "merge",
         "positions",
         "prefilter",
+        "prefilter_kept",
         "prefilter_patterns",
         "reconcile",
         "range_request",

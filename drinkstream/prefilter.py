@@ -5,7 +5,9 @@ It sees aliases in UTF-8 and in JSON escapes, in any case, after an escaped line
 """
 
 import ctypes
+import json
 import re
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -13,6 +15,8 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
+from drinkstream import prefilter_kept
+from drinkstream.prefilter_kept import Arrays
 from drinkstream.prefilter_patterns import Check, Search, aliases, literals, other_spellings
 from drinkstream.taxonomy import Taxonomy
 
@@ -35,12 +39,15 @@ _compiling = Lock()
 
 
 class Prefilter:
-    """Scans by one taxonomy. Compiled once in a process, whatever the number of instances; scans take turns."""
+    """Scans by one taxonomy. Compiled once in a process, whatever the number of instances; scans take turns.
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    Where a `folder` is given, compiled once for all processes that name it: they find there what the first one made.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, folder: Path | None = None) -> None:
         with _compiling:
             if taxonomy.version not in _compiled:
-                _compiled[taxonomy.version] = _compile(taxonomy)
+                _compiled[taxonomy.version] = _made(taxonomy, folder)
             self._whole, self._squeezed = _compiled[taxonomy.version]
 
     def candidates(self, data: Any, offsets: npt.NDArray[Any]) -> Bools:
@@ -75,35 +82,16 @@ class Prefilter:
 
 
 class _Scanner:
-    """One database and the checks of its literals."""
+    """One database and the checks of its literals, as `_compile` gives them."""
 
-    def __init__(self, searches: list[Search], stretched: bool) -> None:
-        # a number for each: many patterns of one number take Hyperscan minutes to compile
-        certain = [pattern.encode("latin-1") for search in searches for pattern in search.certain]
-        runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), b"www[^.]"] if stretched else []
-        free: list[bytes] = []
-        checked: list[bytes] = []
-        self._checks: list[Check] = []
-        for search in searches:
-            for literal, check in search.literals.items():
-                if check.left or check.right or check.beside is not None:
-                    checked.append(re.escape(literal))
-                    self._checks.append(check)
-                else:
-                    free.append(re.escape(literal))
-        self.expressions = [*checked, *runs, *certain, *free]
-        self._first_run = len(checked)
-        self._first_certain = len(checked) + len(runs)
-        self._sizes = np.array([check.size for check in self._checks], np.int64)
-        self._lefts = np.array([check.left for check in self._checks], np.bool_)
-        self._rights = np.array([check.right for check in self._checks], np.bool_)
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=self.expressions,
-            ids=list(range(len(self.expressions))),
-            elements=len(self.expressions),
-            flags=hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL,
-        )
+    def __init__(self, compiled: Arrays) -> None:
+        self._database = hyperscan.loadb(compiled["database"].tobytes(), mode=hyperscan.HS_MODE_BLOCK)
+        self._database.scratch = hyperscan.Scratch(self._database)
+        self._sizes, self._lefts, self._rights = (compiled[name] for name in ("sizes", "lefts", "rights"))
+        self._first_run = len(self._sizes)
+        self._first_certain = int(compiled["first_certain"])
+        sets = [frozenset(map(str.encode, some)) for some in json.loads(compiled["sets"].tobytes())]
+        self._besides = [None if number < 0 else sets[number] for number in compiled["besides"].tolist()]
         self._lock = Lock()
 
     def scan(self, data: Any) -> tuple[Places, Places]:
@@ -134,30 +122,86 @@ class _Scanner:
         keep = [
             at
             for at in range(len(ends))
-            if self._holds(view, self._checks[numbers[at]], int(starts[at]), int(ends[at]), bool(inside[at]))
+            if self._holds(view, int(numbers[at]), int(starts[at]), int(ends[at]), bool(inside[at]))
         ]
         return ends[keep]
 
-    def _holds(self, view: Bytes, check: Check, start: int, end: int, inside: bool) -> bool:
+    def _holds(self, view: Bytes, number: int, start: int, end: int, inside: bool) -> bool:
         bounded = not inside and not (
-            (check.left and _word_before(view, start)) or (check.right and _word_after(view, end))
+            (self._lefts[number] and _word_before(view, start)) or (self._rights[number] and _word_after(view, end))
         )
         # the words of a hashtag need no boundary
         if not bounded and _TAG.search(view[max(0, start - 64) : start].tobytes()) is None:
             return False
-        if check.beside is None:
+        beside = self._besides[number]
+        if beside is None:
             return True
         around = view[max(0, start - REACH) : end + REACH].tobytes().lower()
-        return any(one.lower() in around for one in check.beside)
+        return any(one.lower() in around for one in beside)
 
 
-def _compile(taxonomy: Taxonomy) -> tuple[_Scanner, _Scanner]:
-    whole = _Scanner([aliases(taxonomy, squeezed=False), other_spellings(taxonomy)], stretched=True)
+def _compile(searches: list[Search], stretched: bool) -> Arrays:
+    """A database and the checks of its first patterns, which are literals; runs follow, where `stretched`, then others.
+
+    `database`: serialised. `sizes` (bytes), `lefts`, `rights`, `besides` (a number in `sets`, or -1): shape (checks,).
+    `sets`: JSON. `first_certain`: the first pattern that needs no check.
+    """
+    # a number for each: many patterns of one number take Hyperscan minutes to compile
+    certain = [pattern.encode("latin-1") for search in searches for pattern in search.certain]
+    runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), b"www[^.]"] if stretched else []
+    free: list[bytes] = []
+    checked: list[bytes] = []
+    checks: list[Check] = []
+    for search in searches:
+        for literal, check in search.literals.items():
+            if check.left or check.right or check.beside is not None:
+                checked.append(re.escape(literal))
+                checks.append(check)
+            else:
+                free.append(re.escape(literal))
+    expressions = [*checked, *runs, *certain, *free]
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=expressions,
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL,
+    )
+    sets = {some: number for number, some in enumerate(dict.fromkeys(c.beside for c in checks if c.beside is not None))}
+    return {
+        "database": np.frombuffer(hyperscan.dumpb(database), np.uint8),
+        "sizes": np.array([check.size for check in checks], np.int64),
+        "lefts": np.array([check.left for check in checks], np.bool_),
+        "rights": np.array([check.right for check in checks], np.bool_),
+        "besides": np.array([-1 if check.beside is None else sets[check.beside] for check in checks], np.int32),
+        "sets": np.frombuffer(json.dumps([sorted(map(bytes.decode, some)) for some in sets]).encode(), np.uint8),
+        "first_certain": np.array(len(checked) + len(runs)),
+    }
+
+
+def _made(taxonomy: Taxonomy, folder: Path | None) -> tuple[_Scanner, _Scanner]:
+    path = None if folder is None else prefilter_kept.path_of(folder, taxonomy.version)
+    parts = prefilter_kept.read(path) if path is not None else None
+    if parts is None:
+        parts = _compiled_anew(taxonomy)
+        if path is not None:
+            prefilter_kept.write(path, parts)
+    whole, squeezed = (
+        {name.partition(".")[2]: part for name, part in parts.items() if name.startswith(which)}
+        for which in ("whole.", "squeezed.")
+    )
+    return _Scanner(whole), _Scanner(squeezed)
+
+
+def _compiled_anew(taxonomy: Taxonomy) -> Arrays:
+    whole = _compile([aliases(taxonomy, squeezed=False), other_spellings(taxonomy)], stretched=True)
     _give_back()
-    squeezed = _Scanner([aliases(taxonomy, squeezed=True)], stretched=False)
+    squeezed = _compile([aliases(taxonomy, squeezed=True)], stretched=False)
     literals.cache_clear()
     _give_back()
-    return whole, squeezed
+    return {f"whole.{name}": part for name, part in whole.items()} | {
+        f"squeezed.{name}": part for name, part in squeezed.items()
+    }
 
 
 def _give_back() -> None:

@@ -7,6 +7,7 @@ Each kill leaves one line in RESULTS; the stack and its data stay in the folder 
 
 import json
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ def main(kills: int, seed: int, rate: float, home: Path, anew: bool) -> None:
         sys.exit(6)
     done = len(kept)
     click.echo(f"{done} of {kills} kills are done; results: {results}")
+    # told to stop, it ends its stack as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = None
     try:
         up.up(settings)
