@@ -5,10 +5,10 @@ import statistics
 import time
 
 from bench.figures import Measured, percentile, rounded
-from bench.posts import CHUNK, lines
+from bench.posts import CHUNK, SEED, lines
 from bench.servers import Servers, log_of, until
 from bench.sizes import Sizes
-from bench.topic import SEED, filled
+from bench.topic import filled
 from drinkstream.archive import Archive
 from drinkstream.post import NO_DAY, day_of
 from drinkstream.settings import Settings

@@ -13,30 +13,16 @@ import click
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from bench.posts import CHUNK, START_MS, lines, truth
+from bench.posts import CHUNK, SEED, START_MS, lines, truth
 from bench.servers import Servers
-from bench.topic import SEED, Counts
+from bench.topic import Counts
 from drinkstream.settings import Settings
+from tests.lib.archived import SCHEMA
 
 TOPIC = "archived"
 PARTITIONS = 8
 CHUNKS_A_FILE = 5
 DAY_MS = 86_400_000
-SCHEMA = pa.schema(
-    [
-        ("day", pa.string()),
-        ("cluster", pa.string()),
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("append_ts", pa.timestamp("us", "UTC")),
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("shape", pa.string()),
-        ("event_ms", pa.int64()),
-        ("value", pa.binary()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

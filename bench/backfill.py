@@ -7,12 +7,11 @@ import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 
-from bench.figures import Measured, differences, rounded
-from bench.peers.send import headers
-from bench.posts import CHUNK, START_MS, lines, truth
+from bench.figures import Measured, rounded
+from bench.posts import CHUNK, SEED, START_MS, headers, lines, truth
 from bench.servers import DEADLINE_S, Servers, reading
 from bench.sizes import Sizes
-from bench.topic import SEED, Counts
+from bench.topic import Counts, wrong_totals
 from drinkstream.archive import Archive
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
@@ -50,7 +49,7 @@ def _results(settings: Settings, sizes: Sizes) -> tuple[list[tuple[float, float]
             expected = _sent(settings, day, sizes.backfill_posts)
             _archived(settings)
             wall, run = _backfilled(ops, reader, day)
-            wrong += [f"{day} {fault}" for fault in differences(expected, _totals(reader, run))]
+            wrong += wrong_totals(reader, run, expected)
             assert run.completed_at is not None
             computing = (run.completed_at - run.started_at).total_seconds()
             print(f"  {day}: {wall:.1f} s, {computing:.1f} s of them computing", flush=True)
@@ -125,11 +124,3 @@ def _ended(ops: AirflowApi, day: date, began: datetime) -> datetime:
                 return ended
         time.sleep(LOOK_S)
     raise UnavailableError(f"the backfill of {day} did not end within {DEADLINE_S:.0f} s")
-
-
-def _totals(reader: Reader, run: Run) -> Counts:
-    found: Counts = {}
-    for total in reader.day_totals(run.day, run.run_id):
-        level = (total.category, total.brand)
-        found[level] = found.get(level, 0) + total.n
-    return found

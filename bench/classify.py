@@ -21,14 +21,13 @@ from typing import Any
 import click
 import numpy as np
 
-from bench.posts import CHUNK, lines
+from bench.posts import CHUNK, SEED, lines
 from drinkstream.classify import Classifier
 from drinkstream.prefilter import Prefilter
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 from streaming.sources.demo_bank import phrases
 
-SEED = 2017
 HIT_SHARE = 0.02
 BATCH = 50_000  # lines, as Spark's Arrow batches hold them
 LONG = (0, 0, 0, 300, 900)  # bytes of further fields, one after the other

@@ -23,7 +23,7 @@ from typing import Any
 import click
 from kafka import KafkaProducer
 
-from bench.posts import Line, Text, line_at, text_of
+from bench.posts import Text, headers, line_at, text_of
 from bench.servers import stop
 from bench.topic import Counts
 from drinkstream.errors import DrinkStreamError
@@ -80,7 +80,7 @@ def main(
         for number in range(posts, due):
             said = _hot(random_, hot) if hot is not None else text_of(random_, hit_share)
             line = line_at(random_, int((began + number / rate) * 1000), number * parts + own, said)
-            sent = producer.send(topic, line.value, line.key, headers=_headers(line))
+            sent = producer.send(topic, line.value, line.key, headers=headers(line))
             counts.update(levels_of(line.pairs))
             hits += bool(line.pairs)
             sampled = line.pairs and hits % sample == 0
@@ -166,10 +166,6 @@ def _hot(random_: random.Random, share: float) -> Text:
         said = text_of(random_, 1.0)
         if (said.pairs[0][0] == "coffee") == coffee:
             return said
-
-
-def _headers(line: Line) -> list[tuple[str, bytes]]:
-    return [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", str(line.event_ms).encode())]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+SEED = 2017
 X_EPOCH_MS = 1_288_834_974_657
 START_MS = 1_505_347_200_000  # 2017-09-14T00:00:00Z
 
@@ -108,6 +109,11 @@ def lines(
         else:
             earlier[random_.randrange(10_000)] = line
         yield line
+
+
+def headers(line: Line, shape: str = "post.x.v2") -> list[tuple[str, bytes]]:
+    """What collect sends beside a line."""
+    return [("source", b"x"), ("shape", shape.encode()), ("event_ms", str(line.event_ms).encode())]
 
 
 def truth(counted: Iterable[Line]) -> dict[tuple[str, str], int]:

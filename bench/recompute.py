@@ -2,15 +2,14 @@
 
 import statistics
 import time
-from collections import defaultdict
 
 from bench.archived import TOPIC, Days, archived
-from bench.figures import Measured, differences, rounded
+from bench.figures import Measured, rounded
 from bench.memory import resident_mib
 from bench.peers.days import engines
 from bench.servers import Servers, log_of, reading
 from bench.sizes import Sizes
-from bench.topic import Counts
+from bench.topic import wrong_totals
 from drinkstream.errors import DrinkStreamError
 from drinkstream.store.read import Reader
 
@@ -50,13 +49,13 @@ def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:
         if job.returncode:
             log = log_of(settings, "jobs.recompute")
             raise DrinkStreamError(f"the recompute ended with {job.returncode}: see {log}")
-        wrong = wrong_totals(reader, days)
+        wrong = wrong_days(reader, days)
     rate = days.records_a_day * len(days.counts) / seconds
     print(f"  {rate:,.0f} posts/s, {rounded(most)} MiB at most", flush=True)
     return rate, most, wrong
 
 
-def wrong_totals(reader: Reader, days: Days) -> tuple[str, ...]:
+def wrong_days(reader: Reader, days: Days) -> tuple[str, ...]:
     """Each level of each day whose run does not count what it must."""
     runs = {run.day: run for run in reader.runs_of_attempt(ATTEMPT)}
     wrong: list[str] = []
@@ -64,8 +63,5 @@ def wrong_totals(reader: Reader, days: Days) -> tuple[str, ...]:
         if day not in runs or runs[day].status != "complete":
             wrong.append(f"{day} has no complete run")
             continue
-        found: Counts = defaultdict(int)
-        for total in reader.day_totals(day, runs[day].run_id):
-            found[total.category, total.brand] += total.n
-        wrong += [f"{day} {fault}" for fault in differences(expected, found)]
+        wrong += wrong_totals(reader, runs[day], expected)
     return tuple(wrong)

@@ -13,18 +13,17 @@ import pyarrow as pa
 from kafka import KafkaProducer
 
 from bench.figures import differences
-from bench.posts import CHUNK, Writing, lines, truth
+from bench.posts import CHUNK, SEED, Writing, headers, lines, truth
 from bench.posts_v1 import v1
 from bench.servers import Servers
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.hits import candidates
 from drinkstream.settings import Settings
-from drinkstream.store.read import Reader
+from drinkstream.store.read import Reader, Run
 from drinkstream.taxonomy import load
 from stack import kafka
 from streaming.offsets import look
 
-SEED = 2017
 Counts = dict[tuple[str, str], int]
 KAFKA_WAIT_S = 60.0
 
@@ -106,6 +105,14 @@ def wrong_counts(reader: Reader, epoch: str, expected: Mapping[tuple[str, str], 
     return differences(expected, found)
 
 
+def wrong_totals(reader: Reader, run: Run, expected: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
+    """Each level of a day whose totals in a run do not add up to what it must count."""
+    found: Counts = defaultdict(int)
+    for total in reader.day_totals(run.day, run.run_id):
+        found[total.category, total.brand] += total.n
+    return tuple(f"{run.day} {fault}" for fault in differences(expected, found))
+
+
 def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
     counts: Counts = defaultdict(int)
     size = let_through = 0
@@ -133,7 +140,7 @@ def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple
             settings.posts_topic,
             line.value,
             line.key,
-            headers=[("source", b"x"), ("shape", how.shape.encode()), ("event_ms", str(line.event_ms).encode())],
+            headers=headers(line, how.shape),
         )
         for line in made
     ]

@@ -11,21 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from bench.posts import Line, lines
+from bench.posts import SEED, Line, headers, lines
 from drinkstream.settings import Settings
 
-SEED = 2017
 PARTS = 1000  # of the day, so that every process has a part of its own
 WARM_SHARE = 0.1
 
-Headers = list[tuple[str, bytes]]
 Sender = Callable[[str, str, list[Line]], None]
 LINGER_MS, BATCH_BYTES = 50, 524_288
-
-
-def headers(line: Line) -> Headers:
-    """What collect sends beside a line."""
-    return [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", str(line.event_ms).encode())]
 
 
 def ours(_: str, topic: str, made: list[Line]) -> None:
