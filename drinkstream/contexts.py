@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drinkstream.fold import Folded, fold, without_accents
-from drinkstream.taxonomy import Context
+from drinkstream.senses import Context
 from drinkstream.tokens import phrases
 
 FAR = 100
