@@ -238,7 +238,4 @@ class Matcher:
 
 
 def _fits(form: tuple[str, ...], tokens: list[str], first: int) -> bool:
-    for index in range(len(form)):
-        if form[index] != tokens[first + index] and form[index] != ANY:
-            return False
-    return True
+    return all(form[index] in (tokens[first + index], ANY) for index in range(len(form)))
