@@ -132,7 +132,7 @@ class Matcher:
                     laid.append((at - offset, at - offset + length, traps))
         for form, offset, traps in snares.wild:
             first, last = at - offset, at - offset + len(form)
-            if first >= 0 and last <= size and _fits(form, tokens[first:last]):
+            if first >= 0 and last <= size and _fits(form, tokens, first):
                 laid.append((first, last, traps))
         for first, last, traps in laid:
             if self._close(text, first, last):
@@ -237,5 +237,5 @@ class Matcher:
                     break
 
 
-def _fits(form: tuple[str, ...], tokens: list[str]) -> bool:
-    return all(mine in (its, ANY) for mine, its in zip(form, tokens, strict=True))
+def _fits(form: tuple[str, ...], tokens: list[str], first: int) -> bool:
+    return all(form[index] in (tokens[first + index], ANY) for index in range(len(form)))

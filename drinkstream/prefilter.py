@@ -137,7 +137,8 @@ class _Scanner:
         keep[inside] = _in_tag(view, starts[inside])
         for at in np.flatnonzero(keep & self._has_beside[numbers]):
             keep[at] = self._stands_beside(view, int(numbers[at]), int(starts[at]), int(ends[at]))
-        return ends[keep]
+        held: Places = ends[keep]
+        return held
 
     def _stands_beside(self, view: Bytes, number: int, start: int, end: int) -> bool:
         around = view[max(0, start - REACH) : end + REACH].tobytes().lower()
