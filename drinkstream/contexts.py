@@ -1,7 +1,7 @@
 """Whether the words that an alias needs, or that forbid it, stand around it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +44,7 @@ class Found:
     after: Grams
     parts: tuple[str, ...]
 
-    def holds(self, text: "Read", first: int, last: int) -> bool:
+    def holds(self, text: Read, first: int, last: int) -> bool:
         """Whether the context is there for an alias that is tokens [first, last) of a text."""
         tokens = text.tokens
         for size, grams in self.before:
@@ -57,7 +57,7 @@ class Found:
             return True
         return text.parted and any(part in text.folded.text for part in self.parts)
 
-    def _stands_near(self, text: "Read", first: int, last: int) -> bool:
+    def _stands_near(self, text: Read, first: int, last: int) -> bool:
         tokens = text.tokens
         if not self.within:
             own = tokens[first:last]
@@ -81,34 +81,54 @@ class Found:
         return False
 
 
-@dataclass(slots=True)
-class Signs:
-    """What a text must hold for one of several contexts to be there: a quick no for most.
+STEM = 2
+"""Letters by which a stem is looked for first; no stem is shorter."""
 
-    `words` anywhere, or a word of `before` right before the alias, or one of `after` right after it.
+
+class Signs:
+    """What a text must hold for each of several contexts to be there: most are ruled out by a look or two.
+
+    A set of contexts is an int, bit i the i-th of them. `near`: those with this word; `before` and `after`: those with
+    a phrase that ends right before the alias, or begins right after it, with this word.
     """
 
-    words: frozenset[str]
-    stems: tuple[str, ...]
-    before: frozenset[str]
-    after: frozenset[str]
-    parts: bool
-
-    @classmethod
-    def of(cls, contexts: Iterable[Found]) -> "Signs":
-        """The signs of these contexts."""
-        words: set[str] = set()
-        before: set[str] = set()
-        after: set[str] = set()
+    def __init__(self, contexts: Sequence[Found]) -> None:
+        self.near: dict[str, int] = {}
+        self.before: dict[str, int] = {}
+        self.after: dict[str, int] = {}
+        self.stemmed = self.parted = 0
         stems: list[str] = []
-        parts = False
-        for found in contexts:
-            words |= found.near | {gram[0] for _, grams in found.near_grams for gram in grams}
-            before |= {gram[-1] for _, grams in found.before for gram in grams}
-            after |= {gram[0] for _, grams in found.after for gram in grams}
-            stems += found.stems
-            parts |= bool(found.parts)
-        return cls(frozenset(words), tuple(stems), frozenset(before), frozenset(after), parts)
+        for number, found in enumerate(contexts):
+            bit = 1 << number
+            for word in found.near | {gram[0] for _, grams in found.near_grams for gram in grams}:
+                self.near[word] = self.near.get(word, 0) | bit
+            for word in {gram[-1] for _, grams in found.before for gram in grams}:
+                self.before[word] = self.before.get(word, 0) | bit
+            for word in {gram[0] for _, grams in found.after for gram in grams}:
+                self.after[word] = self.after.get(word, 0) | bit
+            if found.stems:
+                self.stemmed |= bit
+                stems += found.stems
+            if found.parts:
+                self.parted |= bit
+        self._words = frozenset(self.near)
+        self._stems = tuple(stems)
+        self._starts = frozenset(stem[:STEM] for stem in stems)
+
+    def possible(self, text: Read, first: int, last: int) -> int:
+        """The contexts that may be there for an alias that is tokens [first, last) of a text; the others are not."""
+        tokens, known = text.tokens, text.words()
+        found = self.before.get(tokens[first - 1], 0) if first else 0
+        if last < len(tokens):
+            found |= self.after.get(tokens[last], 0)
+        if not self._words.isdisjoint(known):
+            for word in self._words & known:
+                found |= self.near[word]
+        if text.parted:
+            found |= self.parted
+        if self.stemmed and any(word[:STEM] in self._starts and word.startswith(self._stems) for word in known):
+            found |= self.stemmed
+        return found
 
 
 def prepared(context: Context) -> Found:

@@ -58,19 +58,12 @@ class Judge:
             return None
         signs = self._signs.get(names)
         if signs is None:
-            signs = self._signs[names] = Signs.of(self._contexts[name] for name in names)
-        tokens = text.tokens
-        if not (
-            (first and tokens[first - 1] in signs.before)
-            or (last < len(tokens) and tokens[last] in signs.after)
-            or not signs.words.isdisjoint(text.words())
-            or (signs.parts and text.parted)
-            or (signs.stems and any(word.startswith(signs.stems) for word in text.words()))
-        ):
+            signs = self._signs[names] = Signs([self._contexts[name] for name in names])
+        possible = signs.possible(text, first, last)
+        if not possible:
             return None
-        for name in names:
-            found = self._contexts[name]
-            if found.holds(text, first, last):
+        for number, name in enumerate(names):
+            if possible >> number & 1 and self._contexts[name].holds(text, first, last):
                 return name
         return None
 
