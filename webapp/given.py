@@ -1,0 +1,90 @@
+"""Answers as bytes, given again as long as they would come out the same: each state of the view has its own."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Memory for the answers of one state; the one asked for longest ago goes first."""
+
+_EACH_BYTES = 1000
+"""About what an answer takes beside its body: its question, its headers, its lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer: what it says, with which headers; the same until (excluded) `until`."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    until: datetime
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return len(self.body) + _EACH_BYTES
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the answer of one question is put; who computes it holds the lock, and the others wait for it."""
+
+    lock: Lock = field(default_factory=Lock)
+    given: Given | None = None
+    since: datetime | None = None
+    counted: int = 0
+
+    def at(self, now: datetime) -> Given | None:
+        """The answer, if it is right at this instant."""
+        if self.given is None or self.since is None or not self.since <= now < self.given.until:
+            return None
+        return self.given
+
+
+class Answers:
+    """The answers that one state gave. Used by many threads; a question that many ask at once is computed once."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._places: OrderedDict[Hashable, _Place] = OrderedDict()
+        self._nbytes = 0
+        self._lock = Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that all of them take, about."""
+        return self._nbytes
+
+    def get(self, question: Hashable, now: datetime, make: Callable[[], Given]) -> Given:
+        """The answer at `now`: the one given before where it is still the same, else what `make` returns.
+
+        What `make` raises is not kept, and neither is an answer that is right at this instant only (`until` = `now`).
+        """
+        with self._lock:
+            place = self._places.setdefault(question, _Place())
+            self._places.move_to_end(question)
+        found = None
+        with place.lock:
+            if (known := place.at(now)) is not None:
+                return known
+            try:
+                found = make()
+                place.given, place.since = found, now
+            finally:
+                self._count(question, place, found is not None and found.until > now)
+        return found
+
+    def _count(self, question: Hashable, place: _Place, lasts: bool) -> None:
+        with self._lock:
+            if self._places.get(question) is not place:
+                return
+            nbytes = place.given.nbytes if lasts and place.given is not None else 0
+            self._nbytes += nbytes - place.counted
+            place.counted = nbytes
+            if not lasts:
+                del self._places[question]
+            while self._nbytes > self._most_bytes:
+                _, dropped = self._places.popitem(last=False)
+                self._nbytes -= dropped.counted
