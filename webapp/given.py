@@ -5,9 +5,17 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
+from typing import Any
+
+from drinkstream.errors import DrinkStreamError
 
 MOST_BYTES = 16 * 1024 * 1024
 """Memory for the answers of one state; the one asked for longest ago goes first."""
+
+OFTEN = 3
+"""A question asked so often of one state is answered by the next one before it is the state."""
+
+MOST_AHEAD = 16
 
 _EACH_BYTES = 1000
 """About what an answer takes beside its body: its question, its headers, its lock."""
@@ -27,6 +35,10 @@ class Given:
         return len(self.body) + _EACH_BYTES
 
 
+Ahead = Callable[[Any, datetime], Given]
+"""The answer to one question by another state (of the view), at an instant."""
+
+
 @dataclass(slots=True)
 class _Place:
     """Where the answer of one question is put; who computes it holds the lock, and the others wait for it."""
@@ -35,6 +47,8 @@ class _Place:
     given: Given | None = None
     since: datetime | None = None
     counted: int = 0
+    asked: int = 0
+    ahead: "Ahead | None" = None
 
     def at(self, now: datetime) -> Given | None:
         """The answer, if it is right at this instant."""
@@ -57,14 +71,17 @@ class Answers:
         """Bytes of memory that all of them take, about."""
         return self._nbytes
 
-    def get(self, question: Hashable, now: datetime, make: Callable[[], Given]) -> Given:
+    def get(self, question: Hashable, now: datetime, make: Callable[[], Given], ahead: Ahead | None = None) -> Given:
         """The answer at `now`: the one given before where it is still the same, else what `make` returns.
 
         What `make` raises is not kept, and neither is an answer that is right at this instant only (`until` = `now`).
+        `ahead` makes the same of another state, in any thread.
         """
         with self._lock:
             place = self._places.setdefault(question, _Place())
             self._places.move_to_end(question)
+            place.asked += 1
+            place.ahead = ahead
         found = None
         with place.lock:
             if (known := place.at(now)) is not None:
@@ -75,6 +92,23 @@ class Answers:
             finally:
                 self._count(question, place, found is not None and found.until > now)
         return found
+
+    def often(self) -> list[tuple[Hashable, Ahead]]:
+        """The questions that were asked often, the last first."""
+        with self._lock:
+            places = reversed(self._places.items())
+            found = [(question, place.ahead) for question, place in places if place.asked >= OFTEN]
+        return [(question, ahead) for question, ahead in found if ahead is not None][:MOST_AHEAD]
+
+    def answer_ahead(self, before: "Answers", state: Any, clock: Callable[[], datetime]) -> None:
+        """Answers what the state before was often asked, so that nobody waits for it once `state` is the state."""
+        for question, ahead in before.often():
+            now = clock()
+            try:
+                self.get(question, now, lambda ahead=ahead, now=now: ahead(state, now), ahead)  # type: ignore[misc]
+            except DrinkStreamError:
+                # whoever asks again is told why
+                continue
 
     def _count(self, question: Hashable, place: _Place, lasts: bool) -> None:
         with self._lock:

@@ -152,6 +152,8 @@ class View:
                 state = None if self._state is None else replace(self._state, failing=self._why)
             if state is not None and self._state is None:
                 self.settled()
+            elif state is not None and self._state is not None:
+                state.given.answer_ahead(self._state.given, state, self._clock)
             with self._changed:
                 self._state = state
                 self._changed.notify_all()

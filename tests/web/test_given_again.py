@@ -73,7 +73,7 @@ def said(web: Web, path: str) -> tuple[int, bytes, dict[str, str]]:
 def anew(web: Web, path: str) -> tuple[int, bytes, dict[str, str]]:
     """What it answers where nothing that was given before is looked at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Answers, "get", lambda _, question, now, make: make())  # noqa: ARG005
+        patch.setattr(Answers, "get", lambda _, question, now, make, ahead: make())  # noqa: ARG005
         return said(web, path)
 
 
