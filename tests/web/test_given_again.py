@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drinkstream.coverage import LATE, Minute
+from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from tests.web.conftest import DAY, NOW, Clock, Store, Web, batch, post
 from webapp.given import Answers, Given
@@ -213,6 +214,38 @@ def test_what_many_ask_at_once_is_made_once() -> None:
     for thread in threads:
         thread.join()
     assert (len(made), got) == (1, [given_of(10)] * 8)
+
+
+def test_what_is_often_asked_is_answered_by_the_next_state_before_anyone_asks(web: Web, store: Store) -> None:
+    often, seldom = f"/api/v1/share?{RANGE}", "/api/v1/days"
+    for path in (often, often, often, seldom):
+        said(web, path)
+    store.lives["e1"] += post("2017-09-15T12:34", "203", "x", "original", "en", ("tea", None))
+    store.ended.append(batch(8, datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC), "2017-09-15T12"))
+    web.view.look()
+    given_before = web.view.state().given.nbytes
+    answer = said(web, often)
+    assert answer == anew(web, often)
+    assert b'"total":6' in answer[1]
+    assert 0 < given_before == web.view.state().given.nbytes
+    said(web, seldom)
+    assert web.view.state().given.nbytes > given_before
+
+
+def test_what_the_next_state_cannot_answer_is_left_to_those_who_ask_again() -> None:
+    before, after, asked = Answers(), Answers(), []
+
+    def ahead(state: object, now: datetime) -> Given:
+        asked.append((state, now))
+        raise UnavailableError("the store is away")
+
+    for _ in range(3):
+        before.get("away", NOW, lambda: given_of(10), ahead)
+        before.get("here", NOW, lambda: given_of(10), lambda _, now: given_of(20))  # noqa: ARG005
+    after.answer_ahead(before, "state", lambda: NOW)
+    assert asked == [("state", NOW)]
+    assert after.get("here", NOW, refuse) == given_of(20)
+    assert after.nbytes == given_of(20).nbytes
 
 
 def _fails() -> Given:
