@@ -71,6 +71,17 @@ class Answers:
         """Bytes of memory that all of them take, about."""
         return self._nbytes
 
+    def known(self, question: Hashable, now: datetime) -> Given | None:
+        """The answer that was given before, if it is right at `now`; never waits for one that is being made."""
+        with self._lock:
+            place = self._places.get(question)
+            found = place.at(now) if place is not None else None
+            if place is None or found is None:
+                return None
+            self._places.move_to_end(question)
+            place.asked += 1
+            return found
+
     def get(self, question: Hashable, now: datetime, make: Callable[[], Given], ahead: Ahead | None = None) -> Given:
         """The answer at `now`: the one given before where it is still the same, else what `make` returns.
 

@@ -52,6 +52,24 @@ TURNS = {
 TICK = timedelta(microseconds=1)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_the_short_way_leads_to_the_same_response(web: Web, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers too; and it is taken by a plain GET only."""
+    first = web.client.get(path)
+    again = web.client.get(path)
+    assert (again.status, again.data) == (first.status, first.data)
+    assert sorted(name.lower() for name, _ in again.headers) == sorted(name.lower() for name, _ in first.headers)
+    assert said(web, path) == anew(web, path)
+    head = web.client.head(path)
+    assert (head.data, head.headers.get("Content-Length")) == (b"", first.headers["Content-Length"])
+    taken: list[bool] = []
+    monkeypatch.setattr(Answers, "known", lambda *_: taken.append(True))
+    web.client.get(path, headers={"If-None-Match": first.headers.get("ETag", "none")})
+    web.client.head(path)
+    web.client.post(path)
+    assert taken == []
+
+
 @pytest.fixture
 def fed(store: Store, web: Web) -> Web:
     """The application, with a feed that told of the live day."""
@@ -74,6 +92,7 @@ def said(web: Web, path: str) -> tuple[int, bytes, dict[str, str]]:
 def anew(web: Web, path: str) -> tuple[int, bytes, dict[str, str]]:
     """What it answers where nothing that was given before is looked at."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Answers, "known", lambda *_: None)
         patch.setattr(Answers, "get", lambda _, question, now, make, ahead: make())  # noqa: ARG005
         return said(web, path)
 
