@@ -93,9 +93,9 @@ def hour_of(ms: int) -> str:
     return str(np.datetime64(ms - ms % HOUR_MS, "ms"))[:13]
 
 
-def shard_of(source: str, post_id: str, shards: int) -> int:
-    """The shard of a post in a level of `shards` shards: CRC-32 of the UTF-8 bytes of `source:id`, modulo `shards`."""
-    return crc32(f"{source}:{post_id}".encode()) % shards if shards > 1 else 0
+def spread_of(source: str, post_id: str) -> int:
+    """The CRC-32 of the UTF-8 bytes of `source:id`. A post's shard in a level is this, modulo the level's shards."""
+    return crc32(f"{source}:{post_id}".encode())
 
 
 def integer_of(post_id: str) -> int | None:

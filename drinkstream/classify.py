@@ -5,7 +5,6 @@ and the words around it. The time is linear in the length of the text.
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, replace
 
 from drinkstream.decision import NOTHING, Decision, Held, Mention
 from drinkstream.fold import fold
@@ -14,7 +13,8 @@ from drinkstream.language import primary
 from drinkstream.lexicon import Lexicon
 from drinkstream.matching import Caught, Match, Matcher
 from drinkstream.reading import Reader, Text
-from drinkstream.taxonomy import Taxonomy, Term, Trap
+from drinkstream.senses import Term, Trap
+from drinkstream.taxonomy import Taxonomy
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
 
@@ -33,12 +33,14 @@ LONGEST_TRAP = 80
 _TRY_SHORTER = ("language", "needs-", "not-", "name")
 
 
-@dataclass(slots=True)
 class _Spot:
-    mention: Mention
-    term: Term
-    first: int
-    last: int
+    __slots__ = ("first", "last", "mention", "term")
+
+    def __init__(self, mention: Mention, term: Term, first: int, last: int) -> None:
+        self.mention = mention
+        self.term = term
+        self.first = first
+        self.last = last
 
 
 class Classifier:
@@ -149,7 +151,8 @@ def _joined(spots: list[_Spot]) -> list[Mention]:
             category = nearest.mention.category
             taken.update(id(drink) for drink in own if drink.mention.category == category)
             if category != mention.category:
-                mention = replace(mention, category=category, rule=f"{spot.term.rule}+{nearest.mention.rule}")
+                rule = f"{spot.term.rule}+{nearest.mention.rule}"
+                mention = mention._replace(category=category, rule=rule)
         mentions.append(mention)
     return mentions + [drink.mention for drink in drinks if id(drink) not in taken]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drinkstream.fold import Folded, fold, without_accents
-from drinkstream.taxonomy import Context
+from drinkstream.senses import Context
 from drinkstream.tokens import phrases
 
 FAR = 100
@@ -14,6 +14,10 @@ FAR = 100
 
 BARE_FROM = 4
 """A context's words are also sought without accents from this length on."""
+
+
+Grams = list[tuple[int, frozenset[tuple[str, ...]]]]
+"""Phrases by their number of words."""
 
 
 class Read(Protocol):
@@ -29,24 +33,24 @@ class Read(Protocol):
 
 @dataclass(slots=True)
 class Found:
-    """A context ready for use: `near` and `stems` single words, n-grams by their length, substrings."""
+    """A context ready for use: `near` and `stems` single words, n-grams, substrings."""
 
     name: str
     within: int
     near: frozenset[str]
     stems: tuple[str, ...]
-    near_grams: dict[int, frozenset[tuple[str, ...]]]
-    before: dict[int, frozenset[tuple[str, ...]]]
-    after: dict[int, frozenset[tuple[str, ...]]]
+    near_grams: Grams
+    before: Grams
+    after: Grams
     parts: tuple[str, ...]
 
     def holds(self, text: "Read", first: int, last: int) -> bool:
         """Whether the context is there for an alias that is tokens [first, last) of a text."""
         tokens = text.tokens
-        for size, grams in self.before.items():
+        for size, grams in self.before:
             if first >= size and tuple(tokens[first - size : first]) in grams:
                 return True
-        for size, grams in self.after.items():
+        for size, grams in self.after:
             if tuple(tokens[last : last + size]) in grams:
                 return True
         if (self.near or self.stems or self.near_grams) and self._stands_near(text, first, last):
@@ -69,12 +73,12 @@ class Found:
                 return True
         if self.stems and any(token.startswith(self.stems) for token in (*left, *right)):
             return True
-        return any(
-            tuple(side[at : at + size]) in grams
-            for size, grams in self.near_grams.items()
-            for side in (left, right)
-            for at in range(len(side) - size + 1)
-        )
+        for size, grams in self.near_grams:
+            for side in (left, right):
+                for at in range(len(side) - size + 1):
+                    if tuple(side[at : at + size]) in grams:
+                        return True
+        return False
 
 
 @dataclass(slots=True)
@@ -99,9 +103,9 @@ class Signs:
         stems: list[str] = []
         parts = False
         for found in contexts:
-            words |= found.near | {gram[0] for grams in found.near_grams.values() for gram in grams}
-            before |= {gram[-1] for grams in found.before.values() for gram in grams}
-            after |= {gram[0] for grams in found.after.values() for gram in grams}
+            words |= found.near | {gram[0] for _, grams in found.near_grams for gram in grams}
+            before |= {gram[-1] for _, grams in found.before for gram in grams}
+            after |= {gram[0] for _, grams in found.after for gram in grams}
             stems += found.stems
             parts |= bool(found.parts)
         return cls(frozenset(words), tuple(stems), frozenset(before), frozenset(after), parts)
@@ -138,8 +142,8 @@ def _forms(specs: Iterable[str]) -> Iterator[tuple[str, ...]]:
             yield tuple(without_accents(token) if len(token) >= BARE_FROM else token for token in form)
 
 
-def _by_length(forms: Iterable[tuple[str, ...]]) -> dict[int, frozenset[tuple[str, ...]]]:
+def _by_length(forms: Iterable[tuple[str, ...]]) -> Grams:
     found: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for form in forms:
         found[len(form)].add(form)
-    return {size: frozenset(some) for size, some in found.items()}
+    return [(size, frozenset(some)) for size, some in found.items()]

@@ -1,10 +1,9 @@
 """The words in which a classification answers. Import them from `drinkstream.classify`."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One thing named, at text[start:end]. A brand named without its drink has no category."""
 
     category: str | None
@@ -15,16 +14,14 @@ class Mention:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """An alias that was seen but does not count, and the rule that held it back."""
 
     alias: str
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """All that a text names, in its order, and what was held back."""
 
     mentions: tuple[Mention, ...]

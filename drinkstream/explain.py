@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import chain, islice
 
-from drinkstream.taxonomy import Context, Taxonomy, Term, Trap, load
+from drinkstream.senses import Context, Term, Trap
+from drinkstream.taxonomy import Taxonomy, load
 from drinkstream.tokens import phrases
 
 SHOWN = 6

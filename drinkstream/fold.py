@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
 
 SPECIAL = {
@@ -30,8 +29,8 @@ MARKS = "\u0300-\u036f\u0640\u3099\u309a\uff9e\uff9f"
 _COMPOSED = re.compile(
     f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06]|\u0640"
 )
-_FOLDED_FROM = "\u0130"
-"""The first letter of which lower() is not all that folding does."""
+_FOLDED = re.compile("[\u0130-\U0010ffff]")
+"""A letter from the first one on of which lower() is not all that folding does."""
 
 _FONTS = (
     # letters dressed up, and forms of letters that only old encodings knew; signs such as º or ½ stay as they are
@@ -51,14 +50,19 @@ _FONTS = (
     (0x1F130, 0x1F14A),
 )
 
+_TRANSLATED = re.compile(f"[{''.join(SPECIAL)}{''.join(f'{chr(first)}-{chr(last - 1)}' for first, last in _FONTS)}]")
+"""A letter that `table` may turn into another one."""
 
-@dataclass(frozen=True, slots=True)
+
 class Folded:
     """A folded text. `starts[i]` and `ends[i]` are where its character i stands in the original; None: at i, i + 1."""
 
-    text: str
-    starts: list[int] | None = None
-    ends: list[int] | None = None
+    __slots__ = ("ends", "starts", "text")
+
+    def __init__(self, text: str, starts: list[int] | None = None, ends: list[int] | None = None) -> None:
+        self.text = text
+        self.starts = starts
+        self.ends = ends
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The span in the original of the non-empty folded span [start, end)."""
@@ -69,13 +73,11 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """`text` in NFKC (where that is about letters) and lower case, with `SPECIAL` applied. Takes any str."""
-    if text.isascii():
+    if text.isascii() or _FOLDED.search(text) is None:
         return Folded(text.lower())
-    if max(text) < _FOLDED_FROM:
-        return Folded(text.lower())
-    if _COMPOSED.search(text) is None:
-        return Folded(text.translate(table()).lower())
-    return _traced(text)
+    if _COMPOSED.search(text) is not None:
+        return _traced(text)
+    return Folded((text.translate(table()) if _TRANSLATED.search(text) else text).lower())
 
 
 def in_fonts(code: int) -> bool:

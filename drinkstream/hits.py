@@ -1,12 +1,12 @@
 """A post in each of its levels, and which lines may name a drink at all: what every layer's workers do to a record."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from drinkstream.cells import integer_of, levels, minute_of, shard_of
+from drinkstream.cells import integer_of, levels, minute_of, spread_of
 from drinkstream.classify import Classifier
 from drinkstream.post import Post
 from drinkstream.prefilter import Prefilter
@@ -44,31 +44,28 @@ def classifier() -> Classifier:
 def mentions(post: Post) -> tuple[tuple[str | None, str | None], ...]:
     """The (category, brand) pairs that a post's text names."""
     decision = classifier().decide(post.text, post.lang)
-    return tuple((mention.category, mention.brand) for mention in decision.mentions)
+    return tuple([(mention.category, mention.brand) for mention in decision.mentions])
 
 
 def hits(post: Post, append_us: int) -> list[Hit]:
     """A post in each of its levels; an empty list where it names no drink and no brand."""
-    found = levels(mentions(post))
+    found = _levels(mentions(post))
     if not found:
         return []
     number = integer_of(post.id)
-    shards = load().shards
+    text = post.id if number is None else None
+    minute, spread = minute_of(post.event_ms), spread_of(post.source, post.id)
     return [
-        Hit(
-            append_us,
-            minute_of(post.event_ms),
-            post.source,
-            level.category,
-            level.brand,
-            post.kind,
-            post.lang,
-            shard_of(post.source, post.id, shards.get(level.category, 1)),
-            number,
-            post.id if number is None else None,
-        )
-        for level in found
+        Hit(append_us, minute, post.source, category, brand, post.kind, post.lang, spread % shards, number, text)
+        for category, brand, shards in found
     ]
+
+
+@lru_cache(maxsize=4096)
+def _levels(named: tuple[tuple[str | None, str | None], ...]) -> tuple[tuple[str, str, int], ...]:
+    """The levels of a post with these mentions, each with its number of shards; most posts name what others do."""
+    shards = load().shards
+    return tuple((level.category, level.brand, shards.get(level.category, 1)) for level in levels(named))
 
 
 def candidates(values: pa.Array) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -6,7 +6,7 @@ from drinkstream.contexts import Found, Signs
 from drinkstream.decision import Held, Mention
 from drinkstream.matching import Match
 from drinkstream.reading import Text
-from drinkstream.taxonomy import Term
+from drinkstream.senses import Term
 
 _CUT = ("…", "..")
 _WHOLE_WHEN_CUT = 6
@@ -79,7 +79,7 @@ def _is_name(match: Match, text: Text, alias: str) -> bool:
     """Whether a capitalised alias stands beside another capitalised word in a text that is not all capitals."""
     if not alias[:1].isupper() or text.original.isupper():
         return False
-    at, raw = text.positions(), text.raw
+    at, raw = text.positions(min(match.last + 1, len(text.raw))), text.raw
     beside = []
     for index, edge in ((match.first - 1, match.start - 1), (match.last, match.end + 1)):
         if 0 <= index < len(raw):

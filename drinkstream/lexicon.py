@@ -1,15 +1,15 @@
 """The taxonomy's phrases spelled out and indexed for look-up: what both the classifier and the prefilter search for."""
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from drinkstream.contexts import Found, prepared
 from drinkstream.fold import fold, without_accents
-from drinkstream.taxonomy import Taxonomy, Term, Trap
+from drinkstream.senses import Term, Trap
+from drinkstream.taxonomy import Taxonomy
 from drinkstream.tokens import NO_SPACES, phrases
 
 Sense = Term | Trap
@@ -110,7 +110,8 @@ class Lexicon:
 
     `heads`: a tree of tokens, at whose nodes `HERE` are the terms that the form that ends there may mean. `aliases`:
     the first tokens of those forms. `snares`: the traps by an alias's first token in them. `words`: all single words
-    known, traps too. `parts`: strings sought anywhere in scripts without spaces. `endings`: last parts of compounds.
+    known, traps too. `parts`: strings sought anywhere in scripts without spaces, `part_sizes` their lengths, greatest
+    first, by their first two characters. `endings`: last parts of compounds.
     `emoji`: by character. `tight`: the phrases of `is_tight`.
     """
 
@@ -119,7 +120,7 @@ class Lexicon:
     snares: dict[str, Snares] = field(default_factory=dict)
     words: set[str] = field(default_factory=set)
     parts: dict[str, list[Sense]] = field(default_factory=dict)
-    part_pattern: re.Pattern[str] | None = None
+    part_sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     endings: dict[str, list[Sense]] = field(default_factory=dict)
     emoji: dict[str, list[Term]] = field(default_factory=dict)
     tight: set[tuple[str, ...]] = field(default_factory=set)
@@ -146,8 +147,10 @@ class Lexicon:
         lexicon.words = {form[0] for form in (*terms, *traps) if len(form) == 1}
         for form, senses in traps.items():
             lexicon._lay(form, tuple(sense for sense in senses if isinstance(sense, Trap)))
-        if lexicon.parts:
-            lexicon.part_pattern = re.compile(trie_pattern(lexicon.parts))
+        sizes: dict[str, set[int]] = defaultdict(set)
+        for part in lexicon.parts:
+            sizes[part[:2]].add(len(part))
+        lexicon.part_sizes = {start: tuple(sorted(found, reverse=True)) for start, found in sizes.items()}
         return lexicon
 
     def _add(self, sense: Sense, forms: dict[tuple[str, ...], list[Sense]]) -> None:
@@ -178,22 +181,3 @@ class Lexicon:
 def _once(senses: list[Sense], sense: Sense) -> None:
     if sense not in senses:
         senses.append(sense)
-
-
-def trie_pattern(words: Iterable[str]) -> str:
-    """A regular expression for any of `words`, the longest that fits first, that looks at each character once."""
-    root: dict[str, dict] = {}  # type: ignore[type-arg]
-    for word in words:
-        node = root
-        for char in word:
-            node = node.setdefault(char, {})
-        node[""] = {}
-    return _branch(root)
-
-
-def _branch(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
-    choices = [re.escape(char) + _branch(after) for char, after in sorted(node.items()) if char]
-    if not choices:
-        return ""
-    pattern = choices[0] if len(choices) == 1 and "" not in node else f"(?:{'|'.join(choices)})"
-    return pattern + "?" if "" in node else pattern

@@ -2,11 +2,11 @@
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 
 from drinkstream.lexicon import ANY, HERE, PARTERS, Forms, Lexicon, Node, Sense, Snares
 from drinkstream.reading import MOST, PICTURES, Text
-from drinkstream.taxonomy import Taxonomy, Term, Trap
+from drinkstream.senses import Term, Trap
+from drinkstream.taxonomy import Taxonomy
 
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
 _HANGUL = re.compile("[\uac00-\ud7a3]*")
@@ -20,26 +20,30 @@ GAP = 3
 """Characters that may part the words of a phrase; those of a tight one are parted by one of `PARTERS`."""
 
 
-@dataclass(slots=True)
 class Match:
     """What stands at [start, end) of the folded text, which is tokens [first, last); `terms` is what it may mean."""
 
-    start: int
-    end: int
-    first: int
-    last: int
-    terms: tuple[Term, ...]
+    __slots__ = ("end", "first", "last", "start", "terms")
+
+    def __init__(self, start: int, end: int, first: int, last: int, terms: tuple[Term, ...]) -> None:
+        self.start = start
+        self.end = end
+        self.first = first
+        self.last = last
+        self.terms = terms
 
 
-@dataclass(slots=True)
 class Caught:
     """A trap over [start, end) of the folded text, which is tokens [first, last)."""
 
-    start: int
-    end: int
-    first: int
-    last: int
-    trap: Trap
+    __slots__ = ("end", "first", "last", "start", "trap")
+
+    def __init__(self, start: int, end: int, first: int, last: int, trap: Trap) -> None:
+        self.start = start
+        self.end = end
+        self.first = first
+        self.last = last
+        self.trap = trap
 
 
 class Matcher:
@@ -52,7 +56,7 @@ class Matcher:
         self._aliases = lexicon.aliases
         self._tight = lexicon.tight
         self._parts = lexicon.parts
-        self._part_pattern = lexicon.part_pattern
+        self._part_sizes = lexicon.part_sizes
         self._particles = frozenset(("", *(part for part in taxonomy.particles if not part.endswith("~"))))
         self._going_on = tuple(part[:-1] for part in taxonomy.particles if part.endswith("~"))
         self._endings = {
@@ -79,7 +83,7 @@ class Matcher:
                     if after in node or "*" in node:
                         self._phrases(text, node, first, found)
                     elif HERE in node:
-                        at = text.positions()[first]
+                        at = text.positions(first + 1)[first]
                         found.append(Match(at, at + len(text.raw[first]), first, first + 1, node[HERE]))
                     snares = self._snares.get(token)
                     if snares is not None:
@@ -108,7 +112,7 @@ class Matcher:
             node, last = ways.pop()
             terms = node.get(HERE)
             if terms is not None and (last == first + 1 or self._together(text, first, last)):
-                at = text.positions()
+                at = text.positions(last)
                 found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, terms))
             if last < size and len(node) > (terms is not None):
                 after = node.get(tokens[last])
@@ -128,11 +132,11 @@ class Matcher:
                     laid.append((at - offset, at - offset + length, traps))
         for form, offset, traps in snares.wild:
             first, last = at - offset, at - offset + len(form)
-            if first >= 0 and last <= size and _fits(form, tokens[first:last]):
+            if first >= 0 and last <= size and _fits(form, tokens, first):
                 laid.append((first, last, traps))
         for first, last, traps in laid:
             if self._close(text, first, last):
-                places = text.positions()
+                places = text.positions(last)
                 end = places[last - 1] + len(text.raw[last - 1])
                 caught += [Caught(places[first], end, first, last, trap) for trap in traps]
 
@@ -141,12 +145,12 @@ class Matcher:
             return False
         if tuple(text.tokens[first:last]) not in self._tight:
             return True
-        at, raw, folded = text.positions(), text.raw, text.folded.text
+        at, raw, folded = text.positions(last), text.raw, text.folded.text
         gaps = (folded[at[index] + len(raw[index]) : at[index + 1]] for index in range(first, last - 1))
         return all(not gap or gap in PARTERS for gap in gaps)
 
     def _close(self, text: Text, first: int, last: int) -> bool:
-        at, raw, folded = text.positions(), text.raw, text.folded.text
+        at, raw, folded = text.positions(last), text.raw, text.folded.text
         for index in range(first, last - 1):
             end = at[index] + len(raw[index])
             gap = at[index + 1] - end
@@ -157,28 +161,39 @@ class Matcher:
         return True
 
     def _substrings(self, text: Text, found: list[Match], caught: list[Caught]) -> None:
-        if self._part_pattern is None:
-            return
+        folded, sizes = text.folded.text, self._part_sizes
+        start = taken = 0
+        last = len(folded)
+        while start < last and taken < MOST:
+            some = sizes.get(folded[start : start + 2], ())
+            alone = sizes.get(folded[start], ()) if start + 1 < last else ()
+            if not some and not alone:
+                start += 1
+                continue
+            end = self._part(text, start, some, found, caught) or self._part(text, start, alone, found, caught)
+            taken += end is not None
+            start = end or start + 1
+
+    def _part(
+        self, text: Text, start: int, sizes: tuple[int, ...], found: list[Match], caught: list[Caught]
+    ) -> int | None:
+        """Takes the longest string at `start` that is a word of its own, and returns its end; None where none is."""
         folded = text.folded.text
-        at = tried = 0
-        while tried < MOST and (hit := self._part_pattern.search(folded, at)) is not None:
-            tried += 1
-            start, end = hit.span()
-            senses: list[Sense] = []
-            while end > start:
-                # a longer string that is no word of its own may begin with a shorter one that is
-                known = self._parts.get(folded[start:end], ())
-                senses = [sense for sense in known if self._bounded(sense, folded, start, end)]
-                if senses:
-                    break
-                end -= 1
+        for size in sizes:
+            end = start + size
+            known = self._parts.get(folded[start:end])
+            if known is None:
+                continue
+            # a longer string that is no word of its own may begin with a shorter one that is
+            senses = [sense for sense in known if self._bounded(sense, folded, start, end)]
             if senses:
                 first = max(bisect_right(text.positions(), start) - 1, 0)
                 terms = tuple(sense for sense in senses if isinstance(sense, Term))
                 if terms:
                     found.append(Match(start, end, first, first + 1, terms))
                 caught += [Caught(start, end, first, first + 1, one) for one in senses if isinstance(one, Trap)]
-            at = end if senses else start + 1
+                return end
+        return None
 
     def _bounded(self, sense: Sense, folded: str, start: int, end: int) -> bool:
         """Whether an alias is a word of its own by the rules of its script."""
@@ -206,7 +221,7 @@ class Matcher:
                 continue
             for ending, (terms, traps) in self._endings.items():
                 if token.endswith(ending) and len(token) > len(ending) + 1:
-                    start = text.positions()[index]
+                    start = text.positions(index + 1)[index]
                     end = start + len(text.raw[index])
                     if terms:
                         found.append(Match(start, end, index, index + 1, terms))
@@ -222,5 +237,5 @@ class Matcher:
                     break
 
 
-def _fits(form: tuple[str, ...], tokens: list[str]) -> bool:
-    return all(mine in (its, ANY) for mine, its in zip(form, tokens, strict=True))
+def _fits(form: tuple[str, ...], tokens: list[str], first: int) -> bool:
+    return all(form[index] in (tokens[first + index], ANY) for index in range(len(form)))

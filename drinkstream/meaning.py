@@ -15,6 +15,7 @@ OUTSIDE = frozenset(
         "bundle_answer",
         "cli",
         "command",
+        "compiled",
         "coverage",
         "difference",
         "difference_text",

@@ -20,15 +20,20 @@ from drinkstream.prefilter_kept import Arrays
 from drinkstream.prefilter_patterns import Check, Search, aliases, literals, other_spellings
 from drinkstream.taxonomy import Taxonomy
 
+LONGEST_TAG = 64
+"""Bytes of a hashtag before an alias in it."""
+
 REACH = 120
 """Bytes around one word of a phrase within which the others stand: gaps of three characters, all escapes."""
 
 _SEPARATOR = b'"\x00"'
 _BACKSLASH = 0x5C
-_TAG = re.compile(rb"#[A-Za-z0-9_]*\Z")
+_HASH = 0x23
 _LEFT_ESCAPE = re.compile(rb"(?:\\[bfnrt]|\\u([0-9a-fA-F]{1,4}))\Z")
 _RIGHT_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _WORD = np.array([code < 0x80 and (chr(code).isalnum() or code == 0x5F) for code in range(0x100)])
+_LONG_BEFORE = _WORD | (np.arange(0x100) >= 0x80)  # a character of several bytes may end here, or an escape
+_LONG_AFTER = (np.arange(0x100) >= 0x80) | (np.arange(0x100) == _BACKSLASH)
 _WORD_2 = [chr(code).isalnum() or code == 0x5F for code in range(0x800)]
 
 Bools = npt.NDArray[np.bool_]
@@ -90,8 +95,9 @@ class _Scanner:
         self._sizes, self._lefts, self._rights = (compiled[name] for name in ("sizes", "lefts", "rights"))
         self._first_run = len(self._sizes)
         self._first_certain = int(compiled["first_certain"])
-        sets = [frozenset(map(str.encode, some)) for some in json.loads(compiled["sets"].tobytes())]
-        self._besides = [None if number < 0 else sets[number] for number in compiled["besides"].tolist()]
+        sets = [frozenset(one.encode().lower() for one in some) for some in json.loads(compiled["sets"].tobytes())]
+        self._has_beside = compiled["besides"] >= 0
+        self._besides = [frozenset() if number < 0 else sets[number] for number in compiled["besides"].tolist()]
         self._lock = Lock()
 
     def scan(self, data: Any) -> tuple[Places, Places]:
@@ -116,28 +122,27 @@ class _Scanner:
             return ends
         view = np.frombuffer(data, np.uint8)
         starts = ends - self._sizes[numbers]
-        # most matches lie inside a longer ASCII word: those are settled all at once
-        inside = self._lefts[numbers] & _WORD[view[starts - 1]] & ~_escape_before(view, starts) & (starts > 0)
-        inside |= self._rights[numbers] & _WORD[view[np.minimum(ends, len(view) - 1)]] & (ends < len(view))
-        keep = [
-            at
-            for at in range(len(ends))
-            if self._holds(view, int(numbers[at]), int(starts[at]), int(ends[at]), bool(inside[at]))
-        ]
-        return ends[keep]
-
-    def _holds(self, view: Bytes, number: int, start: int, end: int, inside: bool) -> bool:
-        bounded = not inside and not (
-            (self._lefts[number] and _word_before(view, start)) or (self._rights[number] and _word_after(view, end))
-        )
+        before, after = view[starts - 1], view[np.minimum(ends, len(view) - 1)]
+        lefts, rights = self._lefts[numbers] & (starts > 0), self._rights[numbers] & (ends < len(view))
+        # what ASCII stands beside settles most, all at once
+        inside = (lefts & _WORD[before] & ~_escape_before(view, starts)) | (rights & _WORD[after])
+        unsure = ~inside & ((lefts & _LONG_BEFORE[before]) | (rights & _LONG_AFTER[after]))
+        for at in np.flatnonzero(unsure):
+            number, start, end = int(numbers[at]), int(starts[at]), int(ends[at])
+            inside[at] = (self._lefts[number] and _word_before(view, start)) or (
+                self._rights[number] and _word_after(view, end)
+            )
         # the words of a hashtag need no boundary
-        if not bounded and _TAG.search(view[max(0, start - 64) : start].tobytes()) is None:
-            return False
-        beside = self._besides[number]
-        if beside is None:
-            return True
+        keep = ~inside
+        keep[inside] = _in_tag(view, starts[inside])
+        for at in np.flatnonzero(keep & self._has_beside[numbers]):
+            keep[at] = self._stands_beside(view, int(numbers[at]), int(starts[at]), int(ends[at]))
+        held: Places = ends[keep]
+        return held
+
+    def _stands_beside(self, view: Bytes, number: int, start: int, end: int) -> bool:
         around = view[max(0, start - REACH) : end + REACH].tobytes().lower()
-        return any(one.lower() in around for one in beside)
+        return any(one in around for one in self._besides[number])
 
 
 def _compile(searches: list[Search], stretched: bool) -> Arrays:
@@ -216,6 +221,20 @@ def _escape_before(view: Bytes, starts: Places) -> Bools:
     found = np.zeros(len(starts), np.bool_)
     for back in (2, 3, 4, 5, 6):
         found |= view[np.maximum(starts - back, 0)] == _BACKSLASH
+    return found
+
+
+def _in_tag(view: Bytes, starts: Places) -> Bools:
+    """Whether nothing but ASCII letters, digits and `_` stands between a `#` and each of `starts`."""
+    found = np.zeros(len(starts), np.bool_)
+    rows = np.arange(len(starts))
+    for back in range(1, LONGEST_TAG + 1):
+        rows = rows[starts[rows] >= back]
+        last = view[starts[rows] - back]
+        found[rows[last == _HASH]] = True
+        rows = rows[_WORD[last]]
+        if not len(rows):
+            break
     return found
 
 

@@ -1,7 +1,6 @@
 """A post's text as tokens: folded, hashtags cut into their words, stretched words undone."""
 
 import re
-from dataclasses import dataclass
 
 from drinkstream.fold import Folded
 from drinkstream.language import Languages
@@ -15,28 +14,39 @@ MOST = 128
 """Hashtags cut in a text, and matches of one kind sought in it: more than a post has, and a bound on the time."""
 
 PICTURES = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
-_NO_SPACES_FROM = "\u0900"
-_PICTURES_FROM = "\u2600"
 
 
-@dataclass(slots=True)
 class Text:
     """A post's text in the forms that matching and judging look at.
 
-    `at` are the tokens' positions, `spoken` the languages and `known` the different tokens, each once it is needed.
+    `at` are the positions of the first tokens, `spoken` the languages and `known` the different tokens, each as far as
+    it was needed.
     """
 
-    original: str
-    folded: Folded
-    lang: str | None
-    tokens: list[str]
-    raw: list[str]
-    parted: bool
-    pictures: bool
-    languages: Languages
-    at: list[int] | None = None
-    spoken: frozenset[str] | None = None
-    known: frozenset[str] | None = None
+    __slots__ = (
+        *("at", "folded", "known", "lang", "languages", "original", "parted", "pictures", "raw", "spoken", "tokens"),
+    )
+
+    def __init__(
+        self,
+        original: str,
+        folded: Folded,
+        lang: str | None,
+        tokens: list[str],
+        parted: bool,
+        pictures: bool,
+        languages: Languages,
+    ) -> None:
+        self.original = original
+        self.folded = folded
+        self.lang = lang
+        self.tokens = self.raw = tokens
+        self.parted = parted
+        self.pictures = pictures
+        self.languages = languages
+        self.at: list[int] = []
+        self.spoken: frozenset[str] | None = None
+        self.known: frozenset[str] | None = None
 
     def words(self) -> frozenset[str]:
         """The different tokens."""
@@ -52,16 +62,19 @@ class Text:
             self.spoken = self.languages.of(self.tokens, self.lang)
         return not langs.isdisjoint(self.spoken)
 
-    def positions(self) -> list[int]:
-        """Where each token starts in the folded text."""
-        if self.at is None:
-            at, position, find = [], 0, self.folded.text.find
-            for token in self.raw:
-                position = find(token, position)
+    def positions(self, before: int | None = None) -> list[int]:
+        """Where each token starts in the folded text; those before `before` at least."""
+        at, raw = self.at, self.raw
+        end = len(raw) if before is None else before
+        known = len(at)
+        if known < end:
+            folded = self.folded.text
+            position = at[known - 1] + len(raw[known - 1]) if known else 0
+            for index in range(known, end):
+                position = folded.find(raw[index], position)
                 at.append(position)
-                position += len(token)
-            self.at = at
-        return self.at
+                position += len(raw[index])
+        return at
 
     def written(self, start: int, end: int) -> str:
         """The original characters of a span of the folded text."""
@@ -82,10 +95,10 @@ class Reader:
     def read(self, original: str, folded: Folded, lang: str | None) -> Text:
         """`original` as tokens, hashtags cut into their words and elongations undone where that gives an alias."""
         raw = tokenize(folded.text)
-        highest = "" if original.isascii() else max(folded.text, default="")
-        parted = highest >= _NO_SPACES_FROM and NO_SPACES.search(folded.text) is not None
-        pictures = highest >= _PICTURES_FROM and PICTURES.search(folded.text) is not None
-        text = Text(original, folded, lang, raw, raw, parted, pictures, self._languages)
+        plain = folded.text.isascii()
+        parted = not plain and NO_SPACES.search(folded.text) is not None
+        pictures = not plain and PICTURES.search(folded.text) is not None
+        text = Text(original, folded, lang, raw, parted, pictures, self._languages)
         if "#" in raw:
             self._cut_tags(text)
         if may_stretch(folded.text):
@@ -110,7 +123,7 @@ class Reader:
             body = text.raw[index + 1]
             raw.extend(self._tag_words(text, body, positions[index + 1]))
         text.raw = text.tokens = raw
-        text.at = None
+        text.at = []
 
     def _tag_words(self, text: Text, body: str, start: int) -> list[str]:
         if body in self._aliases or len(body) > LONGEST_TAG or not body.isascii():

@@ -1,7 +1,8 @@
 """The four things that a line can be, and what a collector sends of it. Import them from `drinkstream.post`."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 REASONS = ("cut_off", "encoding", "id", "internal", "key", "not_json", "shape", "time", "too_deep", "too_large")
 """Every reason that a record can be rejected for; `key`: a post whose Kafka key does not say its source."""
@@ -19,8 +20,7 @@ ERASED = b'{"erased":{}}'
 """What stands in the archive in place of an erased record's value: an order to leave out the post of its key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True, gc=False):
     """One delivered version of a post."""
 
     source: str  # the network that owns the id
@@ -35,8 +35,7 @@ class Post:
     edited: bool  # this version is a later one of its history
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(msgspec.Struct, frozen=True, gc=False):
     """An order about one earlier post: it was deleted, lost its place, or is withheld in `countries` (upper case).
 
     `erase` comes from no network: it stands where a record of the post was erased from the archive.
@@ -48,16 +47,14 @@ class Tombstone:
     countries: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True, gc=False):
     """A message that is neither a post nor about one post: limit, disconnect, keepalive, page, user ..."""
 
     source: str
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """A line that cannot be read, and why: see `docs/wire-shapes.md` for the reasons."""
 
     reason: str
@@ -66,8 +63,7 @@ class Rejected:
 Record = Post | Tombstone | Notice | Rejected
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """One record as it goes to Kafka: `shape` is `<class>.<detail>`, `event_ms` is None where it must not be sent."""
 
     value: bytes
@@ -76,8 +72,7 @@ class Envelope:
     event_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What a wire module made of one line, before its time is judged: `id` and `event_ms` are those of the envelope."""
 
     record: Record

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import product
 
 TOKEN = re.compile(
-    r"(?:https?://|www\.)\S+"  # links name no drink, whatever their letters
+    r"\w++(?![@.&:-])"  # a word that can be no part of what follows
+    r"|(?:https?://|www\.)\S+"  # links name no drink, whatever their letters
     r"|\w*@[\w.]+"  # handles, and mail addresses
     r"|\$[a-z_]\w*"  # cashtags; "$5" is a price
     r"|(?<![\w.-])\w[\w-]{0,39}\.(?:com|net|org|gov|edu|io|ly|tv|me|co|uk|de|fr|es|it|nl|ru|br|jp)(?!\w)(?:/\S*)?"
@@ -17,29 +18,32 @@ TOKEN = re.compile(
 NO_SPACES = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 """A letter of a script whose words are not parted by spaces, take particles, or hold marks that are no letters."""
 
-_PLAIN = re.compile(r"\w+|#|…|\.\.+")
-_DOTTED = re.compile(r"\w\.[\w/]")
-_ASCII_RUNS = tuple(3 * letter for letter in "abcdefghijklmnopqrstuvwxyz")
-
 TRIPLE = re.compile(r"([^\W\d_])\1\1")
 _RUN = re.compile(r"([^\W\d_])\1{2,}")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _MOST_RUNS = 4
 
 
+_PLAIN_TOKEN = re.compile(TOKEN.pattern, re.ASCII)
+
+
 def tokenize(folded: str) -> list[str]:
     """The tokens of a folded text, in order; a hashtag is `#` and its body."""
-    if "@" in folded or "&" in folded or "$" in folded or ("." in folded and _DOTTED.search(folded)):
-        return TOKEN.findall(folded)
-    # nothing but words and hashtags: the same tokens at a third of the cost
-    return _PLAIN.findall(folded)
+    # the same tokens where all is ASCII, a quarter faster
+    return (_PLAIN_TOKEN if folded.isascii() else TOKEN).findall(folded)
 
 
 def may_stretch(folded: str) -> bool:
     """Whether a letter stands three times in a row."""
-    if folded.isascii():
-        return any(run in folded for run in _ASCII_RUNS)
-    return TRIPLE.search(folded) is not None
+    before, twice = "", False
+    for char in folded:
+        if char != before:
+            before, twice = char, False
+        elif not twice:
+            twice = True
+        elif char.isalnum() and not char.isdecimal():
+            return True
+    return False
 
 
 def squeezed(token: str) -> list[str]:

@@ -1,4 +1,6 @@
-"""`make install`: the virtual environment and the jars. Standard library only: it runs on the system's Python 3.11.
+"""`make install`: the virtual environment, the jars, the compiled modules.
+
+Standard library only: it runs on the system's Python 3.11.
 
 A second run finds the marks of the first and does nothing; one that was cut off goes on from what is there.
 """
@@ -38,7 +40,11 @@ def main() -> int:
         for old in VENV.glob(".installed-*"):
             old.unlink()
         mark.touch()
-    return subprocess.run([VENV / "bin" / "python", "-m", "stack.jars"], cwd=ROOT, check=False).returncode
+    for step in ("stack.jars", "stack.compile"):
+        done = subprocess.run([VENV / "bin" / "python", "-m", step], cwd=ROOT, check=False)
+        if done.returncode != 0:
+            return done.returncode
+    return 0
 
 
 def _install_packages() -> None:

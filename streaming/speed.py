@@ -213,12 +213,12 @@ def roll_up(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def roll_up_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """One Arrow batch of (key, value, append) as LEVEL_ROWS."""
-    keys, values, appends = batch.column(0), batch.column(1), batch.column(2)
+    kept = batch.take(pa.array(candidates(batch.column(1)).nonzero()[0]))
+    keys, values, appends = kept.column(0), kept.column(1), kept.column(2).cast(pa.int64())
     found = []
     tally: dict[str, int] = {}
-    for index in candidates(values).nonzero()[0].tolist():
-        append_us = appends[index].value
-        record = parse_keyed(values[index].as_py(), keys[index].as_py(), append_us // 1000)
+    for key, value, append_us in zip(keys.to_pylist(), values.to_pylist(), appends.to_pylist(), strict=True):
+        record = parse_keyed(value, key, append_us // 1000)
         if isinstance(record, Rejected):
             name = f"rejected.{record.reason}"
             tally[name] = tally.get(name, 0) + 1

@@ -10,9 +10,9 @@ from drinkstream.cells import (
     levels,
     minute_of,
     pack,
-    shard_of,
     size,
     slot_of,
+    spread_of,
     union,
     unpack,
     unpack_integers,
@@ -55,9 +55,7 @@ def test_minutes_slots_and_hours_are_utc_and_start_at_or_before_the_instant():
 
 
 def test_a_shard_is_the_crc32_of_the_key():
-    # CRC-32 of b'x:1' is 0xD1D43EB9
-    assert shard_of("x", "1", 1) == 0
-    assert shard_of("x", "1", 16) == 0xD1D43EB9 % 16
+    assert spread_of("x", "1") == 0xD1D43EB9
 
 
 def test_the_blob_of_integers_is_as_documented():
