@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from drinkstream.errors import DrinkStreamError
@@ -16,6 +17,8 @@ OFTEN = 3
 """A question asked so often of one state is answered by the next one before it is the state."""
 
 MOST_AHEAD = 16
+AHEAD_S = 0.2
+"""Seconds that a new state may be kept waiting by such questions."""
 
 _EACH_BYTES = 1000
 """About what an answer takes beside its body: its question, its headers, its lock."""
@@ -105,15 +108,22 @@ class Answers:
         return found
 
     def often(self) -> list[tuple[Hashable, Ahead]]:
-        """The questions that were asked often, the last first."""
+        """The questions that were asked often since this was called last, the latest first."""
+        found = []
         with self._lock:
-            places = reversed(self._places.items())
-            found = [(question, place.ahead) for question, place in places if place.asked >= OFTEN]
-        return [(question, ahead) for question, ahead in found if ahead is not None][:MOST_AHEAD]
+            for question, place in reversed(self._places.items()):
+                if place.asked >= OFTEN and place.ahead is not None:
+                    # one whose answer ends the thread that asks does not end the next one too
+                    place.asked = 0
+                    found.append((question, place.ahead))
+        return found[:MOST_AHEAD]
 
     def answer_ahead(self, before: "Answers", state: Any, clock: Callable[[], datetime]) -> None:
         """Answers what the state before was often asked, so that nobody waits for it once `state` is the state."""
+        end = monotonic() + AHEAD_S
         for question, ahead in before.often():
+            if monotonic() > end:
+                return
             now = clock()
             try:
                 self.get(question, now, lambda ahead=ahead, now=now: ahead(state, now), ahead)  # type: ignore[misc]

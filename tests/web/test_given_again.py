@@ -267,6 +267,29 @@ def test_what_the_next_state_cannot_answer_is_left_to_those_who_ask_again() -> N
     assert after.nbytes == given_of(20).nbytes
 
 
+def test_a_new_state_is_not_kept_waiting_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.given.AHEAD_S", -1.0)
+    before, after = Answers(), Answers()
+    for _ in range(3):
+        before.get("q", NOW, lambda: given_of(10), lambda *_: refuse())
+    after.answer_ahead(before, "state", lambda: NOW)
+    assert after.nbytes == 0
+
+
+def test_a_question_that_ends_the_thread_does_not_end_the_next_one_too() -> None:
+    before, after = Answers(), Answers()
+
+    def broken(state: object, now: datetime) -> Given:
+        raise ZeroDivisionError(f"{state} at {now}")
+
+    for _ in range(3):
+        before.get("q", NOW, lambda: given_of(10), broken)
+    with pytest.raises(ZeroDivisionError):
+        after.answer_ahead(before, "state", lambda: NOW)
+    after.answer_ahead(before, "state", lambda: NOW)
+    assert after.nbytes == 0
+
+
 def _fails() -> Given:
     raise ValueError("no")
 
