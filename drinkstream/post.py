@@ -7,6 +7,7 @@ reading of the bytes, so that the class, id and day in a record's headers are th
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from drinkstream import wire_x, wire_x_page
 from drinkstream.record import (
@@ -59,6 +60,7 @@ UNREAD = "?"
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_MS = 86_400_000
 
 
 def parse(value: bytes, source: str, append_ms: int) -> Record:
@@ -122,7 +124,12 @@ def post_of(record: Record) -> str | None:
 
 def day_of(event_ms: int) -> str:
     """The UTC day, `YYYY-MM-DD`, of an event time in milliseconds since 1970."""
-    return (_EPOCH + timedelta(milliseconds=event_ms)).strftime("%Y-%m-%d")
+    return _day(event_ms // DAY_MS)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).strftime("%Y-%m-%d")
 
 
 def _read(value: bytes, source: str) -> Reading:

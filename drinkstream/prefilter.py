@@ -26,6 +26,9 @@ LONGEST_TAG = 64
 REACH = 120
 """Bytes around one word of a phrase within which the others stand: gaps of three characters, all escapes."""
 
+AROUND = 4 * REACH
+"""Bytes on either side of a run within which an alias that it belongs to stands, with all that its check looks at."""
+
 _SEPARATOR = b'"\x00"'
 _BACKSLASH = 0x5C
 _HASH = 0x23
@@ -65,23 +68,24 @@ class Prefilter:
             return found
         ends, stretched = self._whole.scan(data)
         found[_rows(ends, offsets)] = True
-        again = np.unique(_rows(stretched, offsets))
-        again = again[~found[again]]
-        if len(again):
-            found[again[self._stretched(data, offsets, again)]] = True
+        rows = _rows(stretched, offsets)
+        unknown = ~found[rows]
+        if unknown.any():
+            rows, firsts, lasts = _windows(stretched[unknown], rows[unknown], offsets)
+            found[rows[self._stretched(data, firsts, lasts)]] = True
         return found
 
-    def _stretched(self, data: Any, offsets: npt.NDArray[Any], rows: npt.NDArray[Any]) -> Bools:
-        """Shape (len(rows),): which of these rows name an alias once runs of a letter are cut to one."""
+    def _stretched(self, data: Any, firsts: Places, lasts: Places) -> Bools:
+        """Which of the pieces data[firsts[i]:lasts[i]] name an alias once runs of a letter are cut to one."""
         view = memoryview(data)
-        pieces = [bytes(view[int(offsets[row]) : int(offsets[row + 1])]) for row in rows]
+        pieces = [bytes(view[first:last]) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
         lengths = np.array([len(piece) + len(_SEPARATOR) for piece in pieces], np.int64)
         joined = np.frombuffer(_SEPARATOR.join([*pieces, b""]), np.uint8)
         kept = _first_of_runs(joined)
         places = np.concatenate(([0], np.cumsum(kept)))
         starts = places[np.concatenate(([0], np.cumsum(lengths)))]
         ends, _ = self._squeezed.scan(joined[kept].tobytes())
-        found = np.zeros(len(rows), np.bool_)
+        found = np.zeros(len(pieces), np.bool_)
         found[_rows(ends, starts)] = True
         return found
 
@@ -275,6 +279,15 @@ def _is_word(code: int) -> bool:
 def _rows(ends: Places, offsets: npt.NDArray[Any]) -> Places:
     rows = np.searchsorted(offsets, ends - 1, side="right") - 1
     return np.clip(rows, 0, len(offsets) - 2)
+
+
+def _windows(ends: Places, rows: Places, offsets: npt.NDArray[Any]) -> tuple[Places, Places, Places]:
+    """What stands within `AROUND` bytes of runs that end at `ends` (sorted), overlaps joined: (rows, firsts, lasts)."""
+    firsts = np.maximum(ends - AROUND, offsets[rows])
+    lasts = np.minimum(ends + AROUND, offsets[rows + 1])
+    opens = np.ones(len(ends), np.bool_)
+    opens[1:] = (rows[1:] != rows[:-1]) | (firsts[1:] > lasts[:-1])
+    return rows[opens], firsts[opens], lasts[np.append(opens[1:], True)]
 
 
 def _first_of_runs(data: Bytes) -> Bools:

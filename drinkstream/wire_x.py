@@ -159,7 +159,10 @@ def _is_flat(line: Line) -> bool:
 
 def _v2(tweet: Tweet, includes: Includes | None, source: str, shape: str) -> Reading:
     version = post_id(tweet.id)
-    first = post_id(tweet.edit_history_tweet_ids[0]) if tweet.edit_history_tweet_ids else version
+    history = tweet.edit_history_tweet_ids
+    # most posts were never edited, and ids are strings there
+    unedited = not history or (type(history[0]) is str and history[0] == tweet.id)
+    first = version if history is None or unedited else post_id(history[0])
     if version is None or first is None:
         return rejected("id")
     kind: PostKind = "original"

@@ -50,27 +50,40 @@ READINGS = pa.schema(
     ]
 )
 
+PRINTS = pa.schema([("cluster", pa.string()), ("print", pa.int64())])
+"""What is told of each record beside its reading: a hash of its place and bytes."""
+
 ORDER = ("append_ms", "partition", "offset")
+
+FEW = 500_000
+"""Readings that name a drink up to which their posts are handed to every task: some 60 MB."""
 
 
 def readings(records: DataFrame) -> DataFrame:
     """What each record is. Every record gives one row, so that rows can be counted against the archive's."""
-    columns = ["key", "value", "stored", "append_ms", "partition", "offset"]
-    return records.select(*columns).mapInArrow(_read_all, from_arrow_schema(READINGS))
+    columns = ["key", "value", "stored", "append_ms", "partition", "offset", "cluster"]
+    place = F.concat_ws("/", "cluster", "partition", "offset")
+    printed = F.xxhash64(place, "value").alias("print")
+    schema = from_arrow_schema(pa.unify_schemas([READINGS, PRINTS]))
+    return records.select(*columns, printed).mapInArrow(_read_all, schema)
 
 
-def posts(read: DataFrame) -> DataFrame:
+def posts(read: DataFrame, naming: int | None = None) -> DataFrame:
     """One version of each post, without those that a tombstone removes; of shape (day, source, id, minute, kind, ...).
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
-    one, else the first by the same order.
+    one, else the first by the same order. `naming` is how many readings name a drink, where that is known: if they are
+    `FEW`, posts of which no version names one are left out before versions are compared, which moves most of the data.
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)
+    # a record lies in the partition of its day, or, without a header that says it, in the one of no day
+    versions = read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
+    if naming is not None and naming <= FEW:
+        named = read.where(F.size("levels") > 0).select("source", "id").distinct()
+        versions = versions.join(F.broadcast(named), ["source", "id"], "left_semi")
     chosen = (
-        # a record lies in the partition of its day, or, without a header that says it, in the one of no day
-        read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
-        .groupBy("day", "source", "id")
+        versions.groupBy("day", "source", "id")
         .agg(
             F.min_by(version, order).alias("first"),
             F.max_by(version, F.when(F.col("edited"), order)).alias("last_edit"),
@@ -103,8 +116,11 @@ def _read_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """One Arrow batch of (key, value, stored, append_ms, partition, offset) as READINGS, row by row."""
-    keys, values, appends, partitions, offsets = (batch.column(n) for n in (0, 1, 3, 4, 5))
+    """One Arrow batch of (key, value, stored, append_ms, partition, offset) as READINGS, row by row.
+
+    Columns behind these six are passed on.
+    """
+    keys, values, appends = batch.column(0), batch.column(1), batch.column(3)
     may_hit = candidates(values)
     rows = [
         _row(parse_keyed(value, key, append_ms), append_ms, hit)
@@ -114,7 +130,8 @@ def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     ]
     columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(10)]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, READINGS, strict=False)]
-    return pa.RecordBatch.from_arrays([*arrays, batch.column(2), appends, partitions, offsets], schema=READINGS)
+    schema = pa.schema([*READINGS, *list(batch.schema)[6:]])
+    return pa.RecordBatch.from_arrays([*arrays, *batch.columns[2:]], schema=schema)
 
 
 def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:

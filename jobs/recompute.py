@@ -179,7 +179,7 @@ def recompute_chunk(
     # (what it is, which day, which post, which levels): one row for each record
     read = readings(records).persist()
     try:
-        counts = counted(read)
+        counts, naming = counted(read)
         rows_read = sum(counts.values())
         rows_held = sum(held.get(name, 0) for name in [*names, NO_DAY])
         if rows_read != rows_held:
@@ -189,9 +189,9 @@ def recompute_chunk(
             )
         rejected = rejections(read)
         # (day, cell, shard, ids) of the posts that stay
-        found = cells(posts(read).where(F.col("day").isin(*names)))
+        found = cells(posts(read, naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
-        prints = fingerprints(records, read, names)
+        prints = fingerprints(read, names)
         if (now := meaning.on_disk()) != meaning.version():
             # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
             raise IntegrityError(
@@ -204,10 +204,12 @@ def recompute_chunk(
         read.unpersist()
 
 
-def counted(read: DataFrame) -> dict[tuple[str, str], int]:
-    """Records by (what, day): day is '' for records that are no post."""
-    rows = read.groupBy("what", F.coalesce("day", F.lit("")).alias("day")).count().collect()
-    return {(row["what"], row["day"]): row["count"] for row in rows}
+def counted(read: DataFrame) -> tuple[dict[tuple[str, str], int], int]:
+    """Records by (what, day), day '' for records that are no post; and how many of all name a drink or a brand."""
+    day = F.coalesce("day", F.lit("")).alias("day")
+    naming = F.count_if(F.size("levels") > 0).alias("naming")
+    rows = read.groupBy("what", day).agg(F.count(F.lit(1)).alias("n"), naming).collect()
+    return {(row["what"], row["day"]): row["n"] for row in rows}, sum(row["naming"] for row in rows)
 
 
 def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
@@ -227,19 +229,18 @@ def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
     }
 
 
-def fingerprints(records: DataFrame, read: DataFrame, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def fingerprints(read: DataFrame, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What each day's run was computed from: rows, offset ranges, tombstones and a checksum over places and bytes.
 
     Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day.
     """
-    place = F.concat_ws("/", "cluster", "partition", "offset")
     rows = (
-        records.groupBy("stored", "cluster", "partition")
+        read.groupBy("stored", "cluster", "partition")
         .agg(
             F.count(F.lit(1)).alias("rows"),
             F.min("offset").alias("first"),
             F.max("offset").alias("last"),
-            F.bit_xor(F.xxhash64(place, "value")).alias("checksum"),
+            F.bit_xor("print").alias("checksum"),
         )
         .collect()
     )

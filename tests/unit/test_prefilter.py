@@ -122,3 +122,14 @@ def test_talk_in_other_scripts_is_left_out():
 def test_an_ampersand_as_x_escapes_it_is_one():
     line = b'{"data":{"id":"1","text":"a cold G&amp;T in a glass"}}'
     assert Prefilter(load()).candidates(line, np.array([0, len(line)])).tolist() == [True]
+
+
+@pytest.mark.parametrize("named", ["a cup of cofffffee", "a glasssss of whiite wiiine", "#ilovecofffeee"])
+@pytest.mark.parametrize("before", [0, 200, 479, 480, 481, 3000])
+@pytest.mark.parametrize("after", [0, 480, 3000])
+def test_a_stretched_alias_is_seen_wherever_it_stands_in_a_long_line(named: str, before: int, after: int):
+    """Around other runs of a letter too, and however much stands on either side."""
+    assert passes(f"{'la ' * (before // 3)}brrrr {named} haaa{' lo' * (after // 3)}", "nothing hmmm at all") == [
+        True,
+        False,
+    ]
