@@ -4,7 +4,9 @@
 
 Requests are due at fixed moments, and each one's time counts from the moment at which it was due, not from when a
 connection was free for it: a server that stalls is not spared the requests that it kept waiting (no coordinated
-omission). Writes {"ms": [...], "failed": n} to standard output.
+omission). A server may close a connection that was idle while a request is on its way to it; such a request, of whose
+answer nothing came, is sent once more, as clients do, and its time goes on.
+Writes {"ms": [...], "failed": n, "again": n} to standard output.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 CONNECTIONS = 64
 TICK_S = 0.001
@@ -20,21 +23,43 @@ PATIENCE_S = 30.0
 """How long after the last request is waited for answers; what has none by then took as long as that."""
 
 
+class Request(NamedTuple):
+    """What is sent, when it was due (the loop's time), and how often it was sent before."""
+
+    content: bytes
+    due: float
+    sent: int = 0
+
+
 @dataclass
 class Times:
-    """Milliseconds that each answered request took, and how many were refused, cut off or not answered."""
+    """Milliseconds that each answered request took, and how many were refused, cut off or not answered.
+
+    `again` requests were sent once more, since their connection was closed before any answer.
+    """
 
     ms: list[float] = field(default_factory=list)
     failed: int = 0
+    again: int = 0
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request at a time; `free` is called with it after each answer."""
+    """One connection, one request at a time.
 
-    def __init__(self, times: Times, free: Callable[["Connection"], None]) -> None:
+    `free` is called with it after each answer, `lost` with it and the request of which nothing came (None: there was
+    none, or part of its answer came) once it is closed.
+    """
+
+    def __init__(
+        self,
+        times: Times,
+        free: Callable[["Connection"], None],
+        lost: Callable[["Connection", Request | None], None],
+    ) -> None:
         self._times = times
         self._free = free
-        self._due = 0.0
+        self._lost = lost
+        self._request: Request | None = None
         self._got = bytearray()
         self._length: int | None = None
         self.transport: asyncio.Transport | None = None
@@ -43,11 +68,16 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def ask(self, request: bytes, due: float) -> None:
-        """Sends a request that was due at `due` (the loop's time)."""
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent on it any more."""
+        return self.transport is None or self.transport.is_closing()
+
+    def ask(self, request: Request) -> None:
+        """Sends a request."""
         assert self.transport is not None
-        self._due = due
-        self.transport.write(request)
+        self._request = request._replace(sent=request.sent + 1)
+        self.transport.write(request.content)
 
     def data_received(self, data: bytes) -> None:
         self._got += data
@@ -58,14 +88,16 @@ class Connection(asyncio.Protocol):
             self._length = head + 4 + content_length(bytes(self._got[:head]))
         if len(self._got) < self._length:
             return
-        self._times.ms.append((asyncio.get_running_loop().time() - self._due) * 1000)
+        assert self._request is not None
+        self._times.ms.append((asyncio.get_running_loop().time() - self._request.due) * 1000)
         self._times.failed += not self._got.startswith(b"HTTP/1.1 200")
         self._got.clear()
-        self._length = None
+        self._length = self._request = None
         self._free(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's own name
         self.transport = None
+        self._lost(self, None if self._got else self._request)
 
 
 def content_length(head: bytes) -> int:
@@ -82,46 +114,55 @@ async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence
     loop = asyncio.get_running_loop()
     times = Times()
     idle: deque[Connection] = deque()
-    opened: list[Connection] = []
-    waiting: deque[tuple[bytes, float]] = deque()
-    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() for path in paths]
+    opened: set[Connection] = set()
+    waiting: deque[Request] = deque()
+    contents = [f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() for path in paths]
 
     def free(connection: Connection) -> None:
-        if waiting:
-            connection.ask(*waiting.popleft())
+        if waiting and not connection.closed:
+            connection.ask(waiting.popleft())
         else:
             idle.append(connection)
 
+    def lost(connection: Connection, request: Request | None) -> None:
+        opened.discard(connection)
+        if request is not None and request.sent < 2:
+            times.again += 1
+            waiting.appendleft(request)
+
     async def connect() -> Connection:
-        _, connection = await loop.create_connection(lambda: Connection(times, free), host, port)
-        opened.append(connection)
+        _, connection = await loop.create_connection(lambda: Connection(times, free, lost), host, port)
+        opened.add(connection)
         return connection
+
+    async def serve() -> None:
+        while waiting:
+            while idle and idle[-1].closed:
+                idle.pop()
+            if idle:
+                idle.pop().ask(waiting.popleft())
+            elif len(opened) < CONNECTIONS:
+                idle.append(await connect())
+            else:
+                return
 
     idle.extend([await connect() for _ in range(CONNECTIONS)])
     began, number, last = loop.time(), 0, int(rate * seconds)
     while number < last:
         while number < last and began + number / rate <= loop.time():
-            due = began + number / rate
-            request = requests[number % len(requests)]
+            waiting.append(Request(contents[number % len(contents)], began + number / rate))
             number += 1
-            while idle:
-                connection = idle.pop()
-                # a server may close a connection that was idle for long
-                if connection.transport is None or connection.transport.is_closing():
-                    connection = await connect()
-                connection.ask(request, due)
-                break
-            else:
-                waiting.append((request, due))
+        await serve()
         await asyncio.sleep(TICK_S)
     end = loop.time() + PATIENCE_S
     while len(times.ms) < last and loop.time() < end:
+        await serve()
         await asyncio.sleep(TICK_S)
     # what was cut off, or is not answered yet
     missing = last - len(times.ms)
     times.failed += missing
     times.ms.extend([PATIENCE_S * 1000] * missing)
-    for connection in opened:
+    for connection in list(opened):
         if connection.transport is not None:
             connection.transport.close()
     await asyncio.sleep(0)
@@ -131,7 +172,7 @@ async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence
 def main(host: str, port: str, rate: str, seconds: str, *paths: str) -> None:
     """Sends the requests and writes what they took."""
     times = asyncio.run(run(host, int(port), float(rate), float(seconds), paths))
-    print(json.dumps({"ms": times.ms, "failed": times.failed}))
+    print(json.dumps({"ms": times.ms, "failed": times.failed, "again": times.again}))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load as taxonomy
-from stack.programs import gunicorn
+from stack.programs import web as web_of
 
 ARRIVING = 100
 """Posts a second that arrive meanwhile."""
@@ -74,11 +74,11 @@ def serving(servers: Servers, days: int) -> Iterator[tuple[Settings, tuple[str, 
         expected = publish_days(settings, today - timedelta(days=days), days)
         with (
             load(settings, ARRIVING),
-            servers.running(settings, "gunicorn", *gunicorn(settings)[3:]) as web,
+            servers.running(settings, "granian", *web_of(settings)[3:]) as web,
         ):
             until(reader.current_epoch, speed, log_of(settings, "streaming.speed"))
             first, last = today - timedelta(days=days), today - timedelta(days=1)
-            log = log_of(settings, "gunicorn")
+            log = log_of(settings, "granian")
             found = until(lambda: _get(settings, f"/api/v1/share?from={first}&to={last}&reposts=include"), web, log)
             total = sum(n for (category, brand, *_), n in expected.items() if (category, brand) == ("*", "")) * days
             wrong = () if found["total"] == total else (f"the page shows {found['total']} posts instead of {total}",)

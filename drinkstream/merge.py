@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from drinkstream.errors import BadInputError
@@ -125,6 +126,7 @@ def absence(day: date, state: Snapshot, log: Iterable[Publication], as_of: datet
     return "not published, and the live layer cannot answer for it"
 
 
+@lru_cache(maxsize=4096)
 def instant(when: datetime) -> str:
     """An instant in RFC 3339, UTC, to the millisecond where it has some."""
     spec = "milliseconds" if when.microsecond else "seconds"

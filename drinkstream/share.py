@@ -5,7 +5,7 @@ are disjoint, so sums over them are counts of distinct posts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,7 +130,11 @@ def shares(totals: Iterable[Total], by: By, question: Filter) -> Shares:
     A filter on the dimension that `by` names only selects rows, after share and mix are computed; every other filter
     narrows numerator and denominator alike. Shares may sum above 1, since a post may name two drinks; mixes sum to 1.
     """
-    counted = _counts(totals, question)
+    return shares_of(_counts(totals, question), by, question)
+
+
+def shares_of(counted: Mapping[Level, int], by: By, question: Filter) -> Shares:
+    """The same of the posts of each level, which were narrowed to the question's source, language and kinds before."""
     total = counted.get(denominator(by, question), 0)
     values = {level.category if by == "category" else level.brand for level in counted} - {ANY, NO_BRAND}
     found = {value: counted.get(numerator(by, question, value), 0) for value in values}

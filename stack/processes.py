@@ -14,7 +14,7 @@ def is_ours(process: psutil.Process, home: Path) -> bool:
     """Whether it works in this home's folders, or was started by this home's supervisord.
 
     Neither alone would do: a program may change its folder, and one that sets its own title (Airflow's workers,
-    PostgreSQL, gunicorn) overwrites its environment.
+    PostgreSQL, granian) overwrites its environment.
     """
     try:
         if Path(process.cwd()).is_relative_to(home):

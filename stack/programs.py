@@ -11,6 +11,9 @@ from drinkstream.settings import Settings
 from stack import airflow, cassandra, kafka, notes, postgres, ready
 from stack.ready import Question
 
+STOP_S = 20
+"""Seconds that the web's requests have to end in once it is told to stop."""
+
 SETTLED = 15.0  # seconds that a program without an address must live before it counts as started
 
 
@@ -34,12 +37,13 @@ def python(*arguments: str) -> Callable[[Settings], list[str]]:
     return lambda _: [sys.executable, *arguments]
 
 
-def gunicorn(settings: Settings) -> list[str]:
-    """The web under gunicorn: one process, since it keeps published days in memory, and threads."""
+def web(settings: Settings) -> list[str]:
+    """The web under granian: one process, since it keeps published days in memory, and threads."""
     return [
-        *(sys.executable, "-m", "gunicorn", "--bind", f"{settings.host}:{settings.web_port}"),
-        *("--workers", "1", "--threads", str(settings.web_threads)),
-        *("--no-control-socket", "--access-logfile", "-", "webapp:create_app()"),
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
+        *("--host", settings.host, "--port", str(settings.web_port)),
+        *("--workers", "1", "--blocking-threads", str(settings.web_threads)),
+        *("--workers-kill-timeout", str(STOP_S), "--factory", "webapp.wsgi:application"),
     ]
 
 
@@ -104,7 +108,7 @@ PROGRAMS = {
             answers=lives("coverage"),
         ),
         # needs nothing: while Cassandra is away the page says so itself
-        Program("web", gunicorn, answers=ready.web),
+        Program("web", web, answers=ready.web),
         _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
         # the first tasks of a scheduler that is up before the API fail
         _airflow(

@@ -13,22 +13,14 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from webapp import api, health, pages
+from webapp.headers import harden
 from webapp.live import Store
 from webapp.pending import Count, Pending
+from webapp.repeating import Repeating
 from webapp.serving import Serving
 from webapp.texts import Patiently
 from webapp.view import View
 from webapp.vocabulary import Names
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
 
 ROUTES = "share, trend, posts, bundle, why, days, status, reconciliation/<day>, difference/<day>, rejections"
 
@@ -65,14 +57,9 @@ def create_app(
     for blueprint in (api.blueprint, health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _error)
-    app.after_request(_harden)
+    app.after_request(harden)
+    app.wsgi_app = Repeating(app.wsgi_app, here)  # type: ignore[method-assign]
     return app
-
-
-def _harden(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 def _error(error: HTTPException) -> tuple[Response | str, int]:

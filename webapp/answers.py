@@ -1,139 +1,31 @@
 """The answers, as plain values: the page and the API show what these functions return, and nothing else."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from drinkstream import coverage
-from drinkstream.coverage import Covered
 from drinkstream.interval import CONFIDENCE
-from drinkstream.merge import Choice, Publication, Snapshot, absence, choose, days_between, instant
-from drinkstream.share import Change, Shares, changes, shares
+from drinkstream.merge import Choice, instant
+from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.counts import Counts, add, columns, matching, totals
+from webapp.basis import Basis, days_before, hours_with_cells, incomparable, quiet_since
+from webapp.counts import Columns, columns, levels, matching
+from webapp.day import Day
 from webapp.live import hours_of
 from webapp.query import Asked
-from webapp.texts import Found
-from webapp.view import State, View
-
-QUIET_S = 60
-"""A live layer whose last micro-batch ended longer ago than this is called quiet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One day of an answer: the layer that was chosen for it, its counts and their meaning version.
-
-    A missing day has no counts, and the reason in words.
-    """
-
-    choice: Choice
-    publication: Publication | None
-    counts: Counts | None
-    meaning: str | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What one request answers from: one snapshot of a state, its token, and the days asked for.
-
-    `feeds` is what was told of these days by the sources asked about; `texts` looks up the texts of posts.
-    """
-
-    view: View
-    state: State
-    snapshot: Snapshot
-    as_of: datetime | None
-    now: datetime
-    token: str
-    days: tuple[Day, ...]
-    feeds: Mapping[date, Sequence[Covered]]
-    texts: Callable[[Collection[str], Collection[str]], Found]
-
-    @property
-    def live(self) -> bool:
-        """Whether any of its numbers may still move."""
-        return any(day.choice.layer == "speed" for day in self.days)
-
-    @property
-    def counts(self) -> Counts:
-        """The counts of all days that have some, by key."""
-        return counts_of(self.days)
-
-    @property
-    def answerable(self) -> bool:
-        """Whether any day could be answered for."""
-        return any(day.counts is not None for day in self.days)
-
-
-def basis(
-    view: View, asked: Asked, state: State, now: datetime, texts: Callable[[Collection[str], Collection[str]], Found]
-) -> Basis:
-    """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
-    snapshot, token = state.at(asked.at, asked.as_of)
-    days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
-    source = asked.narrowed.source
-    feeds = {day: [one for one in state.feeds.get(day, ()) if source in (None, one.source)] for day in asked.days}
-    return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
-
-
-def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
-    """One day as a snapshot of the state answers for it."""
-    choice = choose(wanted, snapshot)
-    publication = snapshot.publications.get(wanted)
-    counts, meaning = view.day(state, choice)
-    if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
-        # neither the run's row nor its totals are there any more: zero would be a low number
-        gone = f"run {choice.run} was in force, and is no longer kept"
-        return Day(Choice(wanted, "missing"), publication, None, None, gone)
-    if counts is None:
-        return Day(choice, publication, None, None, absence(wanted, snapshot, state.log, as_of))
-    return Day(choice, publication, counts, meaning)
-
-
-def counts_of(days: Sequence[Day]) -> Counts:
-    """The counts of all of these days that have some, by key."""
-    return add([day.counts for day in days if day.counts is not None])
-
-
-def days_before(base: Basis, days: int) -> tuple[Day, ...]:
-    """The period of as many days right before that of the answer; none where any day of either is missing."""
-    first = base.days[0].choice.day
-    if days >= first.toordinal() or any(day.counts is None for day in base.days):
-        return ()
-    found = []
-    for wanted in days_between(first - timedelta(days=days), first - timedelta(days=1)):
-        day = day_of(base.view, base.state, base.snapshot, base.as_of, wanted)
-        if day.counts is None:
-            return ()
-        found.append(day)
-    return tuple(found)
-
-
-def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:
-    """Why no change from one period to the other can be told; None where one meaning version counted all of both.
-
-    What other rules move is no sample's chance, so that no interval would hold it.
-    """
-    rules = {day.meaning for day in (*now, *before)}
-    if None in rules:
-        return "by which rules it was counted is not known any more"
-    return "counted by other rules" if len(rules) > 1 else None
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
     """Counts, shares and mix by category or brand; the `n` of a day is its part of `total`, the denominator."""
     keys = base.view.keys
-    found: Shares = shares(totals(keys, base.counts), asked.by, asked.narrowed)
+    found: Shares = shares_of(levels(keys, base.counts, asked.narrowed), asked.by, asked.narrowed)
     before = days_before(base, len(base.days))
-    then = shares(totals(keys, counts_of(before)), asked.by, asked.narrowed)
+    then = shares_of(levels(keys, base.view.sums.whole(before), asked.narrowed), asked.by, asked.narrowed)
     apart = incomparable(base.days, before)
     moved = changes(found, then) if apart is None else (None,) * len(found.rows)
-    whole = columns(keys, asked.by, asked.narrowed, ()).whole
-    parts = [None if day.counts is None else int(day.counts.n[whole[day.counts.key]].sum()) for day in base.days]
+    parts = parts_of_whole(asked, base, columns(keys, asked.by, asked.narrowed, ()))
     rows = day_rows(base, parts)
     return {
         **head(asked),
@@ -223,8 +115,7 @@ def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
 
 def days(asked: Asked, base: Basis) -> dict[str, Any]:
     """Each day: the layer, the publication in force, and how many posts the question is about."""
-    match = matching(base.view.keys, asked.narrowed)
-    parts = [None if day.counts is None else int(day.counts.n[match[day.counts.key]].sum()) for day in base.days]
+    parts = base.view.sums.parts(asked.narrowed, matching(base.view.keys, asked.narrowed), base.days)
     rows = day_rows(base, parts)
     for row, day in zip(rows, base.days, strict=True):
         row["seq"] = day.publication.seq if day.publication is not None else None
@@ -293,13 +184,9 @@ def spans(known: Sequence[date]) -> list[tuple[date, date]]:
     return list(zip([known[0], *(b for _, b in breaks)], [*(a for a, _ in breaks), known[-1]], strict=True))
 
 
-def quiet_since(base: Basis) -> datetime | None:
-    """When the live layer's last micro-batch ended, if that is too long ago for a stream that runs; else None."""
-    live = base.state.live
-    if live is None or live.last_batch is None or live.last_batch.ended_at is None:
-        return None
-    ended = live.last_batch.ended_at
-    return ended if base.now - ended > timedelta(seconds=QUIET_S) else None
+def parts_of_whole(asked: Asked, base: Basis, table: Columns) -> list[int | None]:
+    """What each day is of the denominator; None where it has no counts."""
+    return base.view.sums.parts((asked.by, asked.narrowed), table.whole, base.days)
 
 
 def head(asked: Asked) -> dict[str, Any]:
@@ -344,11 +231,3 @@ def _mix_total(found: Shares) -> int:
 
 def maybe(when: datetime | None) -> str | None:
     return instant(when) if when is not None else None
-
-
-def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
-    """Of these hours those to look into for ids: live, an hour that has none is known."""
-    live = base.state.live
-    if choice.epoch is not None and live is not None and live.epoch.epoch == choice.epoch:
-        return [hour for hour in hours if hour in live.hours]
-    return hours

@@ -9,23 +9,26 @@ from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
 from webapp import answers, bundles, differences, moves, query, rejected, tables, trends
+from webapp.basis import Basis
+from webapp.repeating import given_again
 from webapp.serving import Serving, answered, serving
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 Answer = dict[str, Any]
+Answering = Callable[[query.Asked, Basis], Answer]
 
 
 @blueprint.get("/share")
 def share() -> Response:
     """Counts, shares and mix by category or brand."""
-    return _respond(query.SHARE, answers.share, tables.share)
+    return _lasting(query.SHARE, answers.share, tables.share)
 
 
 @blueprint.get("/trend")
 def trend() -> Response:
     """Counts and shares by day, hour or minute."""
-    return _respond(query.TREND, trends.trend, tables.trend)
+    return _lasting(query.TREND, trends.trend, tables.trend)
 
 
 @blueprint.get("/posts")
@@ -58,7 +61,7 @@ def why(key: str) -> Response:
 @blueprint.get("/days")
 def days() -> Response:
     """The layer and publication of each day."""
-    return _respond(query.COMMON, answers.days, tables.days)
+    return _lasting(query.COMMON, answers.days, tables.days)
 
 
 @blueprint.get("/status")
@@ -121,19 +124,28 @@ def unavailable(error: UnavailableError) -> tuple[Response, int]:
     return response, 503
 
 
-def _respond(
-    allowed: frozenset[str], answer: Callable[[query.Asked, answers.Basis], Answer], table: Callable[[Answer], str]
-) -> Response:
+def _lasting(allowed: frozenset[str], answer: Answering, table: Callable[[Answer], str]) -> Response:
+    """An answer that is the same as long as the state and what it takes of the clock are."""
+
+    def make(asked: query.Asked, base: Basis) -> Response:
+        return _made(asked, base, answer(asked, base), table)
+
+    return given_again(allowed, make, ahead=True)
+
+
+def _respond(allowed: frozenset[str], answer: Answering, table: Callable[[Answer], str]) -> Response:
     asked, base = ask(serving(), allowed)
-    found = answer(asked, base)
-    if asked.csv:
-        response = Response(table(found), mimetype="text/csv")
-        response.headers["X-At"] = base.token
-        if found.get("next"):
-            response.headers["X-Next"] = found["next"]
-    else:
-        response = cast(Response, current_app.json.response(found))
-    return _revalidated(response)
+    return _revalidated(_made(asked, base, answer(asked, base), table))
+
+
+def _made(asked: query.Asked, base: Basis, found: Answer, table: Callable[[Answer], str]) -> Response:
+    if not asked.csv:
+        return cast(Response, current_app.json.response(found))
+    response = Response(table(found), mimetype="text/csv")
+    response.headers["X-At"] = base.token
+    if found.get("next"):
+        response.headers["X-Next"] = found["next"]
+    return response
 
 
 def _plain(csv: bool, found: Answer, table: Callable[[Answer], str]) -> Response:
@@ -148,7 +160,7 @@ def _revalidated(response: Response) -> Response:
     return cast(Response, response.make_conditional(request))
 
 
-def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, answers.Basis]:
+def ask(to: Serving, allowed: frozenset[str]) -> tuple[query.Asked, Basis]:
     """The question of the present request, and what it is answered from: one state, taken once."""
     return answered(to, allowed, request.args)
 

@@ -18,7 +18,8 @@ from drinkstream.store.read import CellIds, Run
 from drinkstream.taxonomy_kept import installed
 from drinkstream.verify import asked_about
 from webapp import answers
-from webapp.answers import Basis, Day, hours_with_cells
+from webapp.basis import Basis, hours_with_cells
+from webapp.day import Day
 from webapp.live import hours_of
 from webapp.query import BUNDLE, Asked
 from webapp.serving import Serving, answered

@@ -130,10 +130,13 @@ def _by_key(key: NDArray[np.int32], n: NDArray[np.int64]) -> Counts:
     return Counts(np.zeros(len(found), np.int16), found.astype(np.int32), summed[found])
 
 
-def totals(keys: Keys, counts: Counts) -> list[Total]:
-    """The counts of a whole day or of many, as what share.py computes with; their period is empty."""
-    known = keys.all()
-    return [_total(known[key], n) for key, n in zip(counts.key.tolist(), counts.n.tolist(), strict=True)]
+def levels(keys: Keys, counts: Counts, question: Filter) -> dict[Level, int]:
+    """The posts of each level that has some, under the question's source, language and kinds."""
+    names, place = _levels(keys, len(keys.all()), question.source, question.lang, question.kinds)
+    places = place[counts.key]
+    taken = places != _NONE
+    summed = np.bincount(places[taken], counts.n[taken], len(names)).astype(np.int64).tolist()
+    return {name: n for name, n in zip(names, summed, strict=True) if n}
 
 
 def _total(key: Key, n: int) -> Total:
@@ -194,3 +197,16 @@ def _matching(keys: Keys, known: int, question: Filter) -> NDArray[np.bool_]:
     asked = level(question)
     hits = [(k.category, k.brand) == asked and question.admits(_total(k, 0)) for k in keys.all()[:known]]
     return np.array(hits, np.bool_)
+
+
+@lru_cache(maxsize=32)
+def _levels(
+    keys: Keys, known: int, source: str | None, lang: str | None, kinds: frozenset[str]
+) -> tuple[tuple[Level, ...], NDArray[np.int32]]:
+    question = Filter(source=source, lang=lang, kinds=kinds)
+    places: dict[Level, int] = {}
+    place = np.full(known, _NONE, np.int32)
+    for number, key in enumerate(keys.all()[:known]):
+        if question.admits(_total(key, 0)):
+            place[number] = places.setdefault(Level(key.category, key.brand), len(places))
+    return tuple(places), place

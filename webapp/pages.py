@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
 
@@ -14,6 +14,8 @@ from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
 from webapp import answers, differences, moves, query, rejected
 from webapp.api import ask, explained
+from webapp.basis import Basis
+from webapp.repeating import given_again
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
 
@@ -26,21 +28,19 @@ PAGE = query.SHARE | {"grain"}
 @blueprint.get("/")
 def dashboard() -> str:
     """The drinks with their numbers, the pie, the trend, and where each day's numbers come from."""
-    return render_template("dashboard.html", **_dashboard())
+    return render_template("dashboard.html", **_dashboard(*ask(serving(), PAGE)))
 
 
 @blueprint.get("/numbers")
 def numbers() -> Response:
     """The parts of the dashboard that move, which its script fetches again and again."""
-    response = make_response(render_template("fragment.html", **_dashboard()))
-    response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
-    return cast(Response, response.make_conditional(request))
+    return given_again(
+        PAGE, lambda asked, base: make_response(render_template("fragment.html", **_dashboard(asked, base)))
+    )
 
 
-def _dashboard() -> dict[str, Any]:
+def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
     here = serving()
-    asked, base = ask(here, PAGE)
     answer_by = {by: answers.share(asked.by_dimension(by), base) for by in get_args(By)}
     wholes = {by: denominator(by, asked.narrowed) for by in get_args(By)}
     today = base.now.date()

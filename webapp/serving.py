@@ -11,10 +11,11 @@ from flask import Flask, current_app
 from werkzeug.datastructures import MultiDict
 
 from drinkstream.lookup import Records
-from webapp import answers, query
+from webapp import query
+from webapp.basis import Basis, basis
 from webapp.pending import Pending
 from webapp.texts import look_up
-from webapp.view import View
+from webapp.view import State, View
 from webapp.vocabulary import Names
 
 _NAME = "drinkstream"
@@ -44,9 +45,14 @@ def serving(app: Flask | None = None) -> Serving:
     return cast(Serving, (app or current_app).extensions[_NAME])
 
 
-def answered(to: Serving, allowed: frozenset[str], given: MultiDict[str, str]) -> tuple[query.Asked, answers.Basis]:
+def answered(to: Serving, allowed: frozenset[str], given: MultiDict[str, str]) -> tuple[query.Asked, Basis]:
     """The question in these parameters, and what it is answered from: one state, taken once."""
-    now = to.clock()
-    state = to.view.state()
+    return answered_at(to, to.view.state(), to.clock(), allowed, given)
+
+
+def answered_at(
+    to: Serving, state: State, now: datetime, allowed: frozenset[str], given: MultiDict[str, str]
+) -> tuple[query.Asked, Basis]:
+    """The same of a state and an instant that were taken before."""
     asked = query.parse(given, allowed, to.names.known(to.view.keys), state.days, now)
-    return asked, answers.basis(to.view, asked, state, now, partial(look_up, to.archive))
+    return asked, basis(to.view, asked, state, now, partial(look_up, to.archive))

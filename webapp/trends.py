@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from drinkstream import coverage
 from drinkstream.errors import UnavailableError
-from drinkstream.share import shares
-from webapp.answers import Basis, day_rows, freshness, head, quiet_since
-from webapp.counts import Columns, Counts, columns, totals
+from drinkstream.share import shares_of
+from webapp.answers import day_rows, freshness, head, parts_of_whole
+from webapp.basis import Basis, quiet_since
+from webapp.counts import Columns, Counts, columns, levels
 from webapp.query import Asked
 
 _STEP = {"day": 1440, "hour": 60, "minute": 1}
@@ -26,7 +27,7 @@ def trend(asked: Asked, base: Basis) -> dict[str, Any]:
     known = _known(asked, base, wholes, step)
     rows = range(window.start // step, -(-window.stop // step))
     divisors = [int(wholes[row]) if known[row] else None for row in rows]
-    parts = [None if day.counts is None else int(day.counts.n[table.whole[day.counts.key]].sum()) for day in base.days]
+    parts = parts_of_whole(asked, base, table)
     return {
         **head(asked),
         "by": asked.by,
@@ -53,7 +54,7 @@ def _window(asked: Asked, base: Basis) -> range:
 
 
 def _values(asked: Asked, base: Basis) -> list[str]:
-    rows = shares(totals(base.view.keys, base.counts), asked.by, asked.narrowed).rows
+    rows = shares_of(levels(base.view.keys, base.counts, asked.narrowed), asked.by, asked.narrowed).rows
     return [str(row.category if asked.by == "category" else row.brand) for row in rows]
 
 
@@ -103,6 +104,7 @@ def _covered(asked: Asked, base: Basis, rows: range, step: int) -> list[float | 
         except UnavailableError:
             # the answer says itself that the store is away; the numbers are in memory, these are not
             feeds = []
+            base.unread.add(day)
         parts += coverage.by_period(day, feeds, minutes if feeds else [], step, base.now)
     return [parts[row] if row < len(parts) else None for row in rows]
 

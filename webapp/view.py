@@ -14,8 +14,11 @@ from drinkstream.errors import UnavailableError
 from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
+from webapp.day import Day
 from webapp.feeds import Feeds, Told
+from webapp.given import Answers
 from webapp.live import Live, Store, Tail, hours_of
+from webapp.sums import Sums
 from webapp.worker import Worker
 
 FIRST_LOOK_S = 20.0
@@ -24,7 +27,9 @@ FIRST_LOOK_S = 20.0
 CACHE_BYTES = 128 * 1024 * 1024
 """Memory for counts by minute of published days and retired epochs, and as much for superseded runs, as asked about."""
 
-_STALE_AFTER = timedelta(seconds=15)
+STALE_AFTER = timedelta(seconds=15)
+"""Numbers that were read longer ago than this are not called live."""
+
 _REST = 2.0
 _LONGEST_REST_S = 5.0
 
@@ -48,7 +53,8 @@ class State:
 
     `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
     read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run, what
-    the `feeds` told by day.
+    the `feeds` told by day; `given` has the answers that it gave, and is gone with it;
+    `standing` has the days of `now` that were asked about.
     """
 
     log: tuple[Publication, ...]
@@ -62,12 +68,14 @@ class State:
     days: tuple[date, ...] = ()
     pending: Mapping[str, int] = field(default_factory=dict)
     feeds: Feeds = field(default_factory=dict)
+    standing: dict[date, Day] = field(default_factory=dict, repr=False, compare=False)
+    given: Answers = field(default_factory=Answers, init=False, repr=False, compare=False)
 
     def at(self, token: str | None, as_of: datetime | None) -> tuple[Snapshot, str]:
         """The snapshot that a request asks about, and its token. Raises BadInputError for a token of elsewhere."""
-        if token is not None:
+        if token is not None and token != self.token:
             return restore(token, self.log, {name: row.as_epoch for name, row in self.epochs.items()}), token
-        if as_of is not None:
+        if token is None and as_of is not None:
             then = snapshot(self.log, None, as_of)
             return then, then.token
         return self.now, self.token
@@ -79,7 +87,7 @@ class State:
 
     def stale_since(self, now: datetime) -> datetime | None:
         """When the store was last read, if that is too long ago for the numbers to be called live; else None."""
-        return self.read_at if self.failing is not None or now - self.read_at > _STALE_AFTER else None
+        return self.read_at if self.failing is not None or now - self.read_at > STALE_AFTER else None
 
 
 Kept = TypeVar("Kept", Counts, RunCounts)
@@ -118,6 +126,9 @@ class View:
         self._superseded: OrderedDict[str, RunCounts] = OrderedDict()
         self._cache_lock = Lock()
         self._feeds = Told()
+        self.sums = Sums()
+        self.settled: Callable[[], None] = lambda: None
+        """Called once, by the thread, when the store was read for the first time."""
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -139,6 +150,10 @@ class View:
             except UnavailableError as error:
                 self._why = str(error)
                 state = None if self._state is None else replace(self._state, failing=self._why)
+            if state is not None and self._state is None:
+                self.settled()
+            elif state is not None and self._state is not None:
+                state.given.answer_ahead(self._state.given, state, self._clock)
             with self._changed:
                 self._state = state
                 self._changed.notify_all()
@@ -156,13 +171,20 @@ class View:
             p.run_id: known.get(p.run_id) or self._run_counts(store, day, p.run_id)
             for day, p in now.publications.items()
         }
-        same = self._state is not None and self._state.now == now
-        token = self._state.token if same and self._state is not None else now.token
+        standing: dict[date, Day] = {}
+        if self._state is None or self._state.now != now:
+            token = now.token
+        else:
+            now, token = self._state.now, self._state.token
+            # a published day is answered by the same counts as long as the same run is in force
+            standing = {
+                day: known for day, known in self._state.standing.copy().items() if known.choice.run is not None
+            }
         counted = {day for day, counts in live.days.items() if len(counts.n)} if live is not None else set()
         days = tuple(sorted(now.publications.keys() | counted))
         feeds = self._feeds.days(store, days, read_at)
         known_epochs = {row.epoch: row for row in rows}
-        return State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds)
+        return State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds, standing)
 
     def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
         if current is None:

@@ -18,7 +18,7 @@ from tenacity import retry, stop_after_delay, wait_fixed
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from stack import jars
-from stack.programs import gunicorn
+from stack.programs import web
 from tests.browser.rows import Rows
 from tests.lib.programs import environment
 from tests.lib.servers import free_ports
@@ -69,7 +69,7 @@ def serving(settings: Settings) -> Iterator[str]:
     """The address of the web, run as the stack runs it, until the block ends."""
     (port,) = free_ports(1)
     here = settings.model_copy(update={"web_port": port, "live_refresh": 0.2})
-    process = subprocess.Popen(gunicorn(here), env=environment(here), cwd=ROOT)
+    process = subprocess.Popen(web(here), env=environment(here), cwd=ROOT)
     try:
         url = f"http://{here.host}:{port}"
         ready(f"{url}/readyz")

@@ -12,6 +12,7 @@ from tests.lib.merge_truth import Answer, Truth, bounds, differences, listed
 from tests.lib.merge_world import World
 from tests.lib.oracle import Cells
 from webapp import answers
+from webapp.basis import Basis, basis
 from webapp.query import Asked
 from webapp.texts import Found
 from webapp.view import View
@@ -25,7 +26,7 @@ class Request:
 
     asked: Asked
     level: tuple[str, str]
-    base: answers.Basis
+    base: Basis
     at: datetime
     may: list[list[Answer]]
 
@@ -44,8 +45,8 @@ class Asking:
         self._reader = Reader(self.world.store.session())
         self.view = View(lambda: self._reader, CATEGORIES[1:], 3600, lambda: self.world.now)
 
-    def _basis(self, asked: Asked) -> answers.Basis:
-        return answers.basis(self.view, asked, self.view.state(), self.world.now, lambda *_: Found())
+    def _basis(self, asked: Asked) -> Basis:
+        return basis(self.view, asked, self.view.state(), self.world.now, lambda *_: Found())
 
     def cells(self) -> None:
         """Every day's cells with their ids: of one layer alone, n ids each, and the truth."""

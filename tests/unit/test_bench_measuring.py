@@ -126,17 +126,26 @@ def asked(answering: Answering, rate: float, seconds: float) -> Times:
     return asyncio.run(both())
 
 
-async def at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while line := await reader.readline():
-        if line.startswith(b"GET"):
-            status = b"200 OK" if line.startswith(b"GET /a ") else b"500 No"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
-    writer.close()
-    await writer.wait_closed()
+def closing(most: int) -> Answering:
+    """Answers /a with 200 and all else with 500; the first `most` requests are met by closing their connections."""
+    closed: list[int] = []
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            if line.startswith(b"GET"):
+                if len(closed) < most:
+                    closed.append(1)
+                    break
+                status = b"200 OK" if line.startswith(b"GET /a ") else b"500 No"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+        await writer.wait_closed()
+
+    return answering
 
 
 def test_every_request_is_sent_and_what_is_not_200_has_failed():
-    times = asked(at_once, rate=200, seconds=0.5)
+    times = asked(closing(0), rate=200, seconds=0.5)
     assert (len(times.ms), times.failed) == (100, 50)
 
 
@@ -158,6 +167,17 @@ def test_a_server_that_stalls_is_not_spared_what_it_kept_waiting():
     assert len(times.ms) == 200
     # a client that waited for its 64 connections would have asked 64 times in the stall, this one asked 160 times
     assert sum(ms > 100 for ms in times.ms) > 64
+
+
+def test_a_request_that_met_a_closing_connection_is_sent_once_more():
+    times = asked(closing(1), rate=200, seconds=0.5)
+    assert (len(times.ms), times.failed, times.again) == (100, 50, 1)
+
+
+def test_a_request_whose_connection_is_closed_twice_has_failed(monkeypatch):
+    monkeypatch.setattr("bench.openloop.PATIENCE_S", 0.2)
+    times = asked(closing(10_000), rate=100, seconds=0.1)
+    assert (len(times.ms), times.failed, times.again) == (10, 10, 10)
 
 
 def test_an_answer_without_a_length_is_refused():

@@ -1,0 +1,148 @@
+"""What one request answers from: one snapshot of one state, and the layer that answers for each day."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from drinkstream.coverage import LATE, Covered
+from drinkstream.merge import Choice, Snapshot, absence, choose, days_between
+from webapp.counts import Counts
+from webapp.day import Day
+from webapp.query import Asked
+from webapp.texts import Found
+from webapp.view import STALE_AFTER, State, View
+
+QUIET_S = 60
+"""A live layer whose last micro-batch ended longer ago than this is called quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What one request answers from: one snapshot of a state, its token, and the days asked for.
+
+    `feeds` is what was told of these days by the sources asked about; `texts` looks up the texts of posts. `unread` are
+    the days of which something could not be read while the answer was made: another moment may have it.
+    """
+
+    view: View
+    state: State
+    snapshot: Snapshot
+    as_of: datetime | None
+    now: datetime
+    token: str
+    days: tuple[Day, ...]
+    feeds: Mapping[date, Sequence[Covered]]
+    texts: Callable[[Collection[str], Collection[str]], Found]
+    unread: set[date] = field(default_factory=set)
+
+    @property
+    def live(self) -> bool:
+        """Whether any of its numbers may still move."""
+        return any(day.choice.layer == "speed" for day in self.days)
+
+    @property
+    def counts(self) -> Counts:
+        """The counts of all days that have some, by key."""
+        return self.view.sums.whole(self.days)
+
+    @property
+    def answerable(self) -> bool:
+        """Whether any day could be answered for."""
+        return any(day.counts is not None for day in self.days)
+
+
+def basis(
+    view: View, asked: Asked, state: State, now: datetime, texts: Callable[[Collection[str], Collection[str]], Found]
+) -> Basis:
+    """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
+    snapshot, token = state.at(asked.at, asked.as_of)
+    days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
+    source = asked.narrowed.source
+    feeds = {day: [one for one in state.feeds.get(day, ()) if source in (None, one.source)] for day in asked.days}
+    return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
+
+
+def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
+    """One day as a snapshot of the state answers for it."""
+    if snapshot is not state.now:
+        return _day_of(view, state, snapshot, as_of, wanted)
+    known = state.standing.get(wanted)
+    if known is None:
+        known = state.standing[wanted] = _day_of(view, state, snapshot, as_of, wanted)
+    return known
+
+
+def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
+    """One day as a snapshot of the state answers for it."""
+    choice = choose(wanted, snapshot)
+    publication = snapshot.publications.get(wanted)
+    counts, meaning = view.day(state, choice)
+    if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
+        # neither the run's row nor its totals are there any more: zero would be a low number
+        gone = f"run {choice.run} was in force, and is no longer kept"
+        return Day(Choice(wanted, "missing"), publication, None, None, gone)
+    if counts is None:
+        return Day(choice, publication, None, None, absence(wanted, snapshot, state.log, as_of))
+    return Day(choice, publication, counts, meaning)
+
+
+def days_before(base: Basis, days: int) -> tuple[Day, ...]:
+    """The period of as many days right before that of the answer; none where any day of either is missing."""
+    first = base.days[0].choice.day
+    if days >= first.toordinal() or any(day.counts is None for day in base.days):
+        return ()
+    found = []
+    for wanted in days_between(first - timedelta(days=days), first - timedelta(days=1)):
+        day = day_of(base.view, base.state, base.snapshot, base.as_of, wanted)
+        if day.counts is None:
+            return ()
+        found.append(day)
+    return tuple(found)
+
+
+def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:
+    """Why no change from one period to the other can be told; None where one meaning version counted all of both.
+
+    What other rules move is no sample's chance, so that no interval would hold it.
+    """
+    rules = {day.meaning for day in (*now, *before)}
+    if None in rules:
+        return "by which rules it was counted is not known any more"
+    return "counted by other rules" if len(rules) > 1 else None
+
+
+def quiet_since(base: Basis) -> datetime | None:
+    """When the live layer's last micro-batch ended, if that is too long ago for a stream that runs; else None."""
+    live = base.state.live
+    if live is None or live.last_batch is None or live.last_batch.ended_at is None:
+        return None
+    ended = live.last_batch.ended_at
+    return ended if base.now - ended > timedelta(seconds=QUIET_S) else None
+
+
+def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
+    """Of these hours those to look into for ids: live, an hour that has none is known."""
+    live = base.state.live
+    if choice.epoch is not None and live is not None and live.epoch.epoch == choice.epoch:
+        return [hour for hour in hours if hour in live.hours]
+    return hours
+
+
+def same_until(base: Basis) -> datetime:
+    """Up to which instant (excluded) the same question, asked of the same state, is answered as at `base.now`.
+
+    Of the clock an answer takes the minute (and so the day), and whether some instants lie too far back: the last look
+    at the store, the end of the last micro-batch, the last minute that a feed told of.
+    """
+    if base.unread:
+        return base.now
+    return min(at for at in _turns(base) if at >= base.now)
+
+
+def _turns(base: Basis) -> Iterator[datetime]:
+    yield base.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    yield base.state.read_at + STALE_AFTER
+    live = base.state.live
+    if live is not None and live.last_batch is not None and live.last_batch.ended_at is not None:
+        yield live.last_batch.ended_at + timedelta(seconds=QUIET_S)
+    yield from (one.until + LATE for feeds in base.feeds.values() for one in feeds)

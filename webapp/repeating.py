@@ -1,0 +1,76 @@
+"""Responses that are made once for each state, and given again to all who ask the same of it."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, Response, current_app, request
+from werkzeug.http import http_date
+
+from webapp.basis import Basis, same_until
+from webapp.given import Given
+from webapp.headers import HEADERS
+from webapp.query import Asked
+from webapp.serving import Serving, answered_at, serving
+from webapp.view import State
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_CONDITIONS = frozenset(
+    {
+        *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"),
+        *("HTTP_RANGE", "HTTP_IF_RANGE"),
+    }
+)
+"""Of a request with one of these the whole application decides."""
+
+
+def given_again(allowed: frozenset[str], make: Callable[[Asked, Basis], Response], ahead: bool = False) -> Response:
+    """The answer to the present request: `make`'s, or what it made of the same address in the same state before.
+
+    A request that names the answer's ETag gets 304. Raises as `make` and the parsing do; no error is given again.
+    `ahead`: `make` needs no request, so that the next state may answer what is often asked before it is asked.
+    """
+    app, here, args = cast(Flask, cast(Any, current_app)._get_current_object()), serving(), request.args
+    now = here.clock()
+    state = here.view.state()
+
+    def made(state: State, now: datetime) -> Given:
+        with app.app_context():
+            asked, base = answered_at(here, state, now, allowed, args)
+            response = make(asked, base)
+        response.headers["Cache-Control"] = "no-cache"
+        response.add_etag()
+        body = response.get_data()
+        response.headers["Content-Length"] = str(len(body))
+        return Given(body, tuple(response.headers), same_until(base))
+
+    found = state.given.get(_question(request.environ), now, lambda: made(state, now), made if ahead else None)
+    return cast(Response, Response(found.body, headers=list(found.headers)).make_conditional(request))
+
+
+class Repeating:
+    """The application with a short way in front: what was given before and still holds needs none of its routing."""
+
+    def __init__(self, behind: "WSGIApplication", here: Serving) -> None:
+        self._behind = behind
+        self._here = here
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """As WSGI has it."""
+        found = self._known(environ)
+        if found is None:
+            return self._behind(environ, start_response)
+        start_response("200 OK", [*found.headers, ("Date", http_date()), *HEADERS.items()])
+        return [found.body]
+
+    def _known(self, environ: "WSGIEnvironment") -> Given | None:
+        state = self._here.view.peek()
+        if state is None or environ["REQUEST_METHOD"] != "GET" or not environ.keys().isdisjoint(_CONDITIONS):
+            return None
+        return state.given.known(_question(environ), self._here.clock())
+
+
+def _question(environ: "WSGIEnvironment") -> tuple[str, str, str]:
+    return environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")

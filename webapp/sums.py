@@ -1,0 +1,83 @@
+"""Sums over published days, kept: what a run counted never changes, so a long range costs little more than a day."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.counts import Counts, add
+from webapp.day import Day
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Memory for sums of ranges; the one asked for longest ago goes first."""
+
+MOST_QUESTIONS = 64
+"""Questions of which the number of each published day is kept."""
+
+_MOST_RUNS = 4096
+
+
+class Sums:
+    """Sums of days with counts. Used by many threads."""
+
+    def __init__(self) -> None:
+        self._wholes: OrderedDict[tuple[str, ...], Counts] = OrderedDict()
+        self._parts: OrderedDict[Hashable, dict[str, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def whole(self, days: Sequence[Day]) -> Counts:
+        """The counts of all of these days that have some, by key."""
+        published: dict[str, Counts] = {}
+        others: list[Counts] = []
+        for day in days:
+            if day.counts is None:
+                continue
+            if day.choice.run is not None:
+                published[day.choice.run] = day.counts
+            elif len(day.counts.n):
+                others.append(day.counts)
+        return add([self._published(published), *others] if published else others)
+
+    def parts(self, question: Hashable, mask: NDArray[np.bool_], days: Sequence[Day]) -> list[int | None]:
+        """For each day the posts of the keys that `mask` has (by key number), which is the same for one `question`.
+
+        None where a day has no counts.
+        """
+        with self._lock:
+            known = self._parts.setdefault(question, {})
+            self._parts.move_to_end(question)
+            if len(known) > _MOST_RUNS:
+                known.clear()
+            while len(self._parts) > MOST_QUESTIONS:
+                self._parts.popitem(last=False)
+        return [None if day.counts is None else _part(known, mask, day.choice.run, day.counts) for day in days]
+
+    def _published(self, by_run: dict[str, Counts]) -> Counts:
+        runs = tuple(by_run)
+        with self._lock:
+            known = self._wholes.get(runs)
+            if known is not None:
+                self._wholes.move_to_end(runs)
+                return known
+        found = add(list(by_run.values()))
+        with self._lock:
+            self._wholes[runs] = found
+            while len(self._wholes) > 1 and sum(map(_nbytes, self._wholes.items())) > MOST_BYTES:
+                self._wholes.popitem(last=False)
+        return found
+
+
+def _part(known: dict[str, int], mask: NDArray[np.bool_], run: str | None, counts: Counts) -> int:
+    n = known.get(run) if run is not None else None
+    if n is None:
+        n = int(counts.n[mask[counts.key]].sum())
+        if run is not None:
+            known[run] = n
+    return n
+
+
+def _nbytes(entry: tuple[tuple[str, ...], Counts]) -> int:
+    runs, counts = entry
+    return counts.nbytes + 8 * len(runs)
