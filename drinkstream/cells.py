@@ -7,11 +7,13 @@ count of distinct posts.
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 ANY = "*"
 NO_BRAND = ""
@@ -24,7 +26,11 @@ MINUTE_MS = 60 * 1000
 
 _INTEGERS, _TEXTS = 1, 2
 _FEW = 64
+_EMPTY, _HEAD = 5, 13  # bytes before the differences: form and count, and the least id where there is one
 _CUT_OFF = "a blob of ids is cut off or has bytes behind its end"
+
+
+Integers = npt.NDArray[np.int64]
 
 
 class Level(NamedTuple):
@@ -90,7 +96,12 @@ def slot_of(append_ms: int) -> int:
 
 def hour_of(ms: int) -> str:
     """'YYYY-MM-DDTHH' (UTC) of an instant in ms since 1970."""
-    return str(np.datetime64(ms - ms % HOUR_MS, "ms"))[:13]
+    return _hour(ms - ms % HOUR_MS)
+
+
+@lru_cache(maxsize=4096)
+def _hour(ms: int) -> str:
+    return str(np.datetime64(ms, "ms"))[:13]
 
 
 def spread_of(source: str, post_id: str) -> int:
@@ -123,6 +134,50 @@ def pack(ids: Iterable[str]) -> bytes:
         return struct.pack("<BI", _TEXTS, len(distinct)) + b"".join(struct.pack("<I", len(e)) + e for e in encoded)
     head = struct.pack("<BIq", _INTEGERS, len(numbers), numbers[0])
     return head + _leb128(np.diff(np.array(numbers, np.int64)).astype(np.uint64))
+
+
+def pack_integers(ids: Integers, offsets: npt.NDArray[Any]) -> list[bytes]:
+    """The blobs of many sets of integer ids at once: of ids[offsets[i]:offsets[i + 1]], as `pack` writes them.
+
+    `ids`: int64 of shape (n,), none below 0, in any order; `offsets`: integers of shape (sets + 1,) from 0 to n that do
+    not fall.
+    """
+    sets = len(offsets) - 1
+    owner = np.repeat(np.arange(sets), np.diff(offsets))
+    order = np.lexsort((ids, owner))
+    ids, owner = ids[order], owner[order]
+    first = np.ones(len(ids), np.bool_)
+    first[1:] = owner[1:] != owner[:-1]
+    deltas = np.diff(ids, prepend=np.int64(0)).astype(np.uint64)
+    once = first | (deltas != 0)
+    ids, owner, first, deltas = ids[once], owner[once], first[once], deltas[once]
+    counts = np.bincount(owner, minlength=sets)
+    # bytes of each difference; the first id of a set stands in its head
+    deltas[first] = 0
+    widths = np.where(first, 0, 1)
+    for bits in range(7, int(deltas.max(initial=0)).bit_length(), 7):
+        widths += deltas >= np.uint64(1 << bits)
+    until = np.cumsum(widths)
+    before = until - widths
+    sizes = np.where(counts > 0, _HEAD, _EMPTY)
+    sizes[counts > 0] += until[np.cumsum(counts)[counts > 0] - 1] - before[first]
+    starts = np.cumsum(sizes) - sizes
+    data = np.zeros(int(sizes.sum()), np.uint8)
+    heads = np.zeros((sets, _HEAD), np.uint8)
+    heads[:, 0] = _INTEGERS
+    heads[:, 1:5] = counts.astype("<u4").view(np.uint8).reshape(sets, 4)
+    filled = np.flatnonzero(counts)
+    heads[filled, 5:] = ids[first].astype("<i8").view(np.uint8).reshape(len(filled), 8)
+    for at in range(_HEAD):
+        some = filled if at >= _EMPTY else slice(None)
+        data[starts[some] + at] = heads[some, at]
+    places = starts[owner] + _HEAD + before - before[first][np.searchsorted(filled, owner)]
+    for at in range(int(widths.max(initial=0))):
+        long = widths > at
+        more = np.where(widths[long] > at + 1, np.uint64(0x80), np.uint64(0))
+        data[places[long] + at] = (deltas[long] >> np.uint64(7 * at)) & np.uint64(0x7F) | more
+    whole = data.tobytes()
+    return [whole[start : start + size] for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
 
 
 def size(blob: bytes) -> int:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
-from drinkstream.cells import MINUTE_MS, hour_of, pack
+from drinkstream.cells import MINUTE_MS, hour_of, pack, pack_integers, size, unpack
 from drinkstream.merge import days_between
 from drinkstream.store.read import Reader
 from drinkstream.store.write import CellRow, MicroBatch, Writer, now_us
@@ -83,16 +84,15 @@ class Sink:
 def cell_rows(table: pa.Table) -> Iterator[CellRow]:
     """A table of (slot, minute, source, category, brand, kind, lang, shard, numbers, texts) as rows to write."""
     columns = [table.column(name).to_pylist() for name in table.column_names[:8]]
-    counts = pc.list_value_length(table.column("numbers")).to_pylist()
     numbers = table.column("numbers").combine_chunks()
-    flat = pc.list_flatten(numbers).to_pylist()
+    flat = pc.list_flatten(numbers).to_numpy()
+    offsets = np.concatenate(([0], np.cumsum(pc.list_value_length(numbers).to_numpy())))
+    blobs = pack_integers(flat, offsets)
     texts = table.column("texts").to_pylist()
-    at = 0
-    for (slot, minute, source, category, brand, kind, lang, shard), count, text in zip(
-        zip(*columns, strict=True), counts, texts, strict=True
+    for (slot, minute, source, category, brand, kind, lang, shard), blob, text in zip(
+        zip(*columns, strict=True), blobs, texts, strict=True
     ):
-        ids = {*map(str, flat[at : at + count]), *text}
-        at += count
+        ids = pack([*unpack(blob), *text]) if text else blob
         yield CellRow(
             hour_of(minute),
             category,
@@ -103,8 +103,8 @@ def cell_rows(table: pa.Table) -> Iterator[CellRow]:
             lang,
             slot,
             shard,
-            len(ids),
-            pack(ids),
+            size(ids),
+            ids,
         )
 
 

@@ -1,5 +1,6 @@
 """Levels, minutes, shards, and the codec of ids."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from drinkstream.cells import (
     levels,
     minute_of,
     pack,
+    pack_integers,
     size,
     slot_of,
     spread_of,
@@ -108,3 +110,11 @@ def test_a_blob_s_size_is_known_without_unpacking_it(ids: set[str]):
 def test_the_size_of_a_blob_cut_off_in_its_head_is_not_guessed():
     with pytest.raises(ValueError, match="shorter than its head"):
         size(b"\x01\x02")
+
+
+@given(st.lists(st.lists(st.integers(0, 2**63 - 1) | st.integers(0, 300), max_size=8), max_size=8))
+def test_many_sets_are_packed_at_once_as_one_by_one(sets: list[list[int]]):
+    """Whatever their order, and with ids that come twice."""
+    flat = np.array([number for some in sets for number in some], np.int64)
+    offsets = np.cumsum([0, *map(len, sets)])
+    assert pack_integers(flat, offsets) == [pack(map(str, some)) for some in sets]
