@@ -181,7 +181,7 @@ class Matcher:
         folded = text.folded.text
         for size in sizes:
             end = start + size
-            known = self._parts.get(folded[start:end])
+            known = self._parts.get(folded[start:end]) if end <= len(folded) else None
             if known is None:
                 continue
             # a longer string that is no word of its own may begin with a shorter one that is

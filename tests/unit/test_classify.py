@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drinkstream.classify import Classifier, Held, Mention
@@ -133,6 +133,9 @@ ODD_WORDS = st.sampled_from(
 )
 
 
+@example("e\u0301コーヒー", None)
+@example("コーヒー", "ja")
+@example("한잔의 맥주", "ko")
 @given(
     st.lists(ODD_WORDS | st.text(st.characters(exclude_categories=()), max_size=4), max_size=40).map("".join),
     st.sampled_from([None, "", "und", "en", "es", "ja", "tlh-x-odd", "\ud83d", "e" * 9999]),
@@ -140,6 +143,7 @@ ODD_WORDS = st.sampled_from(
 def test_drinks_among_odd_characters_are_found_where_they_stand(text: str, lang: str | None):
     decision = CLASSIFIER.decide(text, lang)
     assert all(text[mention.start : mention.end] == mention.alias for mention in decision.mentions)
+    assert all(mention.start < mention.end <= len(text) for mention in decision.mentions)
 
 
 def test_a_word_far_inside_a_long_text_is_found():
