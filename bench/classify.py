@@ -39,7 +39,7 @@ MEMORY_MIB = 200
 
 
 def as_collected(line: Line) -> bytes:
-    """A v2 line as X sends it: UTF-8, with the escapes that JSON asks for."""
+    """A line as X sends it."""
     return line.value
 
 

@@ -26,7 +26,7 @@ MINUTE_MS = 60 * 1000
 
 _INTEGERS, _TEXTS = 1, 2
 _FEW = 64
-_EMPTY, _HEAD = 5, 13  # bytes before the differences: form and count, and the least id where there is one
+_NO_IDS = struct.pack("<BI", _INTEGERS, 0)
 _CUT_OFF = "a blob of ids is cut off or has bytes behind its end"
 
 
@@ -132,8 +132,8 @@ def pack(ids: Iterable[str]) -> bytes:
     if numbers is None:
         encoded = [text.encode("utf-8", "surrogatepass") for text in sorted(distinct)]
         return struct.pack("<BI", _TEXTS, len(distinct)) + b"".join(struct.pack("<I", len(e)) + e for e in encoded)
-    head = struct.pack("<BIq", _INTEGERS, len(numbers), numbers[0])
-    return head + _leb128(np.diff(np.array(numbers, np.int64)).astype(np.uint64))
+    data, _ = _leb128(np.diff(np.array(numbers, np.int64)).astype(np.uint64))
+    return _head(len(numbers), numbers[0]) + data
 
 
 def pack_integers(ids: Integers, offsets: npt.NDArray[Any]) -> list[bytes]:
@@ -152,32 +152,15 @@ def pack_integers(ids: Integers, offsets: npt.NDArray[Any]) -> list[bytes]:
     once = first | (deltas != 0)
     ids, owner, first, deltas = ids[once], owner[once], first[once], deltas[once]
     counts = np.bincount(owner, minlength=sets)
-    # bytes of each difference; the first id of a set stands in its head
-    deltas[first] = 0
-    widths = np.where(first, 0, 1)
-    for bits in range(7, int(deltas.max(initial=0)).bit_length(), 7):
-        widths += deltas >= np.uint64(1 << bits)
-    until = np.cumsum(widths)
-    before = until - widths
-    sizes = np.where(counts > 0, _HEAD, _EMPTY)
-    sizes[counts > 0] += until[np.cumsum(counts)[counts > 0] - 1] - before[first]
-    starts = np.cumsum(sizes) - sizes
-    data = np.zeros(int(sizes.sum()), np.uint8)
-    heads = np.zeros((sets, _HEAD), np.uint8)
-    heads[:, 0] = _INTEGERS
-    heads[:, 1:5] = counts.astype("<u4").view(np.uint8).reshape(sets, 4)
-    filled = np.flatnonzero(counts)
-    heads[filled, 5:] = ids[first].astype("<i8").view(np.uint8).reshape(len(filled), 8)
-    for at in range(_HEAD):
-        some = filled if at >= _EMPTY else slice(None)
-        data[starts[some] + at] = heads[some, at]
-    places = starts[owner] + _HEAD + before - before[first][np.searchsorted(filled, owner)]
-    for at in range(int(widths.max(initial=0))):
-        long = widths > at
-        more = np.where(widths[long] > at + 1, np.uint64(0x80), np.uint64(0))
-        data[places[long] + at] = (deltas[long] >> np.uint64(7 * at)) & np.uint64(0x7F) | more
-    whole = data.tobytes()
-    return [whole[start : start + size] for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+    # the first id of a set stands in its head, the differences of all sets one after the other
+    data, widths = _leb128(deltas[~first])
+    ends = np.concatenate(([0], np.cumsum(widths)))[np.cumsum(np.maximum(counts - 1, 0))]
+    least = iter(ids[first].tolist())
+    blobs, at = [], 0
+    for count, end in zip(counts.tolist(), ends.tolist(), strict=True):
+        blobs.append(_head(count, next(least)) + data[at:end] if count else _NO_IDS)
+        at = end
+    return blobs
 
 
 def size(blob: bytes) -> int:
@@ -241,11 +224,15 @@ def union(blobs: Sequence[bytes]) -> bytes:
     return pack(post_id for blob in blobs for post_id in unpack(blob))
 
 
+def _head(count: int, least: int) -> bytes:
+    return struct.pack("<BIq", _INTEGERS, count, least)
+
+
 def _pack_few(numbers: list[int]) -> bytes:
     # most cells of a minute hold a handful of ids, for which numpy's fixed cost would dominate
     if not numbers:
-        return struct.pack("<BI", _INTEGERS, 0)
-    blob = bytearray(struct.pack("<BIq", _INTEGERS, len(numbers), numbers[0]))
+        return _NO_IDS
+    blob = bytearray(_head(len(numbers), numbers[0]))
     for before, number in pairwise(numbers):
         delta = number - before
         while delta > 0x7F:
@@ -265,15 +252,15 @@ def _integers(ids: set[str]) -> list[int] | None:
     return sorted(numbers)
 
 
-def _leb128(values: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> bytes:
-    if not len(values):
-        return b""
-    width = max(1, (int(values.max()).bit_length() + 6) // 7)
-    shifts = np.arange(width, dtype=np.uint64) * np.uint64(7)
-    septets = (values[:, None] >> shifts) & np.uint64(0x7F)
-    last = np.maximum(width - 1 - np.argmax(septets[:, ::-1] != 0, axis=1), 0)
-    last[~septets.any(axis=1)] = 0
-    position = np.arange(width)
-    more = np.where(position < last[:, None], 0x80, 0).astype(np.uint64)
-    kept = position <= last[:, None]
-    return bytes((septets | more)[kept].astype(np.uint8))
+def _leb128(values: npt.NDArray[np.uint64]) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """The LEB128 bytes of all values, one after the other, and how many each takes."""
+    widths = np.ones(len(values), np.int64)
+    for bits in range(7, int(values.max(initial=0)).bit_length(), 7):
+        widths += values >= np.uint64(1 << bits)
+    starts = np.cumsum(widths) - widths
+    data = np.zeros(int(widths.sum()), np.uint8)
+    for at in range(int(widths.max(initial=0))):
+        some = widths > at
+        more = np.where(widths[some] > at + 1, np.uint64(0x80), np.uint64(0))
+        data[starts[some] + at] = (values[some] >> np.uint64(7 * at)) & np.uint64(0x7F) | more
+    return data.tobytes(), widths
