@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from webapp.counts import Counts, add
 from webapp.day import Day
+from webapp.recent import Recent
 
 MOST_BYTES = 32 * 1024 * 1024
 """Memory for sums of ranges; the one asked for longest ago goes first."""
@@ -23,7 +24,7 @@ class Sums:
     """Sums of days with counts. Used by many threads."""
 
     def __init__(self) -> None:
-        self._wholes: OrderedDict[tuple[str, ...], Counts] = OrderedDict()
+        self._wholes: Recent[tuple[str, ...], Counts] = Recent(MOST_BYTES, _nbytes)
         self._parts: OrderedDict[Hashable, dict[str, int]] = OrderedDict()
         self._lock = Lock()
 
@@ -55,18 +56,7 @@ class Sums:
         return [None if day.counts is None else _part(known, mask, day.choice.run, day.counts) for day in days]
 
     def _published(self, by_run: dict[str, Counts]) -> Counts:
-        runs = tuple(by_run)
-        with self._lock:
-            known = self._wholes.get(runs)
-            if known is not None:
-                self._wholes.move_to_end(runs)
-                return known
-        found = add(list(by_run.values()))
-        with self._lock:
-            self._wholes[runs] = found
-            while len(self._wholes) > 1 and sum(map(_nbytes, self._wholes.items())) > MOST_BYTES:
-                self._wholes.popitem(last=False)
-        return found
+        return self._wholes.get(tuple(by_run), lambda: add(list(by_run.values())))
 
 
 def _part(known: dict[str, int], mask: NDArray[np.bool_], run: str | None, counts: Counts) -> int:
@@ -78,6 +68,5 @@ def _part(known: dict[str, int], mask: NDArray[np.bool_], run: str | None, count
     return n
 
 
-def _nbytes(entry: tuple[tuple[str, ...], Counts]) -> int:
-    runs, counts = entry
+def _nbytes(runs: tuple[str, ...], counts: Counts) -> int:
     return counts.nbytes + 8 * len(runs)

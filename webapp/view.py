@@ -1,12 +1,10 @@
 """The view in memory: one thread reads the store, every request answers from one unchanging state of it."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import Condition, Lock
 from time import monotonic
-from typing import TypeVar
 
 from drinkstream.cells import ANY
 from drinkstream.coverage import Minute
@@ -18,6 +16,7 @@ from webapp.day import Day
 from webapp.feeds import Feeds, Told
 from webapp.given import Answers
 from webapp.live import Live, Store, Tail, hours_of
+from webapp.recent import Recent
 from webapp.sums import Sums
 from webapp.worker import Worker
 
@@ -90,9 +89,6 @@ class State:
         return self.read_at if self.failing is not None or now - self.read_at > STALE_AFTER else None
 
 
-Kept = TypeVar("Kept", Counts, RunCounts)
-
-
 def rest(looked: float, refresh: float) -> float:
     """Seconds until the next look after one that took `looked` seconds: `refresh`, or longer while looks take long.
 
@@ -122,9 +118,8 @@ class View:
         self._worker = Worker("view", self._step)
         self.start, self.stop = self._worker.start, self._worker.stop
         self.pending: Mapping[str, int] = {}
-        self._minutes: OrderedDict[str, Counts] = OrderedDict()
-        self._superseded: OrderedDict[str, RunCounts] = OrderedDict()
-        self._cache_lock = Lock()
+        self._minutes: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
+        self._superseded: Recent[str, RunCounts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
         self._feeds = Told()
         self.sums = Sums()
         self.settled: Callable[[], None] = lambda: None
@@ -246,7 +241,7 @@ class View:
             run_id = choice.run
             if self.day(state, choice)[0] is None:
                 return None
-            return self._cached(self._minutes, run_id, lambda: self._run_minutes(state, choice, run_id))
+            return self._minutes.get(run_id, lambda: self._run_minutes(state, choice, run_id))
         if choice.epoch is not None:
             if state.live is not None and state.live.epoch.epoch == choice.epoch:
                 hours = state.live.hours
@@ -259,13 +254,12 @@ class View:
         return self._feeds.minutes(self.store(), day, state.feeds.get(day, ()))
 
     def _known(self, state: State, choice: Choice, run_id: str) -> RunCounts:
-        return state.runs.get(run_id) or self._cached(
-            self._superseded, run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
+        return state.runs.get(run_id) or self._superseded.get(
+            run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
         )
 
     def _retired(self, epoch: str, day: date) -> Counts:
-        return self._cached(
-            self._minutes,
+        return self._minutes.get(
             f"{epoch} {day}",
             lambda: of_cells(self.keys, self.store().speed_counts(epoch, hours_of(day), self._categories)),
         )
@@ -275,16 +269,3 @@ class View:
         known = self.keys.all()
         categories = sorted({known[key].category for key in day.key.tolist()}) if day is not None else []
         return of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories))
-
-    def _cached(self, kept: OrderedDict[str, Kept], name: str, load: Callable[[], Kept]) -> Kept:
-        # only what can no longer change is kept, so an entry is right for as long as it is there
-        with self._cache_lock:
-            if name in kept:
-                kept.move_to_end(name)
-                return kept[name]
-        loaded = load()
-        with self._cache_lock:
-            kept[name] = loaded
-            while len(kept) > 1 and sum(entry.nbytes for entry in kept.values()) > CACHE_BYTES:
-                kept.popitem(last=False)
-        return loaded

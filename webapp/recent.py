@@ -1,0 +1,36 @@
+"""What was asked for last, kept within some memory."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """Values that can no longer change, so that each is right for as long as it is here. Used by many threads.
+
+    `nbytes` says how many bytes of memory a value takes with its key. Beyond `most_bytes` the value asked for longest
+    ago goes first; the last one stays, whatever it takes.
+    """
+
+    def __init__(self, most_bytes: int, nbytes: Callable[[Key, Value], int]) -> None:
+        self._most_bytes = most_bytes
+        self._nbytes = nbytes
+        self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Key, load: Callable[[], Value]) -> Value:
+        """The value kept for `key`, else what `load` returns, which is kept. What `load` raises is not."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        loaded = load()
+        with self._lock:
+            self._kept[key] = loaded
+            while len(self._kept) > 1 and sum(self._nbytes(*entry) for entry in self._kept.items()) > self._most_bytes:
+                self._kept.popitem(last=False)
+        return loaded
