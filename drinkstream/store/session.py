@@ -41,3 +41,6 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
             f"Cassandra does not answer on {points} port {settings.cassandra_port}: {error}. "
             "`make status` shows whether it runs"
         ) from error
+    except BaseException:
+        cluster.shutdown()
+        raise
