@@ -1,4 +1,4 @@
-"""Where the compiled form of the classifier's modules lies, and when it may stand for their source.
+"""Where the compiled form of the modules that each record goes through lies, and when it may stand for their source.
 
 `stack.compile` translates `MODULES` to C with mypyc; the result lies below the environment's prefix in a folder named
 by a hash of their source. Source that was edited since has another hash, so the interpreter reads it as it is: what
@@ -12,9 +12,9 @@ from pathlib import Path
 
 MODULES = (
     *("classify", "contexts", "decision", "fold", "judge", "language", "lexicon", "matching", "reading", "senses"),
-    "tokens",
+    *("tokens", "post", "wire_json", "wire_values", "wire_x"),
 )
-"""The modules that are compiled: what a text goes through. They are plain Python, and run as that without it."""
+"""The modules that are compiled: what a line and its text go through. They are plain Python, and run as that too."""
 
 
 def folder(package: Path) -> Path:

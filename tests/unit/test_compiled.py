@@ -1,4 +1,4 @@
-"""The compiled classifier says what its source says, and source that was edited is never shadowed by it."""
+"""The compiled modules say what their source says, and source that was edited is never shadowed by them."""
 
 import json
 import shutil
@@ -17,6 +17,7 @@ DECIDE = """
 import json, sys
 from drinkstream import matching
 from drinkstream.classify import Classifier
+from drinkstream.post import parse_keyed
 from drinkstream.taxonomy import load
 from tests.lib.labelled import labelled
 
@@ -26,12 +27,26 @@ odd = ["", "\\ud800 beer", "BEEEER" * 300, "#" * 400, "茶" * 2000, "ビール" 
        "G&T & www.tea.com tea@x.org $kof", "ﬁne ｃｏｆｆｅｅ", "i̇stanbul çay", "e\u0301" * 500 + " café"]
 posts += [(text, lang) for text in odd for lang in (None, "und", "xx-nonsense", "ko")]
 classifier = Classifier(load())
-print(json.dumps([matching.__file__.endswith(".so"), [classifier.decide(*post) for post in posts]]))
+found = [classifier.decide(*post) for post in posts]
+
+ids = [30000000000000 + n for n in range(len(posts))]
+v2 = [{"data": {"id": str(i), "text": t, "lang": l, "edit_history_tweet_ids": [str(i), str(i + 1)][: i % 3],
+                "referenced_tweets": [{"type": ["quoted", "replied_to", "retweeted"][i % 3], "id": "1"}]}}
+      for i, (t, l) in zip(ids, posts)]
+v1 = [{"id": i, "full_text": t, "lang": l, "created_at": "Thu Sep 14 00:00:00 +0000 2017",
+       "entities": {"hashtags": [{"text": "tea"}]}, "is_quote_status": i % 2 == 0} for i, (t, l) in zip(ids, posts)]
+lines = [json.dumps(line, ensure_ascii=at % 2 == 0).encode("utf-8", "replace") for at, line in enumerate([*v2, *v1])]
+lines += [line[: at % len(line)] for at, line in enumerate(lines)]
+lines += [b"", b" ", b"null", b"[]", b"[" * 3000, b"1e999", b"NaN", bytes([255]), bytes([239, 187, 191]) + b"{}",
+          b'{"delete":{"status":{"id":7}}}', b'{"data":{"id":"007","text":""}}',
+          b'{"id":' + b"9" * 5000 + b',"text":""}', b'{"text":"\\\\ud83d","id":5}']
+found += [repr(parse_keyed(line, "x:1", 1700000000000)) for line in lines]
+print(json.dumps([matching.__file__.endswith(".so"), found]))
 """
 
 
 def decided(root: Path) -> tuple[bool, list]:
-    """Whether the classifier of the checkout at `root` is compiled, and all that it decides."""
+    """Whether the classifier of the checkout at `root` is compiled, and what it makes of every text and line."""
     done = subprocess.run([sys.executable, "-c", DECIDE], cwd=root, stdout=subprocess.PIPE, text=True, check=True)
     compiled, decisions = json.loads(done.stdout)
     return compiled, decisions
@@ -47,13 +62,13 @@ def checkout(root: Path) -> Path:
 
 
 @pytest.mark.skipif(what_is_missing() is not None, reason=f"{what_is_missing()}: everything runs as plain Python")
-def test_compiled_and_plain_decide_alike(tmp_path: Path):
-    """Every labelled post, and inputs that are odd in each way that the modules know."""
+def test_compiled_and_plain_say_the_same(tmp_path: Path):
+    """Of every labelled post, as a text and as lines, whole and cut off, and of what is odd in ways that they know."""
     compiled, decisions = decided(ROOT)
     assert compiled, "not compiled: run `make install`"
     plain, expected = decided(checkout(tmp_path))
     assert not plain
-    assert len(expected) > 1500
+    assert len(expected) > 7500
     assert decisions == expected
 
 
