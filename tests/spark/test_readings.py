@@ -47,9 +47,9 @@ def counted_cells(read: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
     every, few = (
         {
             (row["day"], (row["minute"] - MINUTE_MS) // 60_000, row["category"]): set(row["ids"])
-            for row in cells(posts(read, naming)).where("brand = '' AND category <> '*'").collect()
+            for row in cells(posts(read, removed(read), naming)).where("brand = '' AND category <> '*'").collect()
         }
-        for naming in (None, counted(read)[1])
+        for naming in (None, counted(read).naming)
     )
     assert every == few
     return every
@@ -118,7 +118,7 @@ def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "S
     assert sorted(post_id for found in counted_cells(read).values() for post_id in found) == sorted(
         [one_country, placeless, of_a_user, kept]
     )
-    assert counted(read)[0]["notice", ""] == 1
+    assert counted(read).records["notice", ""] == 1
 
 
 def test_the_same_id_of_another_network_is_another_post(spark: "SparkSession"):
@@ -140,7 +140,7 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "S
             (f"x:{one}", b"[1, 2]"),
         )
     )
-    assert counted(read) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1)
+    assert counted(read) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1, 0)
     assert rejections(read) == {
         (NO_DAY, "key"): (1, ["0:1"]),
         (NO_DAY, "cut_off"): (1, ["0:3"]),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drinkstream.archive import Archive, Class, Held, Row, missing
+from drinkstream.archive import Archive, Class, Row
 from drinkstream.errors import UnavailableError
-from drinkstream.positions import Span
+from drinkstream.positions import Held, Span, missing
 from tests.lib.archived import NOON_MS, archive, row
 
 POST = b'{"data":{"id":"908300000000000000","text":"tea","created_at":"2017-09-14T10:00:00.000Z"}}'
