@@ -23,11 +23,14 @@ class Elsewhere:
     checksums: Mapping[str, int] = field(default_factory=dict)
 
 
-def elsewhere(archive: Archive, topic: str, read: DataFrame, days: Sequence[str]) -> Elsewhere:
+def elsewhere(archive: Archive, topic: str, read: DataFrame, days: Sequence[str], edited: int) -> Elsewhere:
     """What orders under other days say of the posts of `days`, of which `read` are the readings.
 
-    It does not depend on which days are read together: a day's checksum is over all orders outside of it.
+    `edited` is how many readings name more than one id. The answer does not depend on which days are read together: a
+    day's checksum is over all orders outside of it.
     """
+    if edited == 0:
+        return Elsewhere()
     outside = F.col("day").isin(*days) & (F.col("other_day") != F.col("day")) & (F.col("other_day") != NO_DAY)
     named: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for row in other_ids(read).where(outside).distinct().collect():

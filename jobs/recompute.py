@@ -34,7 +34,7 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
 from drinkstream.taxonomy_kept import installed
 from jobs.coverage import settle
-from jobs.elsewhere import Elsewhere, elsewhere
+from jobs.elsewhere import elsewhere
 from jobs.readings import cells, posts, readings, removed
 
 SAMPLES = 20
@@ -190,9 +190,8 @@ def recompute_chunk(
             )
         rejected = rejections(read)
         # (day, cell, shard, ids) of the posts that stay
-        outside = Elsewhere()
-        if counts.edited:
-            outside = elsewhere(Archive(settings.archive, version), settings.posts_topic, read, names)
+        archive = Archive(settings.archive, version)
+        outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
         gone = removed(read, counts.edited, outside.posts)
         found = cells(posts(read, gone, counts.naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
