@@ -169,11 +169,11 @@ def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
     match record:
         case Post():
             levels = [(hit.category, hit.brand, hit.shard) for hit in hits(record, append_ms * 1000)] if may_hit else []
+            others = [(key.partition(":")[2], day_in(key)) for key in other_keys(record)] if record.others else None
             day = day_of(record.event_ms)
             minute = minute_of(record.event_ms)
-            others = [(key.partition(":")[2], day_in(key)) for key in other_keys(record)] or None
-            counts = (record.edited, minute, record.kind, record.lang, levels, others)
-            return ("post", "", day, record.source, record.id, *counts)
+            kind, lang = record.kind, record.lang
+            return ("post", "", day, record.source, record.id, record.edited, minute, kind, lang, levels, others)
         case Tombstone():
             return ("tombstone", detail_of(record), None, record.source, record.id, False, *_NOTHING)
         case Notice():
