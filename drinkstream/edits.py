@@ -14,7 +14,7 @@ TIMED = ("x", "demo")
 """Sources whose ids are X's: decimal numbers, which from a certain one on carry their time."""
 
 Named = Mapping[str, frozenset[str]]
-"""By the key (`source:id`) that an id of a version makes, the posts that have it; ids that are keys are not in it."""
+"""By the key (`source:id`) that the id of a later version makes, the posts that it is one of."""
 
 
 def time_in_id(source: str, found: str) -> int | None:
