@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,8 +14,9 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError
-from drinkstream.positions import Positions, Span
+from drinkstream.positions import Held, Positions, Span
 from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
@@ -24,10 +25,12 @@ CLASSES = ("post", "tombstone", "notice", "rejected")
 _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
 # one question names so many days at most: the engine's plan of a long one is as deep as it is long
 _DAYS_A_QUERY = 30
+_KEYS_A_QUERY = 5000
 WORD = re.compile(rb"\w+")
 """A word of a line, as an id is one."""
 
 _FEW_PARTS = 8
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _MS = "CAST(append_ts AS BIGINT) / 1000"
@@ -58,15 +61,6 @@ class Class:
     source: str
     kind: str
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The rows of one Kafka partition: `rows` of them, `duplicates` of which repeat an offset; `islands` lie apart."""
-
-    rows: int
-    duplicates: int
-    islands: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +165,33 @@ class Archive:
     def records(self, keys: Iterable[str], *days: str) -> list[Row]:
         """The rows about one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given.
 
-        They have the key; or the line, which could not be read when it came, is now read as about one of them.
+        They have the key; or the line, which could not be read when it came, is now read as about one of them; or they
+        are orders that name one of these posts by the id of a later version: also under the day that this id carries.
         """
         wanted = frozenset(keys)
         rows = self.keyed(wanted, *days)
-        for row in self.unread({key.partition(":")[0] for key in wanted}, *days):
-            if row.key not in wanted and post_of(parse_keyed(row.value or b"", row.key, row.append_ms)) in wanted:
-                rows.append(row)
+        late = [
+            (about, row, record)
+            for row in self.unread({key.partition(":")[0] for key in wanted}, *days)
+            if row.key not in wanted and (about := post_of(record := _read(row))) is not None
+        ]
+        rows += [row for about, row, _ in late if about in wanted]
+        others = {key for row in rows if b"edit_history" in (row.value or b"") for key in other_keys(_read(row))}
+        rows += [row for about, row, record in late if about in others - wanted and isinstance(record, Tombstone)]
+        rows += [row for row in self.orders(others, *days) if row.key not in wanted or (days and row.day not in days)]
         return sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
+
+    def orders(self, keys: Iterable[str], *days: str) -> list[Row]:
+        """The orders with one of `keys`, under `days`, where any is given, and under those that their ids carry."""
+        found: list[Row] = []
+        for part in _in_parts(sorted(keys), _KEYS_A_QUERY):
+            under = dict.fromkeys([*days, *map(day_in, part)]) if days else ()
+            # there are few, and to see that there are none the keys alone are read
+            where = _among("key", part) + (f" AND {_among('day', under)}" if days else "")
+            if held := [row["day"] for row in self._select("DISTINCT day", where)]:
+                rows = ((row, _read(row)) for row in self.keyed(part, *held))
+                found += (row for row, said in rows if isinstance(said, Tombstone) and post_of(said) == row.key)
+        return found
 
     def keyed(self, keys: Iterable[str], *days: str) -> list[Row]:
         """The rows with one of `keys` in the order of arrival; under `days` only, where any is given."""
@@ -344,32 +357,17 @@ def _words(parts: frozenset[bytes]) -> Callable[[pa.Array], list[bool | None]]:
     return lambda values: [not parts.isdisjoint(WORD.findall(value or b"")) for value in values.to_pylist()]
 
 
-def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:
-    """The offsets of `place` (cluster, topic, partition) below `until` that are neither archived nor excused.
-
-    `excused` are spans of any partition: recorded gaps, and offsets that were erased.
-    """
-    known = [*(held.islands if held else ()), *(s for s in excused if (s.cluster, s.topic, s.partition) == place)]
-    holes = []
-    reached = 0
-    for span in sorted(known):
-        if span.start > reached:
-            holes.append(Span(*place, reached, min(span.start, until)))
-        reached = max(reached, span.until)
-    if reached < until:
-        holes.append(Span(*place, reached, until))
-    return tuple(hole for hole in holes if hole.size > 0)
-
-
 def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
     if kind == "post" and keyless:
         return Class(source, "rejected", "key")  # its source stands in the key, so no layer can count it
     return Class(source, kind, detail if kind == "rejected" else "")
 
 
-def _in_parts(
-    items: Iterable[tuple[str, Mapping[str, int]]], size: int
-) -> Iterator[list[tuple[str, Mapping[str, int]]]]:
+def _read(row: Row) -> Record:
+    return parse_keyed(row.value or b"", row.key, row.append_ms)
+
+
+def _in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
     left = iter(items)
     while batch := list(islice(left, size)):
         yield batch

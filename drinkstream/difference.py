@@ -129,7 +129,7 @@ class Side:
 
     def takes(self, post: Known) -> Version | None:
         """The version that the run counts; None where it has none, or knew of a delete."""
-        if any(self.saw(place) for place in post.removed):
+        if post.orders(self.saw):
             return None
         return chosen([version for version in post.versions if self.saw(version.place)])
 
@@ -249,7 +249,7 @@ def cause(move: Move, post: Known, old: Side, new: Side, installed: str) -> Caus
         cells = version.cells if version is not None else frozenset()
         if side.meaning == installed and (not has <= cells or lacks & cells):
             return Cause.UNEXPLAINED
-    if any(new.saw(place) and not old.saw(place) for place in post.removed):
+    if post.orders(new.saw) - post.orders(old.saw):
         return Cause.DELETED
     if after is not None and not old.saw(after.place):
         if before is None:

@@ -6,12 +6,13 @@ from typing import Protocol
 
 from drinkstream.archive import Row
 from drinkstream.cells import ANY, hour_of
+from drinkstream.edits import time_in_id
 from drinkstream.merge import Publication, choose, snapshot
 from drinkstream.post import NO_DAY, day_of
 from drinkstream.standing import read
 from drinkstream.store.read import CellIds, EpochRow, Run
 from drinkstream.taxonomy import load
-from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, minutes, time_in_id
+from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, minutes
 
 
 class Records(Protocol):

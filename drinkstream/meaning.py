@@ -19,6 +19,7 @@ OUTSIDE = frozenset(
         "coverage",
         "difference",
         "difference_text",
+        "edits",
         "erasures",
         "errors",
         "explain",

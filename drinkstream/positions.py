@@ -7,7 +7,7 @@ there would fetch erased posts again. So the query keeps the positions it reache
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,15 @@ class Gap:
 
     span: Span
     when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The rows of one Kafka partition: `rows` of them, `duplicates` of which repeat an offset; `islands` lie apart."""
+
+    rows: int
+    duplicates: int
+    islands: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +179,20 @@ def settle(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def missing(held: Held | None, place: tuple[str, str, int], until: int, excused: Iterable[Span]) -> tuple[Span, ...]:
+    """The offsets of `place` (cluster, topic, partition) below `until` that are neither archived nor excused.
+
+    `excused` are spans of any partition: recorded gaps, and offsets that were erased.
+    """
+    known = [*(held.islands if held else ()), *(s for s in excused if (s.cluster, s.topic, s.partition) == place)]
+    holes = []
+    reached = 0
+    for span in sorted(known):
+        if span.start > reached:
+            holes.append(Span(*place, reached, min(span.start, until)))
+        reached = max(reached, span.until)
+    if reached < until:
+        holes.append(Span(*place, reached, until))
+    return tuple(hole for hole in holes if hole.size > 0)

@@ -5,7 +5,7 @@ what each version of it counts in, which of them the run and the speed layer had
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -89,12 +89,19 @@ class Version:
 class Known:
     """What the archive knows of one post: its versions, and where the tombstones lie that remove it.
 
-    Of a post that was `erased` nothing is left to compare.
+    `removed_by_id`: those that name a later version by its own id, each with the records that name this id as the
+    post's. Of a post that was `erased` nothing is left to compare.
     """
 
     versions: tuple[Version, ...] = ()
     removed: tuple[Place, ...] = ()
     erased: bool = False
+    removed_by_id: tuple[tuple[Place, tuple[Place, ...]], ...] = ()
+
+    def orders(self, saw: Callable[[Place], bool]) -> frozenset[Place]:
+        """The tombstones that remove the post for who saw these records."""
+        by_id = (place for place, naming in self.removed_by_id if saw(place) and any(saw(one) for one in naming))
+        return frozenset([*filter(saw, self.removed), *by_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +235,7 @@ def tally(parts: Iterable[Attributed]) -> dict[str, int]:
 
 
 def _only_speed(cell: CellName, post: Known, layers: Layers) -> Cause:
-    if any(layers.run_saw(place) for place in post.removed):
+    if post.orders(layers.run_saw):
         return Cause.DELETED
     if post.erased:
         return Cause.ARRIVED_AFTER

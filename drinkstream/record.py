@@ -33,6 +33,7 @@ class Post(msgspec.Struct, frozen=True, gc=False):
     hashtags: tuple[str, ...]  # as written, without "#", of the same post as `text`
     place: str | None  # the network's id of the place
     edited: bool  # this version is a later one of its history
+    others: tuple[str, ...] = ()  # ids besides `id` that the line names as the post's: its own version's, its history's
 
 
 class Tombstone(msgspec.Struct, frozen=True, gc=False):

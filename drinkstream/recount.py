@@ -17,7 +17,7 @@ import pyarrow as pa
 from drinkstream.archive import Row
 from drinkstream.cells import levels
 from drinkstream.hits import candidates, mentions
-from drinkstream.post import NO_DAY, Post
+from drinkstream.post import NO_DAY, Post, post_of
 from drinkstream.reconcile import CellName, cells_of
 from drinkstream.standing import Version, by_post, taken
 
@@ -60,7 +60,7 @@ def before(row: Row, position: Position) -> bool:
 def about(rows: Iterable[Row]) -> dict[str, tuple[Version, ...]]:
     """As `by_post`, and every version counts as its post's own: the recompute does not look at the key again."""
     return {
-        name: tuple(Version(replace(version.row, key=name), version.record) for version in versions)
+        name: tuple(Version(replace(v.row, key=post_of(v.record) or name), v.record) for v in versions)
         for name, versions in by_post(rows).items()
     }
 

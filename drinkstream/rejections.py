@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from drinkstream.archive import Row
+from drinkstream.edits import time_in_id
 from drinkstream.post import Post, Rejected, Tombstone, day_of, parse_keyed, post_of
-from drinkstream.why import time_in_id
 
 REJECTED = "rejected."
 

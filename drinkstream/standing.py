@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drinkstream.archive import Row
+from drinkstream.edits import day_in, named, other_keys, targets
 from drinkstream.post import (
     NO_DAY,
     REMOVING,
@@ -44,8 +45,13 @@ class Version:
         return about is not None and (self.row.key == about or unread(self.row.key))
 
     def of(self, day: str) -> bool:
-        """Whether a recompute of `day` reads it: it lies under that day, or under the one of no day."""
-        return self.row.day in (day, NO_DAY)
+        """Whether a recompute of `day` reads it: it lies under that day, or under the one of no day.
+
+        An order also where its id belongs: a recompute looks there for those about the posts of its day.
+        """
+        if self.row.day in (day, NO_DAY):
+            return True
+        return isinstance(self.record, Tombstone) and self.row.day == day_in(f"{self.record.source}:{self.record.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +85,28 @@ def by_post(rows: Iterable[Row]) -> dict[str, tuple[Version, ...]]:
     """The versions of, and orders about, each post by `source:id`, in the order of arrival.
 
     It goes by what a line says where its key says otherwise, as the recompute does: a line that could not be read when
-    it came has a key that names no post. What is about no post stands under its key, if it has one.
+    it came has a key that names no post. What is about no post stands under its key, if it has one. An order that names
+    a later version by its own id stands with the post, and under that id.
     """
     found: dict[str, list[Version]] = defaultdict(list)
-    for version in read(rows):
-        name = post_of(version.record) or version.row.key
-        if name is not None:
-            found[name].append(version)
+    versions = read(rows)
+    known = named(version.record for version in versions)
+    for version in versions:
+        if isinstance(version.record, Tombstone):
+            names = targets(version.record, known)
+        else:
+            name = post_of(version.record) or version.row.key
+            names = frozenset() if name is None else frozenset([name])
+        for one in names:
+            found[one].append(version)
     return {name: tuple(versions) for name, versions in found.items()}
 
 
 def taken(versions: Sequence[Version]) -> tuple[Taken, ...]:
-    """For each event day of a post's versions, which one the batch layer takes, by day. All have the post's key.
+    """For each event day of a post's versions, which one the batch layer takes, by day.
 
     The last one marked as an edit if there is one, else the first; none where a delete or a withholding in all
-    countries is among the records, whichever came first.
+    countries is among the records, whichever came first, that has the post's key or names an id which a version has.
     """
     about = [v for v in versions if v.own]
     days = sorted({day_of(v.record.event_ms) for v in about if isinstance(v.record, Post)})
@@ -135,11 +148,14 @@ def order(tombstone: Tombstone) -> str:
 
 
 def _taken(day: str, versions: Sequence[Version]) -> Taken:
-    orders = [v.record for v in versions if v.of(day) and isinstance(v.record, Tombstone) and removes(v.record)]
-    if orders:
-        return Taken(day, None, " and ".join(dict.fromkeys(order(found) for found in orders)))
     posts = [(v, v.record) for v in versions if v.of(day) and isinstance(v.record, Post)]
     posts = [(v, post) for v, post in posts if day_of(post.event_ms) == day]
+    keys = {f"{v.record.source}:{v.record.id}" for v in versions if isinstance(v.record, Post)}
+    keys.update(*(other_keys(post) for _, post in posts))
+    orders = [v.record for v in versions if v.of(day) and isinstance(v.record, Tombstone) and removes(v.record)]
+    orders = [found for found in orders if post_of(found) in keys]
+    if orders:
+        return Taken(day, None, " and ".join(dict.fromkeys(order(found) for found in orders)))
     if not posts:
         return Taken(day, None, "its record lies under another day, which a recompute of this one does not read")
     edits = [v for v, post in posts if post.edited]

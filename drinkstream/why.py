@@ -16,13 +16,13 @@ from drinkstream import meaning
 from drinkstream.archive import Row
 from drinkstream.cells import Level, hour_of, levels, minute_of
 from drinkstream.classify import Classifier
+from drinkstream.edits import TIMED, time_in_id
 from drinkstream.errors import BadInputError, NotFoundError
 from drinkstream.merge import Choice, Publication, instant
 from drinkstream.post import Notice, Post, Rejected, Tombstone, day_of, unread
 from drinkstream.standing import Version, order, read, taken, text_of
 from drinkstream.store.read import EpochRow, Run
 from drinkstream.taxonomy import load
-from drinkstream.wire_values import event_time
 from drinkstream.wire_values import post_id as x_id
 from drinkstream.words import named, plain
 
@@ -31,9 +31,6 @@ CellName = tuple[str, int, str, str, str, str, str]
 
 HIDDEN = ("withheld", "erased")
 """States of a text that must not be shown, nor anything quoted from it."""
-
-TIMED = ("x", "demo")
-"""Sources whose ids are X's: decimal numbers, which from a certain one on carry their time."""
 
 ERASED_SINCE = "{counts}; its records were erased since then, so nothing is left to check that against"
 
@@ -87,11 +84,6 @@ def parse(key: str) -> tuple[str, str]:
     return source, found
 
 
-def time_in_id(source: str, post_id: str) -> int | None:
-    """Milliseconds since 1970 UTC, where the id carries its time."""
-    return event_time(post_id, None) if source in TIMED and not unread(f"{source}:{post_id}") else None
-
-
 def minutes(source: str, post_id: str, versions: Iterable[Version]) -> frozenset[int]:
     """The minutes (start, ms since 1970 UTC) that a post may count in, by its id and its versions."""
     times = [v.record.event_ms for v in versions if isinstance(v.record, Post)]
@@ -118,8 +110,7 @@ def explain(facts: Facts) -> dict[str, Any]:
         "why": text.why,
         "searched": list(facts.days) if facts.days is not None else None,
         "records": [
-            _record(v, facts.files.get(v.row), [c.day for c in choices if c.version is v], text.state in HIDDEN)
-            for v in versions
+            _record(v, facts, [c.day for c in choices if c.version is v], text.state in HIDDEN) for v in versions
         ],
         "days": [
             {
@@ -155,7 +146,7 @@ def _classifier() -> Classifier:
     return Classifier(load())
 
 
-def _record(version: Version, file: str | None, taken_for: list[str], withheld: bool) -> dict[str, Any]:
+def _record(version: Version, facts: Facts, taken_for: list[str], withheld: bool) -> dict[str, Any]:
     row, record = version.row, version.record
     answer: dict[str, Any] = {
         "cluster": row.cluster,
@@ -164,10 +155,12 @@ def _record(version: Version, file: str | None, taken_for: list[str], withheld: 
         "offset": row.offset,
         "arrived": _instant(row.append_ms),
         "day": row.day,
-        "file": file,
+        "file": facts.files.get(row),
         "shape": row.shape,
         "what": type(record).__name__.lower(),
-        "says": _says(record) if version.own or not isinstance(record, Post | Tombstone) else _about_another(record),
+        "says": _says(record, facts.id)
+        if version.own or not isinstance(record, Post | Tombstone)
+        else _about_another(record),
         "taken_for": taken_for,
         **dict.fromkeys(("version", "event_time", "kind", "lang", "edited", "text", "mentions", "held", "levels")),
     }
@@ -192,13 +185,14 @@ def _record(version: Version, file: str | None, taken_for: list[str], withheld: 
     return answer
 
 
-def _says(record: object) -> str:
+def _says(record: object, post_id: str) -> str:
     match record:
         case Post():
             edit = f", edited as version {record.version}" if record.edited else ""
             return f"{_a(record.kind)} in {record.lang}, written {_instant(record.event_ms)}{edit}"
         case Tombstone():
-            return f"an order about the post: {order(record)}"
+            by_id = f" by the id of its version {record.id}" if record.id != post_id else ""
+            return f"an order about the post{by_id}: {order(record)}"
         case Notice():
             return f"a notice ({record.kind}), which counts nowhere"
         case Rejected():
@@ -207,7 +201,8 @@ def _says(record: object) -> str:
 
 
 def _about_another(record: Post | Tombstone) -> str:
-    return f"{_says(record)}; it is about {record.source}:{record.id}, though its key says otherwise, and counts there"
+    about = f"it is about {record.source}:{record.id}, though its key says otherwise, and counts there"
+    return f"{_says(record, record.id)}; {about}"
 
 
 def _a(kind: str) -> str:

@@ -69,6 +69,7 @@ def _v2(tweet: Tweet, includes: Includes | None, source: str, shape: str) -> Rea
     first = version if history is None or unedited else post_id(history[0])
     if version is None or first is None:
         return rejected("id")
+    others = () if history is None or (unedited and len(history) < 2) else _others(first, *history, version)
     kind: PostKind = "original"
     carrier: Tweet | Included | Reference = tweet
     if tweet.referenced_tweets:
@@ -85,16 +86,17 @@ def _v2(tweet: Tweet, includes: Includes | None, source: str, shape: str) -> Rea
     if carrier.note_tweet is not None and carrier.note_tweet.text is not None:
         text, entities = carrier.note_tweet.text, carrier.note_tweet.entities or entities
     place = tweet.geo.place_id if tweet.geo else None
-    return _post(shape, source, first, version, tweet.created_at, tweet.lang, kind, text, entities, place)
+    return _post(shape, source, first, version, others, tweet.created_at, tweet.lang, kind, text, entities, place)
 
 
 def _v1(line: Line, source: str) -> Reading:
     version = post_id(line.id if line.id_str is None else line.id_str)
-    first = version
-    if line.edit_history is not None and line.edit_history.initial_tweet_id is not None:
-        first = post_id(line.edit_history.initial_tweet_id)
+    first, history = version, line.edit_history
+    if history is not None and history.initial_tweet_id is not None:
+        first = post_id(history.initial_tweet_id)
     if version is None or first is None:
         return rejected("id")
+    others = () if history is None else _others(first, *(history.edit_tweet_ids or ()), version)
     kind: PostKind = "original"
     carrier: Line | Reposted = line
     if (again := line.retweeted_status) is not None:
@@ -109,7 +111,12 @@ def _v1(line: Line, source: str) -> Reading:
     if carrier.extended_tweet is not None and carrier.extended_tweet.full_text is not None:
         text, entities = carrier.extended_tweet.full_text, carrier.extended_tweet.entities or entities
     place = line.place.id if line.place else None
-    return _post("post.x.v1", source, first, version, line.created_at, line.lang, kind, text, entities, place)
+    return _post("post.x.v1", source, first, version, others, line.created_at, line.lang, kind, text, entities, place)
+
+
+def _others(first: str, *named: Any) -> tuple[str, ...]:
+    ids = dict.fromkeys(map(post_id, named))
+    return tuple(one for one in ids if one is not None and one != first)
 
 
 def _post(
@@ -117,6 +124,7 @@ def _post(
     source: str,
     first: str,
     version: str,
+    others: tuple[str, ...],
     created_at: Any,
     lang: Any,
     kind: PostKind,
@@ -142,5 +150,6 @@ def _post(
         hashtags,
         place,
         first != version,
+        others,
     )
     return Reading(post, shape, first, event_ms)

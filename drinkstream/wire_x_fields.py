@@ -75,6 +75,7 @@ class Quoted(msgspec.Struct, gc=False):
 
 class EditHistory(msgspec.Struct, gc=False):
     initial_tweet_id: Any = None
+    edit_tweet_ids: list[Any] | None = None
 
 
 class Reposted(msgspec.Struct, gc=False):

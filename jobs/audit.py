@@ -9,13 +9,13 @@ from functools import cache, partial
 
 import click
 
-from drinkstream.archive import Archive, missing
+from drinkstream.archive import Archive
 from drinkstream.audit import Facts, failed_gates
 from drinkstream.cells import ANY
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import AuditError, UnavailableError
-from drinkstream.positions import Ledger, Span
+from drinkstream.positions import Ledger, Span, missing
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.share import KINDS, Filter, Total, count

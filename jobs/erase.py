@@ -17,12 +17,13 @@ import click
 from drinkstream.archive import WORD, Archive, Row
 from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, vacuum
 from drinkstream.command import exit_code
+from drinkstream.edits import TIMED, time_in_id
 from drinkstream.erasures import Erasures
 from drinkstream.errors import BadInputError
 from drinkstream.merge import instant
 from drinkstream.post import NO_DAY, Post, day_of, parse_keyed, post_of, unread
 from drinkstream.settings import Settings
-from drinkstream.why import TIMED, parse, time_in_id
+from drinkstream.why import parse
 from drinkstream.wire_x_inside import author, inside, reposted
 from drinkstream.wire_x_inside import versions as line_versions
 

@@ -7,8 +7,9 @@ from itertools import islice
 
 from drinkstream.archive import Archive, Row
 from drinkstream.cells import levels
+from drinkstream.edits import other_keys
 from drinkstream.hits import mentions
-from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, parse_keyed
+from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, parse_keyed, post_of
 from drinkstream.reconcile import Known, Place, PostName, Version, cells_of
 from drinkstream.standing import removes
 
@@ -29,39 +30,46 @@ def gather(
     `rejected`: places (partition, offset) of records that the run rejected. A post without records is not in it. `read`
     takes what each version was read as, for those who need more than its cells.
     """
-    versions: dict[PostName, list[Version]] = defaultdict(list)
-    removed: dict[PostName, list[Place]] = defaultdict(list)
-    erased: set[PostName] = set()
+    versions: dict[str, list[Version]] = defaultdict(list)
+    naming: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    orders: dict[str, list[Place]] = defaultdict(list)
+    erased: set[str] = set()
     for row in _rows(archive, day, names):
         if row.topic != topic or row.key is None:
             continue
-        source, _, post_id = row.key.partition(":")
         place = Place(row.cluster, row.topic, row.partition, row.offset)
         then = (row.shape or "").startswith("rejected.") or (row.partition, row.offset) in rejected
-        match parse_keyed(row.value or b"", row.key, row.append_ms):
+        record = parse_keyed(row.value or b"", row.key, row.append_ms)
+        name = post_of(record) or row.key
+        match record:
             case Post() as post:
                 if day_of(post.event_ms) == str(day):
                     cells = cells_of(post, levels(mentions(post)))
                     version = Version(place, row.append_ms, post.edited, cells, rejected_then=then)
                     if read is not None:
                         read[place] = post
-                    versions[post.source, post.id].append(version)
+                    versions[name].append(version)
+                    for other in other_keys(post):
+                        naming[name][other].append(place)
             case Tombstone() as order:
                 if removes(order):
-                    removed[order.source, order.id].append(place)
+                    orders[name].append(place)
                 if order.action == "erase":
-                    erased.add((order.source, order.id))
+                    erased.add(name)
             case Rejected():
-                versions[source, post_id].append(Version(place, row.append_ms, readable=False, rejected_then=then))
-    return {
-        name: Known(tuple(versions[name]), tuple(removed[name]), name in erased)
-        for name in versions.keys() | removed.keys()
-    }
+                versions[name].append(Version(place, row.append_ms, readable=False, rejected_then=then))
+    found = {}
+    for source, post_id in names:
+        name = f"{source}:{post_id}"
+        by_id = tuple((place, tuple(by)) for other, by in naming[name].items() for place in orders[other])
+        known = Known(tuple(versions[name]), tuple(orders[name]), name in erased, by_id)
+        if known != Known():
+            found[source, post_id] = known
+    return found
 
 
 def _rows(archive: Archive, day: date, names: Collection[PostName]) -> Iterator[Row]:
-    # all versions of a post, and the orders about it, have its key
+    # all versions of a post, and the orders about it, have its key, or name an id that a version has
     left = iter(sorted(f"{source}:{post_id}" for source, post_id in names))
     while keys := list(islice(left, KEYS_A_QUERY)):
-        for stored in (str(day), NO_DAY):
-            yield from archive.records(keys, stored)
+        yield from archive.records(keys, str(day), NO_DAY)

@@ -6,7 +6,7 @@ posts     one version of each post that stays                        `posts`
 cells     the set of ids of each cell and shard                      `cells`
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream.cells import minute_of
+from drinkstream.edits import day_in, other_keys
 from drinkstream.hits import candidates, hits
 from drinkstream.post import (
     NO_DAY,
@@ -31,6 +32,9 @@ from drinkstream.post import (
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 
+OTHER = pa.struct([("id", pa.string()), ("day", pa.string())])
+"""An id that a later version of a post has, and the day under which an order lies that names it."""
+
 READINGS = pa.schema(
     [
         ("what", pa.string()),  # post, tombstone, notice or rejected
@@ -43,6 +47,7 @@ READINGS = pa.schema(
         ("kind", pa.string()),
         ("lang", pa.string()),
         ("levels", pa.list_(LEVEL)),
+        ("others", pa.list_(OTHER)),  # ids besides `id` by which a line names its post, one that was edited
         ("stored", pa.string()),  # the archive's partition that the record lies in
         ("append_ms", pa.int64()),
         ("partition", pa.int32()),
@@ -54,6 +59,8 @@ PRINTS = pa.schema([("cluster", pa.string()), ("print", pa.int64())])
 """What is told of each record beside its reading: a hash of its place and bytes."""
 
 ORDER = ("append_ms", "partition", "offset")
+
+_NOTHING = (None,) * 5
 
 FEW = 500_000
 """Readings that name a drink up to which their posts are handed to every task: some 60 MB."""
@@ -68,8 +75,8 @@ def readings(records: DataFrame) -> DataFrame:
     return records.select(*columns, printed).mapInArrow(_read_all, schema)
 
 
-def posts(read: DataFrame, naming: int | None = None) -> DataFrame:
-    """One version of each post, without those that a tombstone removes; of shape (day, source, id, minute, kind, ...).
+def posts(read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
+    """One version of each post but those that are `gone` (see `removed`): (day, source, id, minute, kind, ...).
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
     one, else the first by the same order. `naming` is how many readings name a drink, where that is known: if they are
@@ -77,8 +84,7 @@ def posts(read: DataFrame, naming: int | None = None) -> DataFrame:
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)
-    # a record lies in the partition of its day, or, without a header that says it, in the one of no day
-    versions = read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
+    versions = _versions(read)
     if naming is not None and naming <= FEW:
         named = read.where(F.size("levels") > 0).select("source", "id").distinct()
         versions = versions.join(F.broadcast(named), ["source", "id"], "left_semi")
@@ -91,14 +97,39 @@ def posts(read: DataFrame, naming: int | None = None) -> DataFrame:
         .select("day", "source", "id", F.coalesce("last_edit", "first").alias("version"))
         .select("day", "source", "id", "version.*")
     )
-    return chosen.join(removed(read), ["source", "id"], "left_anti")
+    return chosen.join(gone, ["source", "id"], "left_anti")
 
 
-def removed(read: DataFrame) -> DataFrame:
-    """The posts that a tombstone removes, as (source, id), each once."""
+def removed(read: DataFrame, edited: int | None = None, elsewhere: Collection[tuple[str, str]] = ()) -> DataFrame:
+    """The posts that a tombstone removes, as (source, id), each once: by its key, or by an id that a version has.
+
+    `edited` is how many readings name more than one id, where that is known. `elsewhere`: posts that tombstones remove
+    which lie under other days (jobs/elsewhere.py).
+    """
+    removing = (F.col("what") == "tombstone") & F.col("detail").isin(*REMOVING)
+    orders = read.where(removing).select("source", "id").distinct()
+    if edited == 0:
+        return orders
+    by_id = orders.withColumnRenamed("id", "other_id")
+    gone = orders.union(other_ids(read).join(by_id, ["source", "other_id"], "left_semi").select("source", "id"))
+    if elsewhere:
+        gone = gone.union(read.sparkSession.createDataFrame(sorted(elsewhere), "source string, id string"))
+    return gone.distinct()
+
+
+def other_ids(read: DataFrame) -> DataFrame:
+    """What else the posts that were edited are called: (day, source, id, other_id, other_day), of the few that were."""
     return (
-        read.where((F.col("what") == "tombstone") & F.col("detail").isin(*REMOVING)).select("source", "id").distinct()
+        _versions(read)
+        .where(F.size("others") > 0)
+        .select("day", "source", "id", F.explode("others").alias("other"))
+        .select("day", "source", "id", F.col("other.id").alias("other_id"), F.col("other.day").alias("other_day"))
     )
+
+
+def _versions(read: DataFrame) -> DataFrame:
+    # a record lies in the partition of its day, or, without a header that says it, in the one of no day
+    return read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
 
 
 def cells(kept: DataFrame) -> DataFrame:
@@ -128,7 +159,7 @@ def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
             keys.to_pylist(), values.to_pylist(), appends.to_pylist(), may_hit.tolist(), strict=True
         )
     ]
-    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(10)]
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(11)]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, READINGS, strict=False)]
     schema = pa.schema([*READINGS, *list(batch.schema)[6:]])
     return pa.RecordBatch.from_arrays([*arrays, *batch.columns[2:]], schema=schema)
@@ -138,12 +169,14 @@ def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
     match record:
         case Post():
             levels = [(hit.category, hit.brand, hit.shard) for hit in hits(record, append_ms * 1000)] if may_hit else []
+            others = [(key.partition(":")[2], day_in(key)) for key in other_keys(record)] if record.others else None
             day = day_of(record.event_ms)
             minute = minute_of(record.event_ms)
-            return ("post", "", day, record.source, record.id, record.edited, minute, record.kind, record.lang, levels)
+            kind, lang = record.kind, record.lang
+            return ("post", "", day, record.source, record.id, record.edited, minute, kind, lang, levels, others)
         case Tombstone():
-            return ("tombstone", detail_of(record), None, record.source, record.id, False, None, None, None, None)
+            return ("tombstone", detail_of(record), None, record.source, record.id, False, *_NOTHING)
         case Notice():
-            return ("notice", record.kind, None, record.source, None, False, None, None, None, None)
+            return ("notice", record.kind, None, record.source, None, False, *_NOTHING)
         case Rejected():
-            return ("rejected", record.reason, None, None, None, False, None, None, None, None)
+            return ("rejected", record.reason, None, None, None, False, *_NOTHING)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import pyarrow as pa
@@ -34,6 +34,7 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
 from drinkstream.taxonomy_kept import installed
 from jobs.coverage import settle
+from jobs.elsewhere import elsewhere
 from jobs.readings import cells, posts, readings, removed
 
 SAMPLES = 20
@@ -179,8 +180,8 @@ def recompute_chunk(
     # (what it is, which day, which post, which levels): one row for each record
     read = readings(records).persist()
     try:
-        counts, naming = counted(read)
-        rows_read = sum(counts.values())
+        counts = counted(read)
+        rows_read = sum(counts.records.values())
         rows_held = sum(held.get(name, 0) for name in [*names, NO_DAY])
         if rows_read != rows_held:
             raise IntegrityError(
@@ -189,9 +190,12 @@ def recompute_chunk(
             )
         rejected = rejections(read)
         # (day, cell, shard, ids) of the posts that stay
-        found = cells(posts(read, naming).where(F.col("day").isin(*names)))
+        archive = Archive(settings.archive, version)
+        outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
+        gone = removed(read, counts.edited, outside.posts)
+        found = cells(posts(read, gone, counts.naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
-        prints = fingerprints(read, names)
+        prints = fingerprints(read, names, gone, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
             # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
             raise IntegrityError(
@@ -204,12 +208,22 @@ def recompute_chunk(
         read.unpersist()
 
 
-def counted(read: DataFrame) -> tuple[dict[tuple[str, str], int], int]:
-    """Records by (what, day), day '' for records that are no post; and how many of all name a drink or a brand."""
+class Counted(NamedTuple):
+    """Records by (what, day), day '' for what is no post; how many name a drink or a brand, how many several ids."""
+
+    records: dict[tuple[str, str], int]
+    naming: int
+    edited: int
+
+
+def counted(read: DataFrame) -> Counted:
+    """How many records of each kind there are, in one pass."""
     day = F.coalesce("day", F.lit("")).alias("day")
     naming = F.count_if(F.size("levels") > 0).alias("naming")
-    rows = read.groupBy("what", day).agg(F.count(F.lit(1)).alias("n"), naming).collect()
-    return {(row["what"], row["day"]): row["n"] for row in rows}, sum(row["naming"] for row in rows)
+    edited = F.count_if(F.size("others") > 0).alias("edited")
+    rows = read.groupBy("what", day).agg(F.count(F.lit(1)).alias("n"), naming, edited).collect()
+    records = {(row["what"], row["day"]): row["n"] for row in rows}
+    return Counted(records, sum(row["naming"] for row in rows), sum(row["edited"] for row in rows))
 
 
 def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
@@ -229,10 +243,13 @@ def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
     }
 
 
-def fingerprints(read: DataFrame, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def fingerprints(
+    read: DataFrame, names: Sequence[str], gone: DataFrame, outside: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
     """What each day's run was computed from: rows, offset ranges, tombstones and a checksum over places and bytes.
 
-    Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day.
+    Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day. `gone`
+    are the posts that tombstones remove, `outside` checksums by day of those that lie under other days.
     """
     rows = (
         read.groupBy("stored", "cluster", "partition")
@@ -244,11 +261,11 @@ def fingerprints(read: DataFrame, names: Sequence[str]) -> dict[str, dict[str, A
         )
         .collect()
     )
-    tombstones = removed(read).count()
+    tombstones = gone.count()
     prints = {}
     for name in names:
         mine = [row for row in rows if row["stored"] in (name, NO_DAY)]
-        checksum = 0
+        checksum = outside.get(name, 0)
         for row in mine:
             checksum ^= row["checksum"] & (2**64 - 1)
         prints[name] = {

@@ -16,9 +16,9 @@ from typing import Any
 import click
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from drinkstream.archive import CLASSES, Archive, Class, Held, missing
+from drinkstream.archive import CLASSES, Archive, Class
 from drinkstream.errors import DrinkStreamError, IntegrityError, UnavailableError
-from drinkstream.positions import Ledger, Positions, Span, furthest
+from drinkstream.positions import Held, Ledger, Positions, Span, furthest, missing
 from drinkstream.settings import Settings
 from streaming.offsets import KafkaOffsets, append_times, look
 

@@ -4,6 +4,7 @@
 
 The Python meaning runs over Arrow batches on the way in, the engine groups and dedupes. One process takes one day after
 the other and holds one day at once; a core each has its own days. Says in JSON what it wrote: day, posts of each level.
+Orders that name a post by the id of a later version, of which the bench sends none, are not applied.
 """
 
 import json

@@ -80,12 +80,14 @@ def cells(history: History, run_id: str) -> dict[CellName, frozenset[str]]:
 
 
 def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_are_new(history: History):
-    """Two deletes, three edits, four late posts, ten posts of a new brand; in every cell, id by id."""
+    """Two deletes, one by an edit's id, three edits, four late posts, ten of a new brand; in every cell, id by id."""
     old = history.reader.publications([str(DAY)[:7]])[0].run_id
     ids = sorted(one.key.partition(":")[2] for one in history.sent)
     coffees, teas, pepsis = ids[:10], ids[10:30], ids[30:]
-    for ident in teas[:2]:
-        history.send(ident, delete(ident), shape="tombstone.delete")
+    history.send(teas[0], delete(teas[0]), shape="tombstone.delete")
+    again = history.new_id()
+    history.send(again, delete(again), shape="tombstone.delete")
+    history.send(teas[1], tweet(again, TEA, teas[1]))
     for ident in coffees[:3]:
         history.send(ident, tweet(history.new_id(), TEA, ident))
     late = history.posts(4, COFFEE)

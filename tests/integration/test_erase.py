@@ -19,7 +19,7 @@ from drinkstream.settings import Settings
 from drinkstream.standing import read, text_of
 from jobs import erase
 from jobs.audit import unaccounted
-from jobs.readings import cells, posts, readings
+from jobs.readings import cells, posts, readings, removed
 from streaming.archive import create, life
 from streaming.feed import Feed
 from streaming.offsets import look
@@ -130,7 +130,11 @@ def counted(spark: "SparkSession", settings: Settings) -> set[str]:
 
     rows = spark.read.format("delta").load(settings.archive).where(f.col("topic") == settings.posts_topic)
     read = readings(rows.withColumn("append_ms", f.unix_millis("append_ts")).withColumnRenamed("day", "stored"))
-    return {post for row in cells(posts(read).where(f.col("day") == str(DAY))).collect() for post in row["ids"]}
+    return {
+        post
+        for row in cells(posts(read, removed(read)).where(f.col("day") == str(DAY))).collect()
+        for post in row["ids"]
+    }
 
 
 def test_an_erased_text_is_in_no_file_and_never_comes_back(spark: "SparkSession", settings: Settings, tmp_path: Path):

@@ -47,17 +47,22 @@ def post_id(n: int) -> str:
     return str(((MINUTE_MS + n * 7_000 - 1_288_834_974_657) << 22) + n)
 
 
-def line(n: int, text: str, version: int = 0) -> bytes:
-    data = {"id": str(int(post_id(n)) + version), "text": text, "lang": "en", "edit_history_tweet_ids": [post_id(n)]}
-    return json.dumps({"data": data}).encode()
+def edit_id(n: int) -> str:
+    """The id of the post's second version; of post 21 it was written on the next day."""
+    return str(int(post_id(n)) + (54_000_000 << 22 if n == 21 else 1000))
 
 
-def delete(n: int) -> bytes:
-    return json.dumps({"delete": {"status": {"id_str": post_id(n)}}}).encode()
+def line(n: int, text: str, edit: bool = False) -> bytes:
+    data = {"id": edit_id(n) if edit else post_id(n), "text": text, "lang": "en"}
+    return json.dumps({"data": {**data, "edit_history_tweet_ids": [post_id(n)]}}).encode()
+
+
+def delete(n: int, edit: bool = False) -> bytes:
+    return json.dumps({"delete": {"status": {"id_str": edit_id(n) if edit else post_id(n)}}}).encode()
 
 
 def lines() -> Iterator[bytes]:
-    """Posts, some twice, some edited, some deleted, some before they come, and half of one."""
+    """Posts, some twice, some edited, some deleted, before they come or by the id of an edit too, and half of one."""
     texts = list(TEXTS)
     for n in range(40):
         if n % 13 == 5:
@@ -66,7 +71,9 @@ def lines() -> Iterator[bytes]:
         if n % 4 == 0:
             yield line(n, texts[(n + 1) % 5])
         if n % 7 == 0:
-            yield line(n, texts[(n + 2) % 5], 1000)
+            yield line(n, texts[(n + 2) % 5], edit=True)
+        if n % 14 == 7:
+            yield delete(n, edit=True)
         if n % 11 == 3:
             yield delete(n)
     yield line(40, texts[0])[:-20]
@@ -212,7 +219,8 @@ def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand, 
             live.get(post_id(n), set()),
         ), n
         assert (run["agrees"], epoch["agrees"], run["meaning"]) == (True, True, answer["meaning"]), (n, run, epoch)
-        mine = [record for record in stand.sent if post_id(n).encode() in record.value and record.value[-1:] == b"}"]
+        ids = [post_id(n).encode()] + [edit_id(n).encode()] * (n % 7 == 0)
+        mine = [one for one in stand.sent if any(i in one.value for i in ids) and one.value[-1:] == b"}"]
         assert sorted((r["partition"], r["offset"]) for r in answer["records"]) == sorted(
             (record.partition, record.offset) for record in mine
         )
@@ -225,6 +233,13 @@ def test_what_is_said_of_each_post_is_what_the_layers_did_with_it(stand: Stand, 
     texts = {f"x:{one}": ("shown", oracle.read(record).text) for one, record in _taken(stand).items()}
     assert said == {key: texts[key] for key in said}
     assert set(said) == {f"x:{one}" for one in batch}
+
+    for n in (7, 21, 35):
+        assert f"x:{post_id(n)}" not in said, n
+        answer = stand.why(n)
+        order = f"an order about the post by the id of its version {edit_id(n)}: deleted"
+        assert (answer["state"], answer["records"][-1]["says"]) == ("withheld", order)
+        assert [day["why"] for day in answer["days"]] == ["deleted"]
 
     evidence(stand, tmp_path)
     gone = next(n for n in range(40) if f"x:{post_id(n)}" in said)

@@ -77,12 +77,14 @@ class BatchLayer:
 def grouped(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]:
     """What jobs.readings does with Spark: one version of each post that stays, in its cells and shards."""
     versions: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    removed = set()
+    removed, others = set(), {}
     for row in sorted(read, key=lambda row: [row[name] for name in readings.ORDER]):
         if row["what"] == "post" and row["day"] == day and row["stored"] in (NO_DAY, day):
             versions[row["source"], row["id"]].append(row)
+            others |= {(row["source"], other["id"]): (row["source"], row["id"]) for other in row["others"] or ()}
         if row["what"] == "tombstone" and row["detail"] in REMOVING:
             removed.add((row["source"], row["id"]))
+    removed |= {others[order] for order in removed & others.keys()}
     cells: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for post, found in versions.items():
         if post in removed:

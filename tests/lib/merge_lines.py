@@ -17,8 +17,8 @@ TEXTS = {
 LEVELS = (("*", ""), ("coffee", ""), ("tea", ""), ("coffee", "starbucks"), ("*", "starbucks"), ("*", "*"))
 """The levels in which a post with one of these texts may count."""
 
-ACTIONS = ("delete", "withheld", "withheld in DE", "scrub_geo")
-"""Orders about a post: the first two take it out of the numbers."""
+ACTIONS = ("delete", "delete of an edit", "withheld", "withheld in DE", "scrub_geo")
+"""Orders about a post: the first three take it out of the numbers, the second by the id of its second version."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Written:
 
     def order(self, action: str) -> bytes:
         """An order about it as v1.1 delivers it."""
-        target = {"id": self.id, "id_str": str(self.id), "user_id": 1}
-        if action == "delete":
+        named = self.id + action.endswith("of an edit")
+        target = {"id": named, "id_str": str(named), "user_id": 1}
+        if action.startswith("delete"):
             return json.dumps({"delete": {"status": target}}).encode()
         if action == "scrub_geo":
             return json.dumps({"scrub_geo": {"user_id": 1, "up_to_status_id_str": str(self.id)}}).encode()

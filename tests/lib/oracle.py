@@ -56,19 +56,23 @@ def speed(records: Iterable[Record], label: Label) -> Cells:
 
 
 def batch(records: Iterable[Record], label: Label) -> Cells:
-    """The cells as a published day must show them: one version of each post, and no post that was deleted."""
-    versions = defaultdict(list)
+    """The cells as a published day must show them: one version of each post, and no post that was deleted.
+
+    A delete may name a post by any id that an archived version of it has or tells.
+    """
+    versions, called = defaultdict(list), defaultdict(set)
     deleted = set()
     for record in records:
         found = read(record)
         if found.what == "post":
             place = (record.append_ms, record.partition, record.offset)
             versions[day(found.ms), record.source, found.id].append((place, found))
+            called[record.source, found.id] |= {found.id, *found.others}
         elif found.what == "tombstone" and found.deletes:
             deleted.add((record.source, found.id))
     cells: Cells = defaultdict(set)
     for (_, source, post_id), delivered in versions.items():
-        if (source, post_id) not in deleted:
+        if not any((source, one) in deleted for one in called[source, post_id]):
             add(cells, source, chosen(delivered), label)
     return dict(cells)
 

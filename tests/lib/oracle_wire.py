@@ -39,6 +39,7 @@ class Read:
     lang: str = ""
     text: str = ""
     deletes: bool = False
+    others: frozenset[str] = frozenset()  # what else a post is called: ids of its later versions
 
 
 def split(line: bytes) -> list[bytes]:
@@ -196,7 +197,9 @@ def language(tag: object) -> str:
     return "-".join([first, *(o.upper() if len(o) == 2 else o.title() for o in others)])
 
 
-def post(version: object, first: object, created_at: object, kind: str, lang: object, text: str) -> Read:
+def post(
+    version: object, first: object, created_at: object, kind: str, lang: object, text: str, history: list[object]
+) -> Read:
     """The post with these fields, or why it is none."""
     if not number(version) or not number(first):
         return Read("rejected.id")
@@ -204,7 +207,10 @@ def post(version: object, first: object, created_at: object, kind: str, lang: ob
     if not ms:
         return Read("rejected.time")
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return Read("post", str(first), str(version), ms, kind, language(lang), html.unescape(whole))
+    others = frozenset(str(one) for one in [version, *history] if number(one)) - {str(first)}
+    return Read(
+        "post", str(first), str(version), ms, kind, language(lang), html.unescape(whole), others=frozenset(others)
+    )
 
 
 def v2_post(tweet: dict, includes: dict) -> Read:
@@ -222,14 +228,15 @@ def v2_post(tweet: dict, includes: dict) -> Read:
                 speaks = one
     note = speaks.get("note_tweet") or {}
     text = note["text"] if note.get("text") is not None else speaks["text"]
-    first = (tweet.get("edit_history_tweet_ids") or [tweet.get("id")])[0]
-    return post(tweet.get("id"), first, tweet.get("created_at"), kind, tweet.get("lang"), text)
+    history = tweet.get("edit_history_tweet_ids") or [tweet.get("id")]
+    return post(tweet.get("id"), history[0], tweet.get("created_at"), kind, tweet.get("lang"), text, history)
 
 
 def v1_post(status: dict) -> Read:
     """A post as v1.1 writes it."""
     version = status["id_str"] if status.get("id_str") is not None else status.get("id")
-    first = (status.get("edit_history") or {}).get("initial_tweet_id") or version
+    edits = status.get("edit_history") or {}
+    first, history = edits.get("initial_tweet_id") or version, edits.get("edit_tweet_ids") or []
     kind = "original"
     if status.get("in_reply_to_status_id") is not None:
         kind = "reply"
@@ -241,7 +248,7 @@ def v1_post(status: dict) -> Read:
         speaks = status["retweeted_status"]
     long = (speaks.get("extended_tweet") or {}).get("full_text")
     text = next(t for t in (long, speaks.get("full_text"), speaks.get("text"), status.get("text")) if t is not None)
-    return post(version, first, status.get("created_at"), kind, status.get("lang"), text)
+    return post(version, first, status.get("created_at"), kind, status.get("lang"), text, history)
 
 
 def v2_event(data: dict) -> Read:

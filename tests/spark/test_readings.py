@@ -1,11 +1,20 @@
 """From archived records to cells: versions, duplicates, tombstones, odd lines and days, as batch Spark sees them."""
 
 import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drinkstream.post import ERASED
+from drinkstream.recount import recount
+from jobs.elsewhere import elsewhere
 from jobs.readings import NO_DAY, cells, posts, readings, removed
 from jobs.recompute import counted, rejections
+from tests.lib import oracle
+from tests.lib.archived import archive, row
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +22,7 @@ if TYPE_CHECKING:
 DAY = "2017-09-14"
 MINUTE_MS = 1_505_386_800_000  # 2017-09-14T11:00:00Z
 APPEND_MS = 1_505_400_000_000
+FRAME = "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string"
 COFFEE, TEA = "I am drinking a cup of coffee", "I am drinking a cup of tea"
 
 
@@ -37,9 +47,7 @@ def frame(spark: "SparkSession", *rows: tuple[str | None, bytes] | tuple[str | N
         (row[0], bytearray(row[1]), row[2] if len(row) == 3 else DAY, APPEND_MS + n * 1000, 0, n, "c")
         for n, row in enumerate(rows)
     ]
-    return spark.createDataFrame(
-        made, "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string"
-    )
+    return spark.createDataFrame(made, FRAME)
 
 
 def counted_cells(read: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
@@ -47,9 +55,9 @@ def counted_cells(read: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
     every, few = (
         {
             (row["day"], (row["minute"] - MINUTE_MS) // 60_000, row["category"]): set(row["ids"])
-            for row in cells(posts(read, naming)).where("brand = '' AND category <> '*'").collect()
+            for row in cells(posts(read, removed(read), naming)).where("brand = '' AND category <> '*'").collect()
         }
-        for naming in (None, counted(read)[1])
+        for naming in (None, counted(read).naming)
     )
     assert every == few
     return every
@@ -118,7 +126,93 @@ def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "S
     assert sorted(post_id for found in counted_cells(read).values() for post_id in found) == sorted(
         [one_country, placeless, of_a_user, kept]
     )
-    assert counted(read)[0]["notice", ""] == 1
+    assert counted(read).records["notice", ""] == 1
+
+
+def told(post_id: str, *others: str) -> bytes:
+    return post(post_id, COFFEE, [post_id, *others])
+
+
+def test_a_delete_by_the_id_of_any_version_takes_the_post_out(spark: "SparkSession"):
+    """Of a version that came, or that another tells of where a recompute looks; whichever came first."""
+    edited, first, early, misplaced, other, kept = (id_at(n) for n in range(1, 7))
+    names = {one: id_at(10 + n) for n, one in enumerate((edited, first, early, misplaced, other, kept))}
+    read = readings(
+        frame(
+            spark,
+            (f"x:{edited}", post(edited, COFFEE)),
+            (f"x:{edited}", post(names[edited], TEA, [edited, names[edited]])),
+            (f"x:{names[edited]}", delete(names[edited])),
+            (f"x:{first}", told(first, names[first])),
+            (f"x:{names[first]}", withheld(names[first], "XX"), NO_DAY),
+            (f"x:{names[early]}", delete(names[early])),
+            (f"x:{early}", told(early, names[early])),
+            (f"x:{misplaced}", post(misplaced, COFFEE)),
+            (f"x:{misplaced}", told(misplaced, names[misplaced]), "2017-09-13"),
+            (f"x:{names[misplaced]}", delete(names[misplaced])),
+            (f"x:{other}", told(other, names[other])),
+            (f"demo:{names[other]}", delete(names[other])),
+            (f"x:{kept}", told(kept, names[kept])),
+            (f"x:{names[kept]}", withheld(names[kept], "DE")),
+        )
+    )
+    assert counted_cells(read) == {(DAY, n, "coffee"): {one} for n, one in ((4, misplaced), (5, other), (6, kept))}
+    assert counted(read).edited == 6
+
+
+def ms(when: datetime) -> int:
+    return int(when.timestamp() * 1000)
+
+
+def some_rows(seed: int, posts: int) -> list[dict[str, Any]]:
+    """The archive's rows about so many posts: versions, of which the third is written on the next day, and orders."""
+    rows: list[dict[str, Any]] = []
+    chance = random.Random(seed)
+    for n in range(posts):
+        ids = [id_at(n % 60, n), id_at(n % 60 + 1, n), id_at(n % 60 + 24 * 60, n)]
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(3)
+            values = [
+                post(ids[at], chance.choice([COFFEE, TEA, "never mind"]), ids[: max(at, chance.randrange(3)) + 1])
+            ]
+            values += [delete(ids[at]), withheld(ids[at], chance.choice(["XX", "DE"]))]
+            value = chance.choices(values, [4, 1, 1])[0]
+            key = ids[0] if value is values[0] else ids[at]
+            day = DAY if key != ids[2] else "2017-09-15"
+            rows.append({"key": f"x:{key}", "value": value, "day": chance.choices([day, NO_DAY], [5, 1])[0]})
+    chance.shuffle(rows)
+    later = datetime(2017, 9, 16, tzinfo=UTC)
+    return [row(n, **one, append_ts=later + timedelta(seconds=n // 2)) for n, one in enumerate(rows)]
+
+
+def by_category(cells: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for category, ids in cells:
+        found[category] |= set(ids)
+    return found
+
+
+def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSession", tmp_path: Path):
+    """Random versions, histories and orders of many posts, by any id, under any day that they may lie under."""
+    rows = some_rows(17, 400)
+    table = archive(tmp_path / "archive", rows)
+    records = [oracle.Record(r["value"], "x", ms(r["append_ts"]), 0, r["offset"]) for r in rows]
+    mine = [(r, record) for r, record in zip(rows, records, strict=True) if r["day"] in (DAY, NO_DAY)]
+    made = [(r["key"], bytearray(r["value"]), r["day"], one.append_ms, 0, one.offset, "c1") for r, one in mine]
+    read = readings(spark.createDataFrame(made, FRAME))
+    counts = counted(read)
+    outside = elsewhere(table, "posts", read, [DAY], counts.edited)
+    kept = posts(read, removed(read, counts.edited, outside.posts), counts.naming)
+    found = by_category((cell["category"], cell["ids"]) for cell in cells(kept).collect())
+    again = recount(table, "posts", DAY, {"c1/posts/0": len(rows)})
+    truth = oracle.batch(records, {COFFEE: {("coffee", None)}, TEA: {("tea", None)}}.get)
+    assert found == by_category((cell[2], ids) for cell, ids in again.items())
+    assert found == by_category((cell[3], ids) for cell, ids in truth.items())
+    # it would not be so without the orders of the next day, nor without those by another id
+    assert outside.checksums[DAY] != 0
+    without = by_category((cell["category"], cell["ids"]) for cell in cells(posts(read, removed(read, 0))).collect())
+    assert found["*"] < without["*"]
+    assert outside.posts & {("x", one) for one in without["*"]}
 
 
 def test_the_same_id_of_another_network_is_another_post(spark: "SparkSession"):
@@ -140,7 +234,7 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "S
             (f"x:{one}", b"[1, 2]"),
         )
     )
-    assert counted(read) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1)
+    assert counted(read) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1, 0)
     assert rejections(read) == {
         (NO_DAY, "key"): (1, ["0:1"]),
         (NO_DAY, "cut_off"): (1, ["0:3"]),

@@ -1,5 +1,6 @@
 """What the archive's read side says of a table, without any server or JVM."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drinkstream.archive import Archive, Class, Held, Row, missing
+from drinkstream.archive import Archive, Class, Row
 from drinkstream.errors import UnavailableError
-from drinkstream.positions import Span
+from drinkstream.positions import Held, Span, missing
 from tests.lib.archived import NOON_MS, archive, row
 
 POST = b'{"data":{"id":"908300000000000000","text":"tea","created_at":"2017-09-14T10:00:00.000Z"}}'
@@ -119,6 +120,36 @@ def test_records_are_found_by_key_in_the_order_of_arrival(tmp_path: Path) -> Non
     assert [one.key for one in found.records(["x:1", odd], "2017-09-14", "none")] == ["x:1", odd, "x:1"]
     assert found.records([]) == []
     assert [(r.key, r.value) for r in found.records([odd])] == [(odd, None)]
+
+
+def test_orders_that_name_a_later_version_are_found_with_the_post(tmp_path: Path) -> None:
+    """Under the days asked for and the day of the version's id; nothing else that has this id for a key is."""
+    first, edit, late = "908300000000000000", "908300000000000005", "908662387865600000"
+    history = {"data": {"id": first, "edit_history_tweet_ids": [first, edit, late], "text": "tea"}}
+    alone = {"data": {"id": edit, "edit_history_tweet_ids": [edit], "text": "tea"}}
+    when = datetime(2017, 9, 16, tzinfo=UTC)
+
+    def order(offset: int, ident: str, **changed: object) -> dict[str, object]:
+        value = json.dumps({"delete": {"status": {"id_str": ident}}}).encode()
+        return row(offset, **{"key": f"x:{ident}", "value": value, "append_ts": when, **changed})
+
+    found = archive(
+        tmp_path,
+        [row(0, key=f"x:{first}", value=json.dumps(history).encode()), order(1, edit), order(2, edit, day="none")],
+        [row(3, key=f"x:{edit}", value=json.dumps(alone).encode()), order(4, late, day="2017-09-15")],
+        [
+            order(5, edit, key="x:?0badcafe", day="none"),
+            order(6, late, key=f"x:{edit}"),
+            order(7, edit, day="2017-09-16"),
+        ],
+    )
+    key, other = f"x:{first}", f"x:{edit}"
+    assert [one.offset for one in found.records([key], "2017-09-14", "none")] == [0, 1, 2, 4, 5]
+    assert [one.offset for one in found.records([key], "2017-09-14")] == [0, 1, 4]
+    assert [one.offset for one in found.records([key])] == [0, 1, 2, 4, 5, 7]
+    assert [one.offset for one in found.records([key, other], "2017-09-14", "none")] == [0, 3, 1, 2, 4, 5, 6]
+    assert [one.offset for one in found.records([other], "2017-09-14")] == [3, 1, 6]
+    assert [one.offset for one in found.orders([f"x:{late}", "x:404"], "2017-09-14")] == [4]
 
 
 def test_a_line_that_was_unreadable_is_found_as_the_post_that_it_reads_as_now(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the archive says of posts that one layer lacks, from a real table."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -63,8 +64,8 @@ EXPECTED = {
     ("x", A): Known((version(0, "coffee"), version(1, "tea", edited=True)), (Place("c", "posts", 0, 2),)),
     ("x", B): Known(
         (
-            Version(Place("c", "posts", 0, 4), APPEND_MS + 4, readable=False, rejected_then=True),
             version(3, "tea", rejected_then=True),
+            Version(Place("c", "posts", 0, 4), APPEND_MS + 4, readable=False, rejected_then=True),
         )
     ),
 }
@@ -76,6 +77,36 @@ def test_versions_deletes_and_what_was_rejected_then(archive: Archive, at_once: 
     monkeypatch.setattr(jobs.facts, "KEYS_A_QUERY", at_once)
     found = gather(archive, "posts", DAY, {("x", A), ("x", B), ("x", "404")}, {(0, 4)})
     assert found == EXPECTED
+
+
+def test_an_order_by_the_id_of_a_later_version_is_known_with_the_records_that_name_it(tmp_path: Path):
+    """Of the day, of no day, or of the day on which the version was written; whether or not it ever came."""
+    later = {"append_ts": datetime(2017, 9, 16, tzinfo=UTC), "shape": "tombstone.delete"}
+    late, told, unsaid = (str(int(post_id(n)) + (86_400_000 << 22)) for n in (4, 5, 6))
+    history = json.dumps({"data": {"id": B, "text": TEA, "lang": "en", "edit_history_tweet_ids": [B, told]}}).encode()
+    rows = [
+        row(0, f"x:{A}", tweet(A, COFFEE)),
+        row(1, f"x:{A}", tweet(late, TEA, A)),
+        row(2, f"x:{late}", delete(late), day="2017-09-15", **later),
+        row(3, f"x:{told}", delete(told), day="none", **later),
+        row(4, f"x:{B}", history),
+        row(5, f"x:{B}", history),
+        row(6, f"x:{C}", tweet(C, TEA)),
+        row(7, f"x:{unsaid}", delete(unsaid), day="2017-09-15", **later),
+        row(8, f"x:{late}", delete(late), day="2017-09-16", **later),
+    ]
+    write_deltalake(str(tmp_path / "archive"), pa.Table.from_pylist(rows, SCHEMA), partition_by=["day"])
+    found = gather(Archive(str(tmp_path / "archive")), "posts", DAY, {("x", A), ("x", B), ("x", C)}, ())
+    places = [Place("c", "posts", 0, n) for n in range(9)]
+    assert found == {
+        ("x", A): Known(
+            (version(0, "coffee"), version(1, "tea", edited=True)), removed_by_id=((places[2], (places[1],)),)
+        ),
+        ("x", B): Known((version(4, "tea"), version(5, "tea")), removed_by_id=((places[3], (places[4], places[5])),)),
+        ("x", C): Known((version(6, "tea"),)),
+    }
+    assert found["x", B].orders({places[3], places[5]}.__contains__) == {places[3]}
+    assert found["x", B].orders({places[3]}.__contains__) == found["x", B].orders({places[4]}.__contains__) == set()
 
 
 def test_many_posts_are_asked_about_at_once(archive: Archive):

@@ -117,6 +117,14 @@ def test_without_an_edit_the_first_delivered_version_counts() -> None:
     assert oracle.batch(same_time, PHRASES.get) == published
 
 
+def test_a_delete_may_name_any_version_that_an_archived_one_tells_of() -> None:
+    """Also one that never came; what no version tells of is another post."""
+    told = record("flat white please", FIRST, at=1, edit_history_tweet_ids=[FIRST, SECOND])
+    gone, other = (control(delete={"status": {"id_str": one}}) for one in (SECOND, THIRD))
+    assert oracle.batch([told, gone], PHRASES.get) == oracle.batch([gone, told], PHRASES.get) == {}
+    assert oracle.batch([told, other], PHRASES.get) == {cell("*"): {FIRST}, cell("coffee"): {FIRST}}
+
+
 def test_deleted_posts_leave_the_published_numbers_only() -> None:
     """A delete, or a withholding everywhere, whichever came first; nothing else moves a number."""
     posts = [record("flat white please", FIRST), record("flat white please", SECOND), record("beer then tea", THIRD)]
@@ -211,7 +219,7 @@ tweets = st.fixed_dictionaries(
     optional={
         "created_at": times,
         "lang": tags,
-        "edit_history_tweet_ids": st.lists(ids, max_size=2),
+        "edit_history_tweet_ids": st.lists(ids, max_size=3),
         "note_tweet": st.fixed_dictionaries({}, optional={"text": texts}),
         "referenced_tweets": st.lists(
             st.fixed_dictionaries({"type": st.sampled_from(["retweeted", "quoted", "replied_to"]), "id": ids}),
@@ -239,6 +247,8 @@ lines_v1 = st.fixed_dictionaries(
         "retweeted_status": st.none() | reposted,
         "quoted_status": st.none() | reposted,
         "extended_tweet": st.none() | st.fixed_dictionaries({"full_text": texts}),
+        "edit_history": st.none()
+        | st.fixed_dictionaries({"initial_tweet_id": ids}, optional={"edit_tweet_ids": st.lists(ids, max_size=3)}),
     },
 )
 countries = st.lists(st.sampled_from(["DE", "xy", "XX"]), max_size=2)
@@ -274,7 +284,8 @@ def as_oracle(found: program.Record) -> oracle.Read:
     """What the program found, in the oracle's words."""
     match found:
         case program.Post():
-            return oracle.Read("post", found.id, found.version, found.event_ms, found.kind, found.lang, found.text)
+            plain = found.id, found.version, found.event_ms, found.kind, found.lang, found.text
+            return oracle.Read("post", *plain, others=frozenset(found.others))
         case program.Tombstone():
             everywhere = found.action == "withheld" and bool({"XX", "XY"} & set(found.countries))
             return oracle.Read("tombstone", found.id, deletes=found.action == "delete" or everywhere)

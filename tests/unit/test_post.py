@@ -111,9 +111,12 @@ V2 = {
     ),
     "edited: it counts under the first id and its time": (
         v2(id="908130005000000000", edit_history_tweet_ids=[ID, "908130005000000000"]),
-        post(version="908130005000000000", edited=True),
+        post(version="908130005000000000", edited=True, others=("908130005000000000",)),
     ),
-    "first version of one that was edited later": (v2(edit_history_tweet_ids=[ID, "908130005000000000"]), post()),
+    "first version of one that was edited later": (
+        v2(edit_history_tweet_ids=[ID, "908130005000000000", "x", "908130007000000000", ID]),
+        post(others=("908130005000000000", "908130007000000000")),
+    ),
     "with tags, place and language": (
         v2(lang="in", entities={"hashtags": [{"tag": "Kopi"}, {"tag": "☕"}]}, geo={"place_id": "01a9a39529b27f36"}),
         post(lang="id", hashtags=("Kopi", "☕"), place="01a9a39529b27f36"),
@@ -191,7 +194,11 @@ V1 = {
     ),
     "edited": (
         v1(id=1, id_str="908130005000000000", edit_history={"initial_tweet_id": ID, "edit_tweet_ids": [ID]}),
-        post(version="908130005000000000", edited=True),
+        post(version="908130005000000000", edited=True, others=("908130005000000000",)),
+    ),
+    "edited, and later again": (
+        v1(edit_history={"initial_tweet_id": ID, "edit_tweet_ids": [ID, 908130005000000000, None]}),
+        post(others=("908130005000000000",)),
     ),
     "of the first month": (
         line(id=20, id_str="20", text="just setting up my tea", created_at="Tue Mar 21 20:50:14 +0000 2006"),
@@ -507,7 +514,9 @@ def test_page_is_split_and_each_member_keeps_what_it_refers_to() -> None:
         Envelope(rest, None, "notice.page", None),
     ]
     assert parse(first, "x", NOW) == post(kind="repost")
-    assert parse(second, "x", NOW) == post(version="908130005000000000", text="tea", edited=True, place="p1")
+    assert parse(second, "x", NOW) == post(
+        version="908130005000000000", text="tea", edited=True, place="p1", others=("908130005000000000",)
+    )
 
 
 def test_page_that_only_the_patient_reader_stands_is_split_too() -> None:

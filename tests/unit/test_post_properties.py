@@ -81,7 +81,7 @@ statuses = some(
         "in_reply_to_status_id": ids,
         "entities": tags,
         "place": some({"id": texts}),
-        "edit_history": some({"initial_tweet_id": ids}),
+        "edit_history": some({"initial_tweet_id": ids, "edit_tweet_ids": st.lists(ids, max_size=3)}),
         "data": json_values,
     },
     id=ids,

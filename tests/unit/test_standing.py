@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drinkstream.archive import Row
 from drinkstream.post import ERASED
-from drinkstream.standing import ERASED_FOR_GOOD, NOT_ARCHIVED, Text, read, taken, text_of
+from drinkstream.standing import ERASED_FOR_GOOD, NOT_ARCHIVED, Text, by_post, read, taken, text_of
 from tests.lib import oracle
 
 ID = "908300000000000000"  # 2017-09-14
@@ -31,6 +31,19 @@ def row(value: bytes, offset: int = 0, append_ms: int = NOON_MS, day: str = "201
     return Row(day, "c1", "posts", partition, offset, append_ms, f"x:{ID}", "x", "", NOON_MS, value)
 
 
+def by_id(version: int, offset: int = 0, day: str = "2017-09-14") -> Row:
+    """A delete that names a later version by its own id, and so has this id for a key."""
+    own = str(int(ID) + version)
+    value = json.dumps({"delete": {"status": {"id_str": own, "id": int(own)}}}).encode()
+    return replace(row(value, offset, NOON_MS + 90_000_000, day), key=f"x:{own}")
+
+
+def told(text: str, *versions: int) -> bytes:
+    """The first version, as it is sent after it was edited."""
+    history = [str(int(ID) + version) for version in (0, *versions)]
+    return json.dumps({"data": {"id": ID, "edit_history_tweet_ids": history, "text": text}}).encode()
+
+
 def verdicts(*rows: Row) -> list[tuple[str, bytes | None, str]]:
     return [(t.day, t.version.row.value if t.version else None, t.why) for t in taken(read(rows))]
 
@@ -48,6 +61,41 @@ def test_which_version_is_taken_is_said_with_the_reason() -> None:
     assert verdicts(first, row(withheld("XX"), 4), row(DELETE, 5)) == [(day, None, "withheld everywhere and deleted")]
     assert verdicts(first, row(withheld("DE"), 4)) == [(day, post("a"), "the only version")]
     assert verdicts(row(DELETE)) == []
+
+
+NEXT_DAY = 86_400_000 << 22
+"""What the id of a version has more than the first one's that was written a day before."""
+
+
+def test_a_delete_by_the_id_of_any_version_takes_the_post_out() -> None:
+    """Of one that came, or that another tells of, whichever came first; under the day of the version, or of none."""
+    gone = [("2017-09-14", None, "deleted")]
+    assert verdicts(row(post("a")), row(post("b", 1), 1), by_id(1, 2)) == gone
+    assert verdicts(by_id(2), row(told("a", 1, 2), 1)) == gone
+    assert verdicts(row(told("a", NEXT_DAY)), by_id(NEXT_DAY, 1, "2017-09-15")) == gone
+    assert verdicts(row(told("a", NEXT_DAY)), by_id(NEXT_DAY, 1, "none")) == gone
+    stands = [("2017-09-14", post("a"), "the only version")]
+    assert verdicts(row(post("a")), by_id(1, 1)) == stands
+    # the record that names the version lies where a recompute of the day does not look
+    assert verdicts(row(post("a")), row(told("a", 1), 1, day="2017-09-15"), by_id(1, 2)) == stands
+    assert verdicts(row(post("a")), row(told("a", 1), 1), by_id(1, 2, "2017-09-16"))[0][1] == post("a")
+
+
+def test_an_order_by_the_id_of_a_version_stands_with_the_post_and_hides_its_text() -> None:
+    key, version = f"x:{ID}", f"x:{int(ID) + 1}"
+    rows = [row(told("a", 1)), by_id(1, 1), replace(by_id(9, 2), key="x:?00000000")]
+    found = by_post(rows)
+    assert {name: [v.row.offset for v in versions] for name, versions in found.items()} == {
+        key: [0, 1],
+        version: [1],
+        f"x:{int(ID) + 9}": [2],
+    }
+    assert text_of(found[key]) == Text("withheld", None, "deleted")
+    somewhere = {"id_str": version[2:], "withheld_in_countries": ["DE"]}
+    hidden = replace(row(json.dumps({"status_withheld": somewhere}).encode(), 1), key=version)
+    found = by_post([rows[0], hidden])
+    assert text_of(found[key]) == Text("withheld", None, "withheld in DE")
+    assert verdicts(*(v.row for v in found[key])) == [("2017-09-14", rows[0].value, "the only version")]
 
 
 def test_a_record_under_another_day_is_not_read_for_its_own() -> None:
@@ -84,7 +132,13 @@ def test_the_text_that_may_be_shown(values: Sequence[bytes], text: Text) -> None
 
 records = st.lists(
     st.tuples(
-        st.sampled_from([post("a"), post("b"), post("c", 1), post("d", 2), post("e", 2), DELETE, withheld("XX")]),
+        st.sampled_from(
+            [
+                *map(row, (post("a"), post("b"), post("c", 1), post("d", 2), post("e", 2), told("f", 1, 3))),
+                *map(row, (DELETE, withheld("XX"))),
+                *map(by_id, (1, 2, 3)),
+            ]
+        ),
         st.integers(0, 3),
         st.integers(0, 1),
     ),
@@ -94,19 +148,20 @@ records = st.lists(
 
 
 @given(records)
-def test_the_version_taken_is_the_oracle_s(delivered: list[tuple[bytes, int, int]]) -> None:
+def test_the_version_taken_is_the_oracle_s(delivered: list[tuple[Row, int, int]]) -> None:
     """Whatever comes in whatever order, with equal append times in two partitions."""
     rows = [
-        row(value, offset, NOON_MS + append, partition=partition)
-        for offset, (value, append, partition) in enumerate(delivered)
+        replace(made, offset=offset, append_ms=NOON_MS + append, partition=partition)
+        for offset, (made, append, partition) in enumerate(delivered)
     ]
     truth = oracle.batch(
         [oracle.Record(r.value or b"", "x", r.append_ms, r.partition, r.offset) for r in rows],
         lambda text: {(text, None)},
     )
     counted = {cell[3] for cell in truth} - {"*"}
-    found = [t.version.record for t in taken(read(rows)) if t.version is not None]
-    assert {one.text for one in found} == counted
+    for versions in (read(rows), by_post(rows).get(f"x:{ID}", ())):
+        found = [t.version.record for t in taken(versions) if t.version is not None]
+        assert {one.text for one in found} == counted
 
 
 def test_an_erased_post_is_left_out_and_its_text_is_gone_whatever_else_was_ordered() -> None:

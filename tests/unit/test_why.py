@@ -158,6 +158,21 @@ def test_all_that_is_known_of_a_post() -> None:
     ]
 
 
+def test_an_order_by_the_id_of_a_later_version_is_shown_as_such_and_binds_the_next_run() -> None:
+    order = row(9, DELETE.replace(ID.encode(), str(int(ID) + 5).encode()))
+    order = replace(order, key=f"x:{int(ID) + 5}")
+    first, edit = row(7, line("a cup of tea")), row(8, line("a starbucks latte", 5))
+    answer = explain(facts(first, edit, order, runs=(run(LATTE, 9),), live=epoch(TEA | LATTE, 10)))
+    assert (answer["state"], answer["why"], answer["text"]) == ("withheld", "deleted", None)
+    assert answer["records"][2]["says"] == f"an order about the post by the id of its version {int(ID) + 5}: deleted"
+    assert answer["days"] == [{"day": "2017-09-14", "record": None, "why": "deleted"}]
+    assert answer["runs"][0]["says"] == (
+        "counts it in 5 cells, as the rules say of the records that it read; 1 record came since, and the next "
+        "recompute will leave it out"
+    )
+    assert answer["epoch"]["agrees"] is True
+
+
 def test_an_edit_is_taken_and_both_versions_count_live() -> None:
     first, edit = row(7, line("a cup of tea")), row(9, line("a starbucks latte", 5))
     answer = explain(facts(first, edit, runs=(run(LATTE, 10),), live=epoch(TEA | LATTE, 10)))

@@ -28,8 +28,9 @@ TEXTS = "posts?from=2017-09-14&to=2017-09-14&reposts=include&texts=1"
 DELETED = {"delete": {"status": {"id_str": "102"}}}
 
 
-def line(post_id: str, text: str) -> dict[str, object]:
-    return {"data": {"id": post_id, "text": text, "created_at": "2017-09-14T08:01:00.000Z"}}
+def line(post_id: str, text: str, *edits: str) -> dict[str, object]:
+    history = {"edit_history_tweet_ids": [post_id, *edits]} if edits else {}
+    return {"data": {"id": post_id, "text": text, "created_at": "2017-09-14T08:01:00.000Z", **history}}
 
 
 def archived(home: Path, *lines: tuple[str, dict[str, object]], day: str = "2017-09-14") -> None:
@@ -40,11 +41,19 @@ def archived(home: Path, *lines: tuple[str, dict[str, object]], day: str = "2017
     archive(home / "archive", rows)
 
 
+def test_a_delete_by_the_id_of_a_later_version_hides_the_text(web: Web, tmp_path: Path) -> None:
+    archived(tmp_path, ("101", line("101", "a latte", "105")))
+    archived(tmp_path, ("105", {"delete": {"status": {"id_str": "105"}}}), day="none")
+    texts = {text["id"]: (text["state"], text["text"]) for text in web.get(TEXTS)["texts"]}
+    assert texts["x:101"] == ("withheld", None)
+
+
 def test_each_id_has_its_text_or_the_reason_why_not(web: Web, tmp_path: Path) -> None:
     """Also what lies under the day of none; but nothing of another day is looked into."""
     archived(tmp_path, ("101", line("101", "a latte")), ("102", line("102", "tea")), ("104", line("104", "beer?")))
     archived(tmp_path, ("102", DELETED), ("103", line("103", "not this network's")), day="none")
     archived(tmp_path, ("104", {"delete": {"status": {"id_str": "104"}}}), day="2017-09-13")
+    archived(tmp_path, ("101", line("101", "a latte", "105")), ("106", {"delete": {"status": {"id_str": "106"}}}))
     answer = web.get(TEXTS)
     assert (answer["texts_failing"], answer["total"]) == (None, 4)
     assert answer["texts"] == [
