@@ -1,7 +1,7 @@
 """From archived records to the cells of a run: DataFrame -> DataFrame, nothing is read or written here.
 
 records   (key, value, append_ms, cluster, partition, offset)        one row for each archived record
-readings  what each record is, posts with the levels they count in   `readings`
+readings  what each record is, posts with the levels they count in   `readings`, ordinary ones put together
 posts     one version of each post that stays                        `posts`
 cells     the set of ids of each cell and shard                      `cells`
 """
@@ -29,6 +29,7 @@ from drinkstream.post import (
     detail_of,
     parse_keyed,
 )
+from jobs.ordinary import MANY, gathered, ordinary, several
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 
@@ -62,32 +63,36 @@ ORDER = ("append_ms", "partition", "offset")
 
 _NOTHING = (None,) * 5
 
-FEW = 500_000
-"""Readings that name a drink up to which their posts are handed to every task: some 60 MB."""
-
 
 def readings(records: DataFrame) -> DataFrame:
-    """What each record is. Every record gives one row, so that rows can be counted against the archive's."""
+    """What each record is: one row for each, but for the ordinary ones, of which a row stands for many.
+
+    `n` sums to the number of records.
+    """
     columns = ["key", "value", "stored", "append_ms", "partition", "offset", "cluster"]
     place = F.concat_ws("/", "cluster", "partition", "offset")
     printed = F.xxhash64(place, "value").alias("print")
-    schema = from_arrow_schema(pa.unify_schemas([READINGS, PRINTS]))
-    return records.select(*columns, printed).mapInArrow(_read_all, schema)
+    read_all = _read_all
+
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for found in read_all([batch]):
+                yield gathered(found, batch.column("key"))
+
+    schema = from_arrow_schema(pa.unify_schemas([READINGS, PRINTS, MANY]))
+    return records.select(*columns, printed).mapInArrow(read, schema)
 
 
-def posts(read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
-    """One version of each post but those that are `gone` (see `removed`): (day, source, id, minute, kind, ...).
+def posts(records: DataFrame, read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
+    """One version of each post that names a drink but those `gone` (see `removed`): (day, source, id, minute, ...).
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
-    one, else the first by the same order. `naming` is how many readings name a drink, where that is known: if they are
-    `FEW`, posts of which no version names one are left out before versions are compared, which moves most of the data.
+    one, else the first by the same order; where that one names nothing, its `levels` are empty. `read` are the readings
+    of `records`, `naming` is how many of them name a drink, where that is known.
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)
-    versions = _versions(read)
-    if naming is not None and naming <= FEW:
-        named = read.where(F.size("levels") > 0).select("source", "id").distinct()
-        versions = versions.join(F.broadcast(named), ["source", "id"], "left_semi")
+    versions = _versions(read).unionByName(ordinary(records, read, naming), allowMissingColumns=True)
     chosen = (
         versions.groupBy("day", "source", "id")
         .agg(
@@ -129,7 +134,8 @@ def other_ids(read: DataFrame) -> DataFrame:
 
 def _versions(read: DataFrame) -> DataFrame:
     # a record lies in the partition of its day, or, without a header that says it, in the one of no day
-    return read.where((F.col("what") == "post") & ((F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))))
+    placed = (F.col("stored") == NO_DAY) | (F.col("stored") == F.col("day"))
+    return read.where((F.col("what") == "post") & ~several() & placed)
 
 
 def cells(kept: DataFrame) -> DataFrame:

@@ -177,7 +177,7 @@ def recompute_chunk(
         .withColumn("append_ms", F.unix_millis("append_ts"))
         .withColumnRenamed("day", "stored")
     )
-    # (what it is, which day, which post, which levels): one row for each record
+    # (what it is, which day, which post, which levels): one row for each record, or for many ordinary ones
     read = readings(records).persist()
     try:
         counts = counted(read)
@@ -193,7 +193,7 @@ def recompute_chunk(
         archive = Archive(settings.archive, version)
         outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
         gone = removed(read, counts.edited, outside.posts)
-        found = cells(posts(read, gone, counts.naming).where(F.col("day").isin(*names)))
+        found = cells(posts(records, read, gone, counts.naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
         prints = fingerprints(read, names, gone, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
@@ -221,7 +221,7 @@ def counted(read: DataFrame) -> Counted:
     day = F.coalesce("day", F.lit("")).alias("day")
     naming = F.count_if(F.size("levels") > 0).alias("naming")
     edited = F.count_if(F.size("others") > 0).alias("edited")
-    rows = read.groupBy("what", day).agg(F.count(F.lit(1)).alias("n"), naming, edited).collect()
+    rows = read.groupBy("what", day).agg(F.sum("n").alias("n"), naming, edited).collect()
     records = {(row["what"], row["day"]): row["n"] for row in rows}
     return Counted(records, sum(row["naming"] for row in rows), sum(row["edited"] for row in rows))
 
@@ -254,9 +254,9 @@ def fingerprints(
     rows = (
         read.groupBy("stored", "cluster", "partition")
         .agg(
-            F.count(F.lit(1)).alias("rows"),
+            F.sum("n").alias("rows"),
             F.min("offset").alias("first"),
-            F.max("offset").alias("last"),
+            F.max("last").alias("last"),
             F.bit_xor("print").alias("checksum"),
         )
         .collect()

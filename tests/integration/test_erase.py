@@ -129,10 +129,11 @@ def counted(spark: "SparkSession", settings: Settings) -> set[str]:
     from pyspark.sql import functions as f
 
     rows = spark.read.format("delta").load(settings.archive).where(f.col("topic") == settings.posts_topic)
-    read = readings(rows.withColumn("append_ms", f.unix_millis("append_ts")).withColumnRenamed("day", "stored"))
+    records = rows.withColumn("append_ms", f.unix_millis("append_ts")).withColumnRenamed("day", "stored")
+    read = readings(records)
     return {
         post
-        for row in cells(posts(read, removed(read)).where(f.col("day") == str(DAY))).collect()
+        for row in cells(posts(records, read, removed(read)).where(f.col("day") == str(DAY))).collect()
         for post in row["ids"]
     }
 

@@ -50,12 +50,15 @@ def frame(spark: "SparkSession", *rows: tuple[str | None, bytes] | tuple[str | N
     return spark.createDataFrame(made, FRAME)
 
 
-def counted_cells(read: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
-    """The cells, the same whether posts that name nothing are left out before versions are compared or not."""
+def counted_cells(records: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
+    """The cells, the same whether those who look for ordinary versions know how many posts name a drink or not."""
+    read = readings(records)
     every, few = (
         {
             (row["day"], (row["minute"] - MINUTE_MS) // 60_000, row["category"]): set(row["ids"])
-            for row in cells(posts(read, removed(read), naming)).where("brand = '' AND category <> '*'").collect()
+            for row in cells(posts(records, read, removed(read), naming))
+            .where("brand = '' AND category <> '*'")
+            .collect()
         }
         for naming in (None, counted(read).naming)
     )
@@ -65,42 +68,38 @@ def counted_cells(read: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
 
 def test_a_duplicate_counts_once_and_the_first_version_stands(spark: "SparkSession"):
     one = id_at(3)
-    read = readings(
-        frame(spark, (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA)))
+    records = frame(
+        spark, (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA))
     )
-    assert counted_cells(read) == {(DAY, 3, "coffee"): {one}}
+    assert counted_cells(records) == {(DAY, 3, "coffee"): {one}}
 
 
 def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(spark: "SparkSession"):
     one, edit, again = id_at(3), id_at(4), id_at(5)
     other, silent = id_at(6), id_at(7)
-    read = readings(
-        frame(
-            spark,
-            (f"x:{one}", post(edit, TEA, [one, edit])),
-            (f"x:{one}", post(one, COFFEE)),
-            (f"x:{one}", post(again, "wine with dinner, a glass of red wine", [one, edit, again])),
-            (f"x:{other}", post(other, COFFEE)),
-            (f"x:{other}", post(silent, "never mind", [other, silent])),
-        )
+    records = frame(
+        spark,
+        (f"x:{one}", post(edit, TEA, [one, edit])),
+        (f"x:{one}", post(one, COFFEE)),
+        (f"x:{one}", post(again, "wine with dinner, a glass of red wine", [one, edit, again])),
+        (f"x:{other}", post(other, COFFEE)),
+        (f"x:{other}", post(silent, "never mind", [other, silent])),
     )
-    assert counted_cells(read) == {(DAY, 3, "wine"): {one}}
+    assert counted_cells(records) == {(DAY, 3, "wine"): {one}}
 
 
 def test_a_deleted_post_is_left_out_whichever_came_first(spark: "SparkSession"):
     one, two, kept = id_at(1), id_at(2), id_at(3)
-    read = readings(
-        frame(
-            spark,
-            (f"x:{one}", post(one, COFFEE)),
-            (f"x:{one}", delete(one)),
-            (f"x:{two}", delete(two)),
-            (f"x:{two}", post(two, COFFEE)),
-            (f"x:{kept}", post(kept, COFFEE)),
-        )
+    records = frame(
+        spark,
+        (f"x:{one}", post(one, COFFEE)),
+        (f"x:{one}", delete(one)),
+        (f"x:{two}", delete(two)),
+        (f"x:{two}", post(two, COFFEE)),
+        (f"x:{kept}", post(kept, COFFEE)),
     )
-    assert counted_cells(read) == {(DAY, 3, "coffee"): {kept}}
-    assert {row["id"] for row in removed(read).collect()} == {one, two}
+    assert counted_cells(records) == {(DAY, 3, "coffee"): {kept}}
+    assert {row["id"] for row in removed(readings(records)).collect()} == {one, two}
 
 
 def withheld(post_id: str, *countries: str) -> bytes:
@@ -122,11 +121,11 @@ def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "S
         (f"x:{erased}", ERASED),
         (f"x:{erased}", post(erased, COFFEE)),
     ]
-    read = readings(frame(spark, *rows))
-    assert sorted(post_id for found in counted_cells(read).values() for post_id in found) == sorted(
+    records = frame(spark, *rows)
+    assert sorted(post_id for found in counted_cells(records).values() for post_id in found) == sorted(
         [one_country, placeless, of_a_user, kept]
     )
-    assert counted(read).records["notice", ""] == 1
+    assert counted(readings(records)).records["notice", ""] == 1
 
 
 def told(post_id: str, *others: str) -> bytes:
@@ -137,27 +136,25 @@ def test_a_delete_by_the_id_of_any_version_takes_the_post_out(spark: "SparkSessi
     """Of a version that came, or that another tells of where a recompute looks; whichever came first."""
     edited, first, early, misplaced, other, kept = (id_at(n) for n in range(1, 7))
     names = {one: id_at(10 + n) for n, one in enumerate((edited, first, early, misplaced, other, kept))}
-    read = readings(
-        frame(
-            spark,
-            (f"x:{edited}", post(edited, COFFEE)),
-            (f"x:{edited}", post(names[edited], TEA, [edited, names[edited]])),
-            (f"x:{names[edited]}", delete(names[edited])),
-            (f"x:{first}", told(first, names[first])),
-            (f"x:{names[first]}", withheld(names[first], "XX"), NO_DAY),
-            (f"x:{names[early]}", delete(names[early])),
-            (f"x:{early}", told(early, names[early])),
-            (f"x:{misplaced}", post(misplaced, COFFEE)),
-            (f"x:{misplaced}", told(misplaced, names[misplaced]), "2017-09-13"),
-            (f"x:{names[misplaced]}", delete(names[misplaced])),
-            (f"x:{other}", told(other, names[other])),
-            (f"demo:{names[other]}", delete(names[other])),
-            (f"x:{kept}", told(kept, names[kept])),
-            (f"x:{names[kept]}", withheld(names[kept], "DE")),
-        )
+    records = frame(
+        spark,
+        (f"x:{edited}", post(edited, COFFEE)),
+        (f"x:{edited}", post(names[edited], TEA, [edited, names[edited]])),
+        (f"x:{names[edited]}", delete(names[edited])),
+        (f"x:{first}", told(first, names[first])),
+        (f"x:{names[first]}", withheld(names[first], "XX"), NO_DAY),
+        (f"x:{names[early]}", delete(names[early])),
+        (f"x:{early}", told(early, names[early])),
+        (f"x:{misplaced}", post(misplaced, COFFEE)),
+        (f"x:{misplaced}", told(misplaced, names[misplaced]), "2017-09-13"),
+        (f"x:{names[misplaced]}", delete(names[misplaced])),
+        (f"x:{other}", told(other, names[other])),
+        (f"demo:{names[other]}", delete(names[other])),
+        (f"x:{kept}", told(kept, names[kept])),
+        (f"x:{names[kept]}", withheld(names[kept], "DE")),
     )
-    assert counted_cells(read) == {(DAY, n, "coffee"): {one} for n, one in ((4, misplaced), (5, other), (6, kept))}
-    assert counted(read).edited == 6
+    assert counted_cells(records) == {(DAY, n, "coffee"): {one} for n, one in ((4, misplaced), (5, other), (6, kept))}
+    assert counted(readings(records)).edited == 6
 
 
 def ms(when: datetime) -> int:
@@ -199,10 +196,11 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     records = [oracle.Record(r["value"], "x", ms(r["append_ts"]), 0, r["offset"]) for r in rows]
     mine = [(r, record) for r, record in zip(rows, records, strict=True) if r["day"] in (DAY, NO_DAY)]
     made = [(r["key"], bytearray(r["value"]), r["day"], one.append_ms, 0, one.offset, "c1") for r, one in mine]
-    read = readings(spark.createDataFrame(made, FRAME))
+    stored = spark.createDataFrame(made, FRAME)
+    read = readings(stored)
     counts = counted(read)
     outside = elsewhere(table, "posts", read, [DAY], counts.edited)
-    kept = posts(read, removed(read, counts.edited, outside.posts), counts.naming)
+    kept = posts(stored, read, removed(read, counts.edited, outside.posts), counts.naming)
     found = by_category((cell["category"], cell["ids"]) for cell in cells(kept).collect())
     again = recount(table, "posts", DAY, {"c1/posts/0": len(rows)})
     truth = oracle.batch(records, {COFFEE: {("coffee", None)}, TEA: {("tea", None)}}.get)
@@ -210,32 +208,32 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     assert found == by_category((cell[3], ids) for cell, ids in truth.items())
     # it would not be so without the orders of the next day, nor without those by another id
     assert outside.checksums[DAY] != 0
-    without = by_category((cell["category"], cell["ids"]) for cell in cells(posts(read, removed(read, 0))).collect())
+    without = by_category(
+        (cell["category"], cell["ids"]) for cell in cells(posts(stored, read, removed(read, 0))).collect()
+    )
     assert found["*"] < without["*"]
     assert outside.posts & {("x", one) for one in without["*"]}
 
 
 def test_the_same_id_of_another_network_is_another_post(spark: "SparkSession"):
     one = id_at(1)
-    read = readings(frame(spark, (f"x:{one}", post(one, COFFEE)), (f"demo:{one}", delete(one))))
-    assert counted_cells(read) == {(DAY, 1, "coffee"): {one}}
+    records = frame(spark, (f"x:{one}", post(one, COFFEE)), (f"demo:{one}", delete(one)))
+    assert counted_cells(records) == {(DAY, 1, "coffee"): {one}}
 
 
 def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "SparkSession"):
     one = id_at(1)
-    read = readings(
-        frame(
-            spark,
-            (f"x:{one}", post(one, COFFEE)),
-            (None, post(one, COFFEE), NO_DAY),
-            (None, b"", NO_DAY),
-            (None, b'{"data": {"id"', NO_DAY),
-            (None, b"\xff\xfe", NO_DAY),
-            (f"x:{one}", b"[1, 2]"),
-        )
+    records = frame(
+        spark,
+        (f"x:{one}", post(one, COFFEE)),
+        (None, post(one, COFFEE), NO_DAY),
+        (None, b"", NO_DAY),
+        (None, b'{"data": {"id"', NO_DAY),
+        (None, b"\xff\xfe", NO_DAY),
+        (f"x:{one}", b"[1, 2]"),
     )
-    assert counted(read) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1, 0)
-    assert rejections(read) == {
+    assert counted(readings(records)) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1, 0)
+    assert rejections(readings(records)) == {
         (NO_DAY, "key"): (1, ["0:1"]),
         (NO_DAY, "cut_off"): (1, ["0:3"]),
         (NO_DAY, "encoding"): (1, ["0:4"]),
@@ -245,11 +243,9 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "S
 
 def test_a_post_counts_on_its_own_day_only(spark: "SparkSession"):
     early, late = id_at(-12 * 60), id_at(1)
-    read = readings(
-        frame(
-            spark,
-            (f"x:{early}", post(early, COFFEE), NO_DAY),
-            (f"x:{late}", post(late, COFFEE), "2017-09-13"),
-        )
+    records = frame(
+        spark,
+        (f"x:{early}", post(early, COFFEE), NO_DAY),
+        (f"x:{late}", post(late, COFFEE), "2017-09-13"),
     )
-    assert counted_cells(read) == {("2017-09-13", -720, "coffee"): {early}}
+    assert counted_cells(records) == {("2017-09-13", -720, "coffee"): {early}}
