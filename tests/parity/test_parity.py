@@ -58,14 +58,15 @@ def test_plain_python(number: int):
 
 
 def test_batch_spark(spark: "SparkSession"):
-    from jobs.readings import cells, posts, readings
+    from jobs.readings import cells, posts, readings, removed
 
     rows = [(*line(n, case), "2017-09-14", APPEND_MS, 0, n, "c") for n, case in enumerate(CASES)]
     records = spark.createDataFrame(
         [(key.decode(), bytearray(value), *rest) for key, value, *rest in rows],
         "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string",
     )
-    found = cells(posts(readings(records))).collect()
+    read = readings(records)
+    found = cells(posts(read, removed(read))).collect()
     assert {(r["category"], r["brand"], r["lang"]): frozenset(r["ids"]) for r in found} == expected()
 
 
