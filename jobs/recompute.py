@@ -55,6 +55,14 @@ WRITTEN = pa.schema(
 """What one task wrote: posts by run, level, source, kind and language, its rows, and a checksum over their blobs."""
 
 
+SPARK_CONF = {
+    # a quarter of the default: the last of a few large tasks leaves the other cores idle
+    "spark.sql.files.maxPartitionBytes": str(32 * 1024 * 1024),
+    # as in the speed query, no core is left for a collector that works beside it
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One application's work: the days, the attempt that asked, and who stands behind it."""
@@ -81,7 +89,7 @@ def run(first: datetime | None, last: datetime | None, days: str, attempt: str, 
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
-        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap)
+        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap, SPARK_CONF)
         try:
             recompute(spark, settings, Reader(cassandra), Writer(cassandra), request)
         finally:
