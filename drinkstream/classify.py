@@ -5,6 +5,7 @@ and the words around it. The time is linear in the length of the text.
 """
 
 from bisect import bisect_left, bisect_right
+from typing import Final
 
 from drinkstream.decision import NOTHING, Decision, Held, Mention
 from drinkstream.fold import fold
@@ -18,19 +19,19 @@ from drinkstream.taxonomy import Taxonomy
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
 
-MOST = 64
+MOST: Final = 64
 """Matches judged in one text at most, so that a text of repeats costs no more than a long one."""
 
-MENU_REACH = 6
+MENU_REACH: Final = 6
 """Tokens between a chain and a drink of its menu that is then the chain's."""
 
-NAMED_REACH = 2
+NAMED_REACH: Final = 2
 """Tokens between a product and the word for its drink."""
 
-LONGEST_TRAP = 80
+LONGEST_TRAP: Final = 80
 """Characters before an alias within which a trap that covers it starts."""
 
-_TRY_SHORTER = ("language", "needs-", "not-", "name")
+_TRY_SHORTER: Final = ("language", "needs-", "not-", "name")
 
 
 class _Spot:

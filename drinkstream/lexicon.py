@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, Final
 
 from drinkstream.contexts import Found, prepared
 from drinkstream.fold import fold, without_accents
@@ -16,19 +16,19 @@ Sense = Term | Trap
 
 
 Node = dict[str, Any]
-HERE = ""
+HERE: Final = ""
 """The key of a form's terms in the tree of tokens; no token is empty."""
 
-JOINED_FROM = 7
+JOINED_FROM: Final = 7
 """A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
 
-JOINED_BELOW = "\u0370"
+JOINED_BELOW: Final = "\u0370"
 """Only Latin letters are: hashtags in other scripts part words by underscores, or their words stand without spaces."""
 
-TELLING = 4
+TELLING: Final = 4
 """Letters from which on a word may stand for the phrase that it is in, unless it is a common word."""
 
-PARTERS = (" ", "  ", "-", ". ", "'", "\u2019")
+PARTERS: Final = (" ", "  ", "-", ". ", "'", "\u2019")
 """What may part the words of a phrase of which no word is telling: `un te`, `glass of port`, `tim's`."""
 
 
@@ -62,7 +62,7 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
             yield (joined,)
 
 
-ANY = "*"
+ANY: Final = "*"
 """Stands for any one token."""
 
 

@@ -2,21 +2,22 @@
 
 import re
 from bisect import bisect_right
+from typing import Final
 
 from drinkstream.lexicon import ANY, HERE, PARTERS, Forms, Lexicon, Node, Sense, Snares
 from drinkstream.reading import MOST, PICTURES, Text
 from drinkstream.senses import Term, Trap
 from drinkstream.taxonomy import Taxonomy
 
-_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
-_HANGUL = re.compile("[\uac00-\ud7a3]*")
-_INDIC = re.compile("[\u0900-\u0dff]")
-_BREAK = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
+_KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
+_HANGUL: Final = re.compile("[\uac00-\ud7a3]*")
+_INDIC: Final = re.compile("[\u0900-\u0dff]")
+_BREAK: Final = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
 
-TAIL = 3
+TAIL: Final = 3
 """Letters by which the end of a compound is looked for first; no ending is shorter."""
 
-GAP = 3
+GAP: Final = 3
 """Characters that may part the words of a phrase; those of a tight one are parted by one of `PARTERS`."""
 
 
