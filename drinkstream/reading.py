@@ -87,10 +87,10 @@ class Reader:
     """Reads texts by the words of one taxonomy."""
 
     def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
-        self._aliases = lexicon.aliases
+        self._aliases = lexicon.heads
         self._words = lexicon.words
-        self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
-        self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
+        self._vocabulary = taxonomy.fillers.union(lexicon.heads)
+        self._short = frozenset(word for word in lexicon.heads.keys() - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
         self._languages = Languages(taxonomy.languages)
 
     def read(self, original: str, folded: Folded, lang: str | None) -> Text:

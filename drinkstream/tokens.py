@@ -16,7 +16,9 @@ TOKEN: Final = re.compile(
 )
 """What a token is. Links, handles, cashtags and domains are one token each, which no alias equals."""
 
-NO_SPACES: Final = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+NO_SPACES: Final = re.compile(
+    "[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
+)
 """A letter of a script whose words are not parted by spaces, take particles, or hold marks that are no letters."""
 
 TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
