@@ -28,6 +28,7 @@ OUTSIDE = frozenset(
         "merge",
         "positions",
         "prefilter",
+        "prefilter_compile",
         "prefilter_kept",
         "prefilter_patterns",
         "reconcile",
