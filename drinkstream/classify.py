@@ -5,6 +5,7 @@ and the words around it. The time is linear in the length of the text.
 """
 
 from bisect import bisect_left, bisect_right
+from typing import Final
 
 from drinkstream.decision import NOTHING, Decision, Held, Mention
 from drinkstream.fold import fold
@@ -18,19 +19,19 @@ from drinkstream.taxonomy import Taxonomy
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
 
-MOST = 64
+MOST: Final = 64
 """Matches judged in one text at most, so that a text of repeats costs no more than a long one."""
 
-MENU_REACH = 6
+MENU_REACH: Final = 6
 """Tokens between a chain and a drink of its menu that is then the chain's."""
 
-NAMED_REACH = 2
+NAMED_REACH: Final = 2
 """Tokens between a product and the word for its drink."""
 
-LONGEST_TRAP = 80
+LONGEST_TRAP: Final = 80
 """Characters before an alias within which a trap that covers it starts."""
 
-_TRY_SHORTER = ("language", "needs-", "not-", "name")
+_TRY_SHORTER: Final = ("language", "needs-", "not-", "name")
 
 
 class _Spot:
@@ -64,7 +65,7 @@ class Classifier:
         mentions = _joined(spots) if len(spots) > 1 else [spot.mention for spot in spots]
         if len(mentions) > 1:
             mentions.sort(key=lambda mention: (mention.start, mention.end))
-        return Decision(tuple(mentions), tuple(dict.fromkeys(held)))
+        return Decision(tuple(mentions), tuple(dict.fromkeys(held)) if held else ())
 
     def _judged(self, candidates: list[Match], caught: list[Caught], read: Text) -> tuple[list[_Spot], list[Held]]:
         """Each alias judged, longest first, so that `root beer` settles what its `beer` may mean."""
@@ -74,15 +75,15 @@ class Classifier:
             candidates.sort(key=_longest_first)
         spots: list[_Spot] = []
         held: list[Held] = []
-        settled: set[int] = set()  # characters of longer aliases, each at most once however many overlap
+        settled: list[Match] = []
         for match in candidates[:MOST]:
-            if match.start in settled or match.end - 1 in settled:
+            if settled and _ends_in_one_of(settled, match):
                 continue
             judged, more = self._verdicts(match, traps, read, spots)
-            spots.extend(judged)
-            held.extend(more)
+            spots += judged
+            held += more
             if judged or not all(one.rule.partition(":")[2].startswith(_TRY_SHORTER) for one in more):
-                settled.update(range(match.start, match.end))
+                settled.append(match)
         return spots, held
 
     def _is_set(self, caught: Caught, read: Text) -> bool:
@@ -115,6 +116,12 @@ class Classifier:
 def _longest_first(match: Match) -> tuple[bool, int, int]:
     """Words before pictures, long before short, in the order of the text."""
     return (match.last == match.first, match.start - match.end, match.start)
+
+
+def _ends_in_one_of(settled: list[Match], match: Match) -> bool:
+    """Whether the first or the last character of `match` is one of a longer alias."""
+    first, last = match.start, match.end - 1
+    return any(one.start <= first < one.end or one.start <= last < one.end for one in settled)
 
 
 class _Traps:

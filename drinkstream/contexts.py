@@ -3,16 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from drinkstream.fold import Folded, fold, without_accents
 from drinkstream.senses import Context
 from drinkstream.tokens import phrases
 
-FAR = 100
+FAR: Final = 100
 """Tokens within which the phrases of a context stand that looks at the whole post."""
 
-BARE_FROM = 4
+BARE_FROM: Final = 4
 """A context's words are also sought without accents from this length on."""
 
 
@@ -81,7 +81,7 @@ class Found:
         return False
 
 
-STEM = 2
+STEM: Final = 2
 """Letters by which a stem is looked for first; no stem is shorter."""
 
 

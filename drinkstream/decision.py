@@ -1,6 +1,6 @@
 """The words in which a classification answers. Import them from `drinkstream.classify`."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Mention(NamedTuple):
@@ -28,4 +28,4 @@ class Decision(NamedTuple):
     held: tuple[Held, ...]
 
 
-NOTHING = Decision((), ())
+NOTHING: Final = Decision((), ())

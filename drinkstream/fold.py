@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import cache
+from typing import Final
 
 SPECIAL = {
     # lower() makes two characters of it
@@ -26,12 +27,9 @@ SPECIAL = {
 
 MARKS = "\u0300-\u036f\u0640\u3099\u309a\uff9e\uff9f"
 # at most eight marks: reordering them takes time that grows with the square of their number
-_COMPOSED = re.compile(
+_COMPOSED: Final = re.compile(
     f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06]|\u0640"
 )
-_FOLDED = re.compile("[\u0130-\U0010ffff]")
-"""A letter from the first one on of which lower() is not all that folding does."""
-
 _FONTS = (
     # letters dressed up, and forms of letters that only old encodings knew; signs such as º or ½ stay as they are
     (0x017F, 0x0180),
@@ -50,8 +48,11 @@ _FONTS = (
     (0x1F130, 0x1F14A),
 )
 
-_TRANSLATED = re.compile(f"[{''.join(SPECIAL)}{''.join(f'{chr(first)}-{chr(last - 1)}' for first, last in _FONTS)}]")
-"""A letter that `table` may turn into another one."""
+_UNUSUAL: Final = re.compile(
+    f"[{MARKS}\u1100-\u1112\ufb00-\ufb06{''.join(SPECIAL)}"
+    f"{''.join(f'{chr(first)}-{chr(last - 1)}' for first, last in _FONTS)}]"
+)
+"""What `_COMPOSED` needs to match or `table` may turn into another letter; without it lower() is all of folding."""
 
 
 class Folded:
@@ -73,11 +74,11 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """`text` in NFKC (where that is about letters) and lower case, with `SPECIAL` applied. Takes any str."""
-    if text.isascii() or _FOLDED.search(text) is None:
+    if text.isascii() or _UNUSUAL.search(text) is None:
         return Folded(text.lower())
     if _COMPOSED.search(text) is not None:
         return _traced(text)
-    return Folded((text.translate(table()) if _TRANSLATED.search(text) else text).lower())
+    return Folded(text.translate(table()).lower())
 
 
 def in_fonts(code: int) -> bool:

@@ -1,6 +1,7 @@
 """Whether an alias counts where it stands: its language, the words around it, how it is written."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from drinkstream.contexts import Found, Signs
 from drinkstream.decision import Held, Mention
@@ -8,8 +9,8 @@ from drinkstream.matching import Match
 from drinkstream.reading import Text
 from drinkstream.senses import Term
 
-_CUT = ("…", "..")
-_WHOLE_WHEN_CUT = 6
+_CUT: Final = ("…", "..")
+_WHOLE_WHEN_CUT: Final = 6
 """An alias right before the mark of a cut-off repost counts from this length on: `tea…` may have been `team`."""
 
 

@@ -3,18 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from drinkstream.fold import fold, without_accents
 
-ENOUGH = 2
+ENOUGH: Final = 2
 """Different words of one language that a text with the tag of another must have to be read in it too."""
 
-DEFAULT = "en"
+DEFAULT: Final = "en"
 """What a text is read in that has no tag and no word of any language."""
 
-_LOOKED_AT = 200  # tokens
-_NO_LANGUAGE = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "qct", "qst", "art"))
-_SAME_AS = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
+_LOOKED_AT: Final = 200  # tokens
+_NO_LANGUAGE: Final = frozenset(("", "und", "zxx", "mis", "mul", "qme", "qht", "qam", "qct", "qst", "art"))
+_SAME_AS: Final = {"in": "id", "ms": "id", "zsm": "id", "iw": "he", "ji": "yi", "nb": "no", "nn": "no", "fil": "tl"}
 
 
 @lru_cache(maxsize=512)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Final
 
 from drinkstream.contexts import Found, prepared
 from drinkstream.fold import fold, without_accents
@@ -15,20 +15,16 @@ from drinkstream.tokens import NO_SPACES, phrases
 Sense = Term | Trap
 
 
-Node = dict[str, Any]
-HERE = ""
-"""The key of a form's terms in the tree of tokens; no token is empty."""
-
-JOINED_FROM = 7
+JOINED_FROM: Final = 7
 """A phrase of two words is also found written as one word from this length on: redbull, icedcoffee."""
 
-JOINED_BELOW = "\u0370"
+JOINED_BELOW: Final = "\u0370"
 """Only Latin letters are: hashtags in other scripts part words by underscores, or their words stand without spaces."""
 
-TELLING = 4
+TELLING: Final = 4
 """Letters from which on a word may stand for the phrase that it is in, unless it is a common word."""
 
-PARTERS = (" ", "  ", "-", ". ", "'", "\u2019")
+PARTERS: Final = (" ", "  ", "-", ". ", "'", "\u2019")
 """What may part the words of a phrase of which no word is telling: `un te`, `glass of port`, `tim's`."""
 
 
@@ -62,7 +58,7 @@ def _variants(form: tuple[str, ...], plain: bool) -> Iterator[tuple[str, ...]]:
             yield (joined,)
 
 
-ANY = "*"
+ANY: Final = "*"
 """Stands for any one token."""
 
 
@@ -104,26 +100,46 @@ class Snares:
         forms.setdefault((offset, len(form)), {})[form] = traps
 
 
+class Node:
+    """A place in the tree of the tokens of all forms: how they go on, and what the one that ends here may mean.
+
+    `after`: by the next token, `wild` where that is `ANY`. `terms`: empty where no form ends. `tight`: whether it is
+    one of `is_tight`. `snares`: of a form's first token, the traps with it as their anchor.
+    """
+
+    __slots__ = ("after", "snares", "terms", "tight", "wild")
+
+    def __init__(self) -> None:
+        self.after: dict[str, Node] = {}
+        self.wild: Node | None = None
+        self.terms: tuple[Term, ...] = ()
+        self.tight = False
+        self.snares: Snares | None = None
+
+    def grown(self, token: str) -> "Node":
+        """The node after this one by `token`, made where it is not there."""
+        if token != ANY:
+            return self.after.setdefault(token, Node())
+        if self.wild is None:
+            self.wild = Node()
+        return self.wild
+
+
 @dataclass(slots=True)
 class Lexicon:
     """All look-ups, made once from a taxonomy.
 
-    `heads`: a tree of tokens, at whose nodes `HERE` are the terms that the form that ends there may mean. `aliases`:
-    the first tokens of those forms. `snares`: the traps by an alias's first token in them. `words`: all single words
+    `heads`: a tree of tokens for the forms of all terms, by their first one. `words`: all single words
     known, traps too. `parts`: strings sought anywhere in scripts without spaces, `part_sizes` their lengths, greatest
-    first, by their first two characters. `endings`: last parts of compounds.
-    `emoji`: by character. `tight`: the phrases of `is_tight`.
+    first, by their first two characters. `endings`: last parts of compounds. `emoji`: by character.
     """
 
-    heads: Node = field(default_factory=dict)
-    aliases: set[str] = field(default_factory=set)
-    snares: dict[str, Snares] = field(default_factory=dict)
+    heads: dict[str, Node] = field(default_factory=dict)
     words: set[str] = field(default_factory=set)
     parts: dict[str, list[Sense]] = field(default_factory=dict)
     part_sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     endings: dict[str, list[Sense]] = field(default_factory=dict)
     emoji: dict[str, list[Term]] = field(default_factory=dict)
-    tight: set[tuple[str, ...]] = field(default_factory=set)
     contexts: dict[str, Found] = field(default_factory=dict)
 
     @classmethod
@@ -136,14 +152,13 @@ class Lexicon:
             lexicon._add(term, terms)
         for trap in taxonomy.traps:
             lexicon._add(trap, traps)
-        for form, senses in terms.items():
-            node = lexicon.heads
-            for token in form:
-                node = node.setdefault(token, {})
-            node[HERE] = tuple(senses)
         common = common_words(taxonomy)
-        lexicon.aliases = {form[0] for form in terms}
-        lexicon.tight = {form for form in terms if is_tight(form, common)}
+        for form, senses in terms.items():
+            node = lexicon.heads.setdefault(form[0], Node())
+            for token in form[1:]:
+                node = node.grown(token)
+            node.terms = tuple(sense for sense in senses if isinstance(sense, Term))
+            node.tight = ANY not in form and is_tight(form, common)
         lexicon.words = {form[0] for form in (*terms, *traps) if len(form) == 1}
         for form, senses in traps.items():
             lexicon._lay(form, tuple(sense for sense in senses if isinstance(sense, Trap)))
@@ -172,10 +187,13 @@ class Lexicon:
 
     def _lay(self, form: tuple[str, ...], traps: tuple[Trap, ...]) -> None:
         """Index a form of traps; one without an alias in it holds nothing back and is left out."""
-        places = [at for at, token in enumerate(form) if token in self.aliases]
+        places = [at for at, token in enumerate(form) if token in self.heads]
         if places:
             anchor = max(places, key=lambda at: len(form[at]))
-            self.snares.setdefault(form[anchor], Snares()).add(form, anchor, traps)
+            head = self.heads[form[anchor]]
+            if head.snares is None:
+                head.snares = Snares()
+            head.snares.add(form, anchor, traps)
 
 
 def _once(senses: list[Sense], sense: Sense) -> None:

@@ -2,21 +2,22 @@
 
 import re
 from bisect import bisect_right
+from typing import Final
 
-from drinkstream.lexicon import ANY, HERE, PARTERS, Forms, Lexicon, Node, Sense, Snares
+from drinkstream.lexicon import ANY, PARTERS, Forms, Lexicon, Node, Sense, Snares
 from drinkstream.reading import MOST, PICTURES, Text
 from drinkstream.senses import Term, Trap
 from drinkstream.taxonomy import Taxonomy
 
-_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
-_HANGUL = re.compile("[\uac00-\ud7a3]*")
-_INDIC = re.compile("[\u0900-\u0dff]")
-_BREAK = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
+_KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc-\u30ff]+")
+_HANGUL: Final = re.compile("[\uac00-\ud7a3]*")
+_INDIC: Final = re.compile("[\u0900-\u0dff]")
+_BREAK: Final = re.compile(r"[!?\n;|…]|\w\w\w\.\s|\.\.")
 
-TAIL = 3
+TAIL: Final = 3
 """Letters by which the end of a compound is looked for first; no ending is shorter."""
 
-GAP = 3
+GAP: Final = 3
 """Characters that may part the words of a phrase; those of a tight one are parted by one of `PARTERS`."""
 
 
@@ -46,81 +47,75 @@ class Caught:
         self.trap = trap
 
 
+Ending = tuple[str, tuple[Term, ...], tuple[Trap, ...]]
+"""How a compound may end, the terms that it then may be and the traps that it then is."""
+
+
 class Matcher:
     """Finds matches by the look-ups of one taxonomy."""
 
     def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
-        self._heads: Node = lexicon.heads
-        self._snares = lexicon.snares
+        self._heads = lexicon.heads
         self._words = lexicon.words
-        self._aliases = lexicon.aliases
-        self._tight = lexicon.tight
         self._parts = lexicon.parts
         self._part_sizes = lexicon.part_sizes
         self._particles = frozenset(("", *(part for part in taxonomy.particles if not part.endswith("~"))))
         self._going_on = tuple(part[:-1] for part in taxonomy.particles if part.endswith("~"))
-        self._endings = {
-            ending: (
-                tuple(sense for sense in senses if isinstance(sense, Term)),
-                tuple(sense for sense in senses if isinstance(sense, Trap)),
-            )
-            for ending, senses in lexicon.endings.items()
-        }
-        self._tails = frozenset(ending[-TAIL:] for ending in lexicon.endings)
+        self._endings: dict[str, list[Ending]] = {}
+        for ending, senses in lexicon.endings.items():
+            terms = tuple(sense for sense in senses if isinstance(sense, Term))
+            traps = tuple(sense for sense in senses if isinstance(sense, Trap))
+            self._endings.setdefault(ending[-TAIL:], []).append((ending, terms, traps))
         self._emoji = lexicon.emoji
 
     def matches(self, text: Text) -> tuple[list[Match], list[Caught]]:
         """Every alias of the text and every trap around one, overlaps included."""
-        tokens, heads, aliases = text.tokens, self._heads, self._aliases
+        tokens, heads = text.tokens, self._heads
         found: list[Match] = []
         caught: list[Caught] = []
-        if not aliases.isdisjoint(tokens):
-            before = ""
-            for first, token in enumerate(tokens):
-                if token in aliases:
-                    after = tokens[first + 1] if first + 1 < len(tokens) else ""
-                    node = heads[token]
-                    if after in node or "*" in node:
-                        self._phrases(text, node, first, found)
-                    elif HERE in node:
-                        at = text.positions(first + 1)[first]
-                        found.append(Match(at, at + len(text.raw[first]), first, first + 1, node[HERE]))
-                    snares = self._snares.get(token)
-                    if snares is not None:
-                        sets = [snares.alone] if snares.alone else []
-                        if after in snares.after:
-                            sets.append(snares.after[after])
-                        if before in snares.before:
-                            sets.append(snares.before[before])
-                        if sets or snares.wild:
-                            self._traps(text, first, snares, sets, caught)
-                    if len(found) > MOST or len(caught) > MOST:
-                        break
-                before = token
+        for first, token in enumerate(tokens):
+            head = heads.get(token)
+            if head is None:
+                continue
+            after = tokens[first + 1] if first + 1 < len(tokens) else ""
+            if after in head.after or head.wild is not None:
+                self._phrases(text, head, first, first + 1, found)
+            elif head.terms:
+                at = text.positions(first + 1)[first]
+                found.append(Match(at, at + len(text.raw[first]), first, first + 1, head.terms))
+            snares = head.snares
+            if snares is not None:
+                sets = [snares.alone] if snares.alone else []
+                if after in snares.after:
+                    sets.append(snares.after[after])
+                if first and tokens[first - 1] in snares.before:
+                    sets.append(snares.before[tokens[first - 1]])
+                if sets or snares.wild:
+                    self._traps(text, first, snares, sets, caught)
+            if len(found) > MOST or len(caught) > MOST:
+                break
         if text.parted:
             self._substrings(text, found, caught)
-        if not self._tails.isdisjoint([token[-TAIL:] for token in tokens]):
-            self._compounds(text, found, caught)
+        self._compounds(text, found, caught)
         if text.pictures:
             self._pictures(text, found)
         return found, caught
 
-    def _phrases(self, text: Text, head: Node, first: int, found: list[Match]) -> None:
-        tokens, size = text.tokens, len(text.tokens)
-        ways: list[tuple[Node, int]] = [(head, first + 1)]
-        while ways:
-            node, last = ways.pop()
-            terms = node.get(HERE)
-            if terms is not None and (last == first + 1 or self._together(text, first, last)):
+    def _phrases(self, text: Text, node: Node, first: int, last: int, found: list[Match]) -> None:
+        """The forms that begin with tokens [first, last), which lead to `node`."""
+        tokens = text.tokens
+        while True:
+            if node.terms and (last == first + 1 or self._together(text, first, last, node.tight)):
                 at = text.positions(last)
-                found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, terms))
-            if last < size and len(node) > (terms is not None):
-                after = node.get(tokens[last])
-                if after is not None:
-                    ways.append((after, last + 1))
-                after = node.get("*")
-                if after is not None:
-                    ways.append((after, last + 1))
+                found.append(Match(at[first], at[last - 1] + len(text.raw[last - 1]), first, last, node.terms))
+            if last == len(tokens):
+                return
+            if node.wild is not None:
+                self._phrases(text, node.wild, first, last + 1, found)
+            after = node.after.get(tokens[last])
+            if after is None:
+                return
+            node, last = after, last + 1
 
     def _traps(self, text: Text, at: int, snares: Snares, sets: list[Forms], caught: list[Caught]) -> None:
         tokens, size = text.tokens, len(text.tokens)
@@ -140,10 +135,10 @@ class Matcher:
                 end = places[last - 1] + len(text.raw[last - 1])
                 caught += [Caught(places[first], end, first, last, trap) for trap in traps]
 
-    def _together(self, text: Text, first: int, last: int) -> bool:
+    def _together(self, text: Text, first: int, last: int, tight: bool) -> bool:
         if not self._close(text, first, last):
             return False
-        if tuple(text.tokens[first:last]) not in self._tight:
+        if not tight:
             return True
         at, raw, folded = text.positions(last), text.raw, text.folded.text
         gaps = (folded[at[index] + len(raw[index]) : at[index + 1]] for index in range(first, last - 1))
@@ -217,9 +212,10 @@ class Matcher:
 
     def _compounds(self, text: Text, found: list[Match], caught: list[Caught]) -> None:
         for index, token in enumerate(text.tokens):
-            if token[-TAIL:] not in self._tails or token in self._words:
+            endings = self._endings.get(token[-TAIL:]) if len(token) > TAIL + 1 else None
+            if endings is None or token in self._words:
                 continue
-            for ending, (terms, traps) in self._endings.items():
+            for ending, terms, traps in endings:
                 if token.endswith(ending) and len(token) > len(ending) + 1:
                     start = text.positions(index + 1)[index]
                     end = start + len(text.raw[index])

@@ -29,6 +29,7 @@ OUTSIDE = frozenset(
         "merge",
         "positions",
         "prefilter",
+        "prefilter_compile",
         "prefilter_kept",
         "prefilter_patterns",
         "reconcile",

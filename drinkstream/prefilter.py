@@ -4,7 +4,6 @@ It sees aliases in UTF-8 and in JSON escapes, in any case, after an escaped line
 (cofffeee). It may let through what the classifier then holds back, never the other way round.
 """
 
-import ctypes
 import json
 import re
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drinkstream import prefilter_kept
+from drinkstream.prefilter_compile import database_of
 from drinkstream.prefilter_kept import Arrays
 from drinkstream.prefilter_patterns import Check, Search, aliases, literals, other_spellings
 from drinkstream.taxonomy import Taxonomy
@@ -155,7 +155,6 @@ def _compile(searches: list[Search], stretched: bool) -> Arrays:
     `database`: serialised. `sizes` (bytes), `lefts`, `rights`, `besides` (a number in `sets`, or -1): shape (checks,).
     `sets`: JSON. `first_certain`: the first pattern that needs no check.
     """
-    # a number for each: many patterns of one number take Hyperscan minutes to compile
     certain = [pattern.encode("latin-1") for search in searches for pattern in search.certain]
     runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), b"www[^.]"] if stretched else []
     free: list[bytes] = []
@@ -168,17 +167,9 @@ def _compile(searches: list[Search], stretched: bool) -> Arrays:
                 checks.append(check)
             else:
                 free.append(re.escape(literal))
-    expressions = [*checked, *runs, *certain, *free]
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=expressions,
-        ids=list(range(len(expressions))),
-        elements=len(expressions),
-        flags=hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL,
-    )
     sets = {some: number for number, some in enumerate(dict.fromkeys(c.beside for c in checks if c.beside is not None))}
     return {
-        "database": np.frombuffer(hyperscan.dumpb(database), np.uint8),
+        "database": np.frombuffer(database_of([*checked, *runs, *certain, *free]), np.uint8),
         "sizes": np.array([check.size for check in checks], np.int64),
         "lefts": np.array([check.left for check in checks], np.bool_),
         "rights": np.array([check.right for check in checks], np.bool_),
@@ -204,20 +195,11 @@ def _made(taxonomy: Taxonomy, folder: Path | None) -> tuple[_Scanner, _Scanner]:
 
 def _compiled_anew(taxonomy: Taxonomy) -> Arrays:
     whole = _compile([aliases(taxonomy, squeezed=False), other_spellings(taxonomy)], stretched=True)
-    _give_back()
     squeezed = _compile([aliases(taxonomy, squeezed=True)], stretched=False)
     literals.cache_clear()
-    _give_back()
     return {f"whole.{name}": part for name, part in whole.items()} | {
         f"squeezed.{name}": part for name, part in squeezed.items()
     }
-
-
-def _give_back() -> None:
-    """Return freed memory to the system: compiling takes 100 MB for a second, which the C library keeps otherwise."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
-    if trim is not None:
-        trim(0)
 
 
 def _escape_before(view: Bytes, starts: Places) -> Bools:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise, product
+from itertools import product
 from math import prod
 
 from drinkstream.fold import fold, in_fonts, table
@@ -27,6 +27,9 @@ FREE_IF_PREFIXED = 4
 
 SHORT = 4
 """ASCII aliases of up to this many letters occur in every line, so their boundaries are part of the pattern."""
+
+FEWEST = 3
+"""Letters that two words of a tight phrase have at least; fewer stand everywhere: of `g n t`, all three are sought."""
 
 MOST_SPELLINGS = 8
 _CUT_TO = 4
@@ -67,9 +70,12 @@ class Search:
         for literal in self.spelled(word):
             self._put(literal, left, right, beside)
 
-    def add_pair(self, first: str, second: str, beside: frozenset[bytes] | None) -> None:
-        """Seek two words of a tight phrase with one of `PARTERS` between them."""
-        for parts in product(self.spelled(first), _parters(), self.spelled(second)):
+    def add_run(self, words: tuple[str, ...], beside: frozenset[bytes] | None) -> None:
+        """Seek neighbouring words of a tight phrase with one of `PARTERS` between each two."""
+        first, *others = words
+        for parts in product(
+            self.spelled(first), *(some for word in others for some in (_parters(), self.spelled(word)))
+        ):
             self._put(b"".join(parts), True, True, beside)
 
     def put(self, string: str) -> None:
@@ -129,11 +135,16 @@ def _sought(search: Search, phrase: tuple[str, ...], tight: bool, common: frozen
     def telling(words: tuple[str, ...]) -> tuple[int, int]:
         return sum(len(word) for word in words if word not in common), sum(map(len, words))
 
-    pairs = [pair for pair in pairwise(phrase) if ANY not in pair]
-    if tight and pairs:
-        pair = max(pairs, key=telling)
-        rest = [word for word in phrase if word not in (ANY, *pair)]
-        search.add_pair(*pair, beside=search.spelled(max(rest, key=len)[:_CUT_TO]) if rest else None)
+    def runs(size: int) -> list[tuple[str, ...]]:
+        some = (phrase[at : at + size] for at in range(len(phrase) - size + 1))
+        return [run for run in some if ANY not in run]
+
+    if tight and (pairs := runs(2)):
+        run = max(pairs, key=telling)
+        if sum(map(len, run)) < FEWEST and (triples := runs(3)):
+            run = max(triples, key=telling)
+        rest = [word for word in phrase if word not in (ANY, *run)]
+        search.add_run(run, beside=search.spelled(max(rest, key=len)[:_CUT_TO]) if rest else None)
         return joined
     words = [word for word in phrase if word != ANY]
     anchor = max(words, key=lambda word: (word not in common, len(word), word))

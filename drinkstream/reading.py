@@ -1,6 +1,7 @@
 """A post's text as tokens: folded, hashtags cut into their words, stretched words undone."""
 
 import re
+from typing import Final
 
 from drinkstream.fold import Folded
 from drinkstream.language import Languages
@@ -8,12 +9,12 @@ from drinkstream.lexicon import Lexicon
 from drinkstream.taxonomy import Taxonomy
 from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, may_stretch, spelled, squeezed, tokenize
 
-LONGEST_TAG = 48
-SHORTEST_IN_TAG = 3
-MOST = 128
+LONGEST_TAG: Final = 48
+SHORTEST_IN_TAG: Final = 3
+MOST: Final = 128
 """Hashtags cut in a text, and matches of one kind sought in it: more than a post has, and a bound on the time."""
 
-PICTURES = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+PICTURES: Final = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 
 
 class Text:
@@ -86,10 +87,10 @@ class Reader:
     """Reads texts by the words of one taxonomy."""
 
     def __init__(self, taxonomy: Taxonomy, lexicon: Lexicon) -> None:
-        self._aliases = lexicon.aliases
+        self._aliases = lexicon.heads
         self._words = lexicon.words
-        self._vocabulary = frozenset(lexicon.aliases | taxonomy.fillers)
-        self._short = frozenset(word for word in lexicon.aliases - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
+        self._vocabulary = taxonomy.fillers.union(lexicon.heads)
+        self._short = frozenset(word for word in lexicon.heads.keys() - taxonomy.fillers if len(word) < SHORTEST_IN_TAG)
         self._languages = Languages(taxonomy.languages)
 
     def read(self, original: str, folded: Folded, lang: str | None) -> Text:

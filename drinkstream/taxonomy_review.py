@@ -1,6 +1,6 @@
 """What a change of the taxonomy does: entries that do nothing, and texts that are read otherwise than before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from drinkstream.classify import Classifier
@@ -34,7 +34,7 @@ def idle(taxonomy: Taxonomy) -> Iterator[str]:
     for trap in taxonomy.traps:
         used.update(trap.unless)
     yield from (f"context {name} is used by no entry" for name in taxonomy.contexts if name not in used)
-    aliases = Lexicon.of(taxonomy).aliases
+    aliases = Lexicon.of(taxonomy).heads.keys()
     for trap in taxonomy.traps:
         for spec in trap.words:
             forms = [tuple(fold(token).text for token in phrase) for phrase in phrases(spec)]
@@ -42,7 +42,7 @@ def idle(taxonomy: Taxonomy) -> Iterator[str]:
                 yield f"{trap.rule}: no alias stands in {spec[:60]!r}"
 
 
-def _may_hold(form: tuple[str, ...], aliases: set[str]) -> bool:
+def _may_hold(form: tuple[str, ...], aliases: Set[str]) -> bool:
     return not aliases.isdisjoint(form) or NO_SPACES.search("".join(form)) is not None
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from itertools import product
+from typing import Final
 
-TOKEN = re.compile(
+TOKEN: Final = re.compile(
     r"\w++(?![@.&:-])"  # a word that can be no part of what follows
     r"|(?:https?://|www\.)\S+"  # links name no drink, whatever their letters
     r"|\w*@[\w.]+"  # handles, and mail addresses
@@ -15,33 +16,43 @@ TOKEN = re.compile(
 )
 """What a token is. Links, handles, cashtags and domains are one token each, which no alias equals."""
 
-NO_SPACES = re.compile("[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+NO_SPACES: Final = re.compile(
+    "[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
+)
 """A letter of a script whose words are not parted by spaces, take particles, or hold marks that are no letters."""
 
-TRIPLE = re.compile(r"([^\W\d_])\1\1")
-_RUN = re.compile(r"([^\W\d_])\1{2,}")
-_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
+_RUN: Final = re.compile(r"([^\W\d_])\1{2,}")
+_CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _MOST_RUNS = 4
 
 
-_PLAIN_TOKEN = re.compile(TOKEN.pattern, re.ASCII)
+_PLAIN_TOKEN: Final = re.compile(TOKEN.pattern, re.ASCII)
 
 
 def tokenize(folded: str) -> list[str]:
     """The tokens of a folded text, in order; a hashtag is `#` and its body."""
-    # the same tokens where all is ASCII, a quarter faster
-    return (_PLAIN_TOKEN if folded.isascii() else TOKEN).findall(folded)
+    found = (_PLAIN_TOKEN if folded.isascii() else TOKEN).findall
+    tokens: list[str] = []
+    # no token holds a space, and most of what stands between two is one word: half the time of a search through all
+    for piece in folded.split():
+        if piece.isalnum():
+            tokens.append(piece)
+        else:
+            tokens += found(piece)
+    return tokens
 
 
 def may_stretch(folded: str) -> bool:
     """Whether a letter stands three times in a row."""
-    before, twice = "", False
-    for char in folded:
-        if char != before:
-            before, twice = char, False
-        elif not twice:
-            twice = True
-        elif char.isalnum() and not char.isdecimal():
+    before, run = -1, 1
+    for at in range(len(folded)):
+        code = ord(folded[at])  # compiled, no string is made of it
+        if code != before:
+            before, run = code, 1
+            continue
+        run += 1
+        if run > 2 and folded[at].isalnum() and not folded[at].isdecimal():
             return True
     return False
 

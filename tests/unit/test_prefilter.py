@@ -64,6 +64,17 @@ def test_what_may_part_short_words_is_seen(by: str):
     assert passes(*texts) == [True, True, True]
 
 
+def test_a_phrase_of_single_letters_is_seen_by_all_of_them():
+    """Two of them stand in every other line: sewing new, long night."""
+    parters = (" ", "  ", "-", ". ", "'", "\u2019")
+    texts = [f"one G{first}n{second}t please" for first in parters for second in parters]
+    named = [text for text in texts if CLASSIFIER.decide(text, "en").mentions]
+    assert "one G n t please" in named
+    assert "one G'n\u2019t please" in named
+    assert [text for text, passed in zip(named, passes(*named), strict=True) if not passed] == []
+    assert passes("drawing no t", "G n more") == [False, False]
+
+
 def test_words_of_a_phrase_may_stand_around_any_other():
     text = "Drinking a Sculpin by Ballast Point Brewing Company @ the garden"
     assert [mention.category for mention in CLASSIFIER.decide(text, "en").mentions] == ["beer"]

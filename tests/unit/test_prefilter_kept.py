@@ -5,11 +5,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import hyperscan
 import numpy as np
 import pytest
 
 from drinkstream import prefilter, prefilter_kept
+from drinkstream.errors import UnavailableError
 from drinkstream.prefilter import Prefilter
+from drinkstream.prefilter_compile import database_of
 from drinkstream.prefilter_patterns import Search
 from drinkstream.taxonomy import Taxonomy, load
 
@@ -93,3 +96,20 @@ def test_only_the_newest_stay_and_nothing_that_was_left_half_written(tmp_path: P
     assert kept is not None
     assert kept["array"].tolist() == [5]
     assert prefilter_kept.read(tmp_path / "0.npz") is None
+
+
+def test_a_compiler_that_does_not_get_to_its_end_is_told(capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(UnavailableError, match="compiling the prefilter ended with 1: see"):
+        database_of([b"(coffee"])
+    assert "Missing close parenthesis" in capfd.readouterr().err
+
+
+def test_what_compiles_finds_the_same_modules_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    database = hyperscan.loadb(database_of([b"coffee", b"\xc3\xa9"]), mode=hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    seen: list[tuple[int, int]] = []
+    database.scan(
+        "Coffee, caf\u00e9".encode(), match_event_handler=lambda number, _, end, *__: seen.append((number, end))
+    )
+    assert seen == [(0, 6), (1, 13)]
