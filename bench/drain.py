@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from bench.drained import Drained, summed
 from bench.figures import Measured
-from bench.peers.drain import bare_loop
+from bench.peers.drain import drains
 from bench.servers import Servers, batches, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
@@ -40,7 +40,7 @@ def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
 
 
 def _peers(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
-    return {"bare loop": bare_loop(servers, sizes.runs, topic, warm_up)} if servers.peers else {}
+    return drains(servers, sizes, topic, warm_up) if servers.peers else {}
 
 
 def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: bool = False) -> Measured:

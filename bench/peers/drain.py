@@ -2,7 +2,11 @@
 
 import json
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,52 +14,119 @@ from bench.drained import Drained, summed
 from bench.figures import Measured
 from bench.peers import environment
 from bench.servers import Servers, log_of, reading, until
+from bench.sizes import Sizes
 from bench.topic import Topic, wrong_counts
+from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 
-EPOCH = "bare"
-PARTS = 2
+Process = subprocess.Popen[bytes]
+Said = dict[str, Any]
 
 
-def bare_loop(servers: Servers, runs: int, topic: Topic, warm_up: int) -> Measured:
-    """Posts/s of bare.py, behind as many posts as the product's warm-up takes."""
+def _ours(_: Settings) -> str:
+    return sys.executable
+
+
+def _own(settings: Settings) -> str:
+    return environment.python(settings.home)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program that drains the topic: a module, called with `given`, the epoch that it writes, and, where it has
+    several parts, which of how many. `ready` makes what it needs, and returns the interpreter that it runs in.
+
+    `once`: it is measured in one run only, because it takes so long.
+
+    Each of its processes says in lines of JSON what it has drained so far: "posts", "at" (s since 1970), and "ended",
+    whether all of these are written and none are known to follow. Then it waits to be ended.
+    """
+
+    slug: str
+    module: str
+    given: tuple[str, ...] = ()
+    parts: int = 1
+    once: bool = False
+    ready: Callable[[Settings], str] = _ours
+
+    def arguments(self, epoch: str, part: int) -> list[str]:
+        """What one of its processes is called with."""
+        return [*self.given, epoch, *([str(part), str(self.parts)] if self.parts > 1 else [])]
+
+
+PEERS = {
+    "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own),
+    # no competitor: what one gets who follows the tutorials
+    "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
+}
+
+
+def drains(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
+    """Posts/s of each peer, behind as many posts as the product's warm-up takes."""
+    return {name: measured(servers, sizes, topic, warm_up, name, peer) for name, peer in PEERS.items()}
+
+
+def measured(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, name: str, peer: Peer) -> Measured:
     results = []
-    for number in range(runs):
-        with servers.fresh(topic.name) as settings:
-            results.append(_drained(servers, settings, topic, warm_up))
+    for number in range(1 if peer.once else sizes.runs):
+        with servers.fresh(topic.name) as fresh:
+            settings = fresh.model_copy(update={"speed_max_offsets": sizes.most})
+            results.append(_drained(servers, settings, topic, warm_up, name, peer))
         said = f"{results[-1].posts_per_s:,.0f} posts/s, {results[-1].core_us:.1f} us a post of all processes"
-        print(f"  {topic.name}, bare loop, run {number + 1}: {said}", flush=True)
+        print(f"  {topic.name}, {name}, run {number + 1}: {said}", flush=True)
     return summed(topic, results)
 
 
-def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
-    python = environment.python(settings.home)
-    logs = [log_of(settings, f"bare.{part}") for part in range(PARTS)]
+def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int, name: str, peer: Peer) -> Drained:
+    python = peer.ready(settings)
+    # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
+    # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
+    epoch = f"{peer.slug}{time.time_ns() // 1_000_000}"
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                servers.running(
-                    settings, "bench.peers.bare", EPOCH, str(part), str(PARTS), python=python, log=f"bare.{part}"
-                )
-            )
-            for part in range(PARTS)
-        ]
-        warm = [_when(process, log, warm_up // PARTS) for process, log in zip(processes, logs, strict=True)]
+        running: list[tuple[Process, Path]] = []
+        for part in range(peer.parts):
+            log = f"{peer.slug}.{part}"
+            started = servers.running(settings, peer.module, *peer.arguments(epoch, part), python=python, log=log)
+            running.append((stack.enter_context(started), log_of(settings, log)))
+        warm = [_once(*one, lambda said: said["posts"] >= warm_up // peer.parts) for one in running]
         used = servers.cpu_s()
-        last = [_when(process, log, None) for process, log in zip(processes, logs, strict=True)]
+        last = _ended(running, topic.records)
         usage = servers.cpu_s() - used
     with reading(settings) as reader:
-        wrong = wrong_counts(reader, EPOCH, topic.counts)
+        wrong = wrong_counts(reader, epoch, topic.counts)
     measured = sum(one["posts"] for one in last) - sum(one["posts"] for one in warm)
     seconds = max(one["at"] for one in last) - min(one["at"] for one in warm)
+    if not measured:
+        raise BadInputError(f"{name} had drained all when it had first written: take more --posts, or a smaller --most")
     return Drained(measured / seconds, usage / measured * 1e6, wrong)
 
 
-def _when(process: "subprocess.Popen[bytes]", log: Path, posts: int | None) -> dict[str, Any]:
-    """The first thing that a process said once it had drained that many posts (None: all of its)."""
+def _once(process: Process, log: Path, so_far: Callable[[Said], bool]) -> Said:
+    """The first thing that a process said for which `so_far` holds."""
+    return until(lambda: next((said for said in _said(log) if so_far(said)), None), process, log)
 
-    def said() -> dict[str, Any] | None:
-        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-        return next((line for line in lines if (line["ended"] if posts is None else line["posts"] >= posts)), None)
 
-    return until(said, process, log)
+def _ended(running: Sequence[tuple[Process, Path]], records: int) -> list[Said]:
+    """The last thing that each process said, once all have ended with `records` records in all."""
+
+    def last() -> list[Said] | None:
+        found = [said[-1] for _, log in running if (said := _said(log)) and said[-1]["ended"]]
+        return found if len(found) == len(running) and sum(said["posts"] for said in found) >= records else None
+
+    def watched() -> list[Said] | None:
+        found = last()
+        for process, log in running:
+            if found is None and process.poll() is not None:
+                # it tells how this one failed; the others would wait for ever
+                return until(lambda: None, process, log)
+        return found
+
+    return until(watched, *running[0])
+
+
+def _said(log: Path) -> list[Said]:
+    # the last line may be half written
+    lines = [
+        line for line in log.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")
+    ]
+    return [json.loads(line) for line in lines]
