@@ -27,8 +27,8 @@ def _ours(_: Settings) -> str:
     return sys.executable
 
 
-def _own(settings: Settings) -> str:
-    return environment.python(settings.home)
+def _own(lock: Path) -> Callable[[Settings], str]:
+    return lambda settings: environment.python(settings.home, lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,17 @@ class Peer:
 
 
 PEERS = {
-    "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own),
+    "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own(environment.LOCK)),
+    "Quix Streams": Peer("quix", "bench.peers.quix", parts=2, ready=_own(environment.QUIX)),
     # no competitor: what one gets who follows the tutorials
     "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
 }
+
+
+def make_ready(settings: Settings) -> None:
+    """Fetches, installs and compiles what the peers need. Raises UnavailableError where that cannot be."""
+    for peer in PEERS.values():
+        peer.ready(settings)
 
 
 def drains(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
