@@ -57,6 +57,7 @@ class Peer:
 PEERS = {
     "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own(environment.LOCK)),
     "Quix Streams": Peer("quix", "bench.peers.quix", parts=2, ready=_own(environment.QUIX)),
+    "Pathway": Peer("pathway", "bench.peers.pathway", ready=_own(environment.PATHWAY)),
     # no competitor: what one gets who follows the tutorials
     "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
 }

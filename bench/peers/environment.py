@@ -13,7 +13,8 @@ from drinkstream.settings import ROOT
 
 LOCK = ROOT / "bench" / "peers.lock"
 QUIX = ROOT / "bench" / "quix.lock"
-"""That of a peer that needs older versions than the product has: an environment of its own."""
+PATHWAY = ROOT / "bench" / "pathway.lock"
+"""Those of the peers that need older versions than the product has: an environment of its own for each."""
 
 
 def python(home: Path, lock: Path = LOCK) -> str:
