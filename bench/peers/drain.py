@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.drained import Drained, summed
 from bench.figures import Measured
-from bench.peers import environment
+from bench.peers import environment, jvm
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, wrong_counts
@@ -56,6 +56,8 @@ class Peer:
 
 PEERS = {
     "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own(environment.LOCK)),
+    "Flink": Peer("flink", "bench.peers.jvm", ("flink",), ready=jvm.ready),
+    "Kafka Streams": Peer("streams", "bench.peers.jvm", ("streams",), ready=jvm.ready),
     "Quix Streams": Peer("quix", "bench.peers.quix", parts=2, ready=_own(environment.QUIX)),
     "Pathway": Peer("pathway", "bench.peers.pathway", ready=_own(environment.PATHWAY)),
     # no competitor: what one gets who follows the tutorials

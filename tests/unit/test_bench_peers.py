@@ -1,4 +1,4 @@
-"""Peers of the drain: a wrong count of one is caught, one that fails is told of; the words of the textbook suffice."""
+"""Peers of the drain: a wrong count of one is caught, one that fails is told of, and what the words of others find."""
 
 import json
 import re
@@ -16,16 +16,18 @@ import pytest
 from bench import posts
 from bench.__main__ import faults_of
 from bench.figures import Measured
-from bench.peers import drain, textbook
+from bench.peers import drain, jvm, textbook, words
 from bench.servers import log_of
 from bench.sizes import Sizes
 from bench.topic import Topic
 from drinkstream.cells import pack
-from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.errors import BadInputError, DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.write import CellRow, Writer
+from drinkstream.taxonomy import load
 from stack.cassandra import SCHEMA, statements
+from stack.jars import read_sums
 from tests.lib.cassandra_in_memory import Store
 
 PEER = drain.Peer("some", "bench.peers.some", parts=2)
@@ -150,3 +152,38 @@ def test_the_words_of_the_textbook_suffice_for_what_the_generator_says(
     named = {(c, "") for c, listed in textbook.WORDS.items() if re.search(textbook.pattern(listed), text.lower())}
     brands = {named for named, listed in textbook.BRANDS.items() if re.search(textbook.pattern(listed), text.lower())}
     assert named | brands == set(pairs) | {(category, "") for category, _ in pairs if (category, "") in named}
+
+
+def test_the_list_of_words_says_which_letters_may_stand_around_an_alias_and_where_it_is_spoken() -> None:
+    listed = {(line[0], *line[1:3]): line[3:] for line in words.words(load())}
+    assert listed["coffee", "coffee", ""] == ("", "", "")
+    assert listed["コーヒー", "coffee", ""][:2] == ("1", "1")
+    assert listed["guinness", "beer", "guinness"] == ("", "", "")
+    assert "de" in listed["kaffee", "coffee", ""][2].split(",") or not listed["kaffee", "coffee", ""][2]
+
+
+def test_the_list_of_words_can_be_read_back(tmp_path: Path) -> None:
+    words.write(tmp_path / "words.tsv")
+    lines = [tuple(line.split("\t")) for line in (tmp_path / "words.tsv").read_text().split("\n")[:-1]]
+    assert lines == list(dict.fromkeys(words.words(load())))
+    assert all(alias == alias.lower() and (category or brand) for alias, category, brand, *_ in lines)
+
+
+def test_the_jars_of_each_program_are_committed_to_in_the_versions_of_the_descriptor() -> None:
+    named = re.findall(r'name="([^"]+)" rev="([^"]+)" conf="([^"]+)->default"', jvm.JARS.descriptor.read_text())
+    wanted = {f"{folder}/{name}-{rev}.jar" for name, rev, folders in named for folder in folders.split(",")}
+    assert len(wanted) == jvm.JARS.descriptor.read_text().count("<dependency ") + sum("," in one[2] for one in named)
+    sums = read_sums(jvm.JARS.sums)
+    assert wanted <= sums.keys()
+    assert {name.partition("/")[0] for name in sums} == set(jvm.MAINS)
+
+
+def test_without_a_compiler_the_java_peers_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime without javac, all jars there."""
+    settings = Settings(home=tmp_path)
+    jars = tmp_path / "peers-java"
+    jars.mkdir()
+    (jars / f".done-{jvm.JARS.fingerprint}").touch()
+    monkeypatch.setattr("stack.java.home", lambda: tmp_path)
+    with pytest.raises(UnavailableError, match=r"openjdk-17-jdk-headless(.|\n)*--no-peers"):
+        jvm.ready(settings)
