@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,9 @@ class Peer:
 
     `once`: it is measured in one run only, because it takes so long.
 
-    Each of its processes says in lines of JSON what it has drained so far: "posts", "at" (s since 1970), and "ended",
-    whether all of these are written and none are known to follow. Then it waits to be ended.
+    Each of its processes says in lines of JSON what it has drained so far: "posts" (read, and all of them written),
+    "at" (s since 1970), "ended" (none are known to follow), and "read" where it reads on before it has written. Then it
+    waits to be ended.
     """
 
     slug: str
@@ -90,48 +93,75 @@ def measured(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, name: s
 def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int, name: str, peer: Peer) -> Drained:
     python = peer.ready(settings)
     # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
-    # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
     epoch = f"{peer.slug}{time.time_ns() // 1_000_000}"
+    used, read = servers.cpu_s(), 0
     with ExitStack() as stack:
         running: list[tuple[Process, Path]] = []
         for part in range(peer.parts):
             log = f"{peer.slug}.{part}"
             started = servers.running(settings, peer.module, *peer.arguments(epoch, part), python=python, log=log)
             running.append((stack.enter_context(started), log_of(settings, log)))
-        warm = [_once(*one, lambda said: said["posts"] >= warm_up // peer.parts) for one in running]
-        used = servers.cpu_s()
-        last = _ended(running, topic.records)
+        for process, file in running:
+            until(partial(_passed, file, warm_up // peer.parts), process, file)
+        warm_read = sum(said[-1].get("read", said[-1]["posts"]) for said in _all(running))
+        # one that had read all when it first wrote is not without cost: it is that of its whole life
+        if warm_read < topic.records:
+            used, read = servers.cpu_s(), warm_read
+        _ended(running, topic.records)
         usage = servers.cpu_s() - used
+        said = _all(running)
     with reading(settings) as reader:
         wrong = wrong_counts(reader, epoch, topic.counts)
-    measured = sum(one["posts"] for one in last) - sum(one["posts"] for one in warm)
-    seconds = max(one["at"] for one in last) - min(one["at"] for one in warm)
-    if not measured:
-        raise BadInputError(f"{name} had drained all when it had first written: take more --posts, or a smaller --most")
-    return Drained(measured / seconds, usage / measured * 1e6, wrong)
+    return Drained(rate(name, said, warm_up), usage / (topic.records - read) * 1e6, wrong)
 
 
-def _once(process: Process, log: Path, so_far: Callable[[Said], bool]) -> Said:
-    """The first thing that a process said for which `so_far` holds."""
-    return until(lambda: next((said for said in _said(log) if so_far(said)), None), process, log)
+def rate(name: str, said: Sequence[Sequence[Said]], warm_up: int) -> float:
+    """Posts/s behind the first `warm_up` posts, by what each process of a peer said.
+
+    It runs from when these were written until the last one, or of a peer of one process until the last full one: what
+    is left at the end is less, and waits as long. Raises BadInputError where there was one write only.
+    """
+    posts = 0
+    began, ended = [], []
+    for lines in said:
+        # a line for each write, whose number it is the first to say
+        writes = [line for before, line in pairwise([{"posts": -1}, *lines]) if line["posts"] > before["posts"]]
+        last = len(writes) - 1
+        first = next((at for at, line in enumerate(writes) if line["posts"] >= warm_up // len(said)), last)
+        if len(said) == 1 and last - first > 1:
+            last -= 1
+        first = min(first, last - 1)
+        if first < 0:
+            raise BadInputError(f"{name} had drained all when it first wrote: take more --posts, or a smaller --most")
+        posts += writes[last]["posts"] - writes[first]["posts"]
+        began.append(writes[first]["at"])
+        ended.append(writes[last]["at"])
+    return posts / (max(ended) - min(began))
 
 
-def _ended(running: Sequence[tuple[Process, Path]], records: int) -> list[Said]:
-    """The last thing that each process said, once all have ended with `records` records in all."""
+def _passed(log: Path, posts: int) -> bool | None:
+    """Whether a process has written so many posts; None as long as it has not."""
+    return any(line["posts"] >= posts for line in _said(log)) or None
 
-    def last() -> list[Said] | None:
-        found = [said[-1] for _, log in running if (said := _said(log)) and said[-1]["ended"]]
-        return found if len(found) == len(running) and sum(said["posts"] for said in found) >= records else None
 
-    def watched() -> list[Said] | None:
-        found = last()
+def _all(running: Sequence[tuple[Process, Path]]) -> list[list[Said]]:
+    return [_said(log) for _, log in running]
+
+
+def _ended(running: Sequence[tuple[Process, Path]], records: int) -> None:
+    """Waits until each process has ended, with `records` records in all."""
+
+    def whole() -> bool | None:
+        last = [said[-1] for said in _all(running) if said and said[-1]["ended"]]
+        if len(last) == len(running) and sum(line["posts"] for line in last) >= records:
+            return True
         for process, log in running:
-            if found is None and process.poll() is not None:
+            if process.poll() is not None:
                 # it tells how this one failed; the others would wait for ever
-                return until(lambda: None, process, log)
-        return found
+                until(lambda: None, process, log)
+        return None
 
-    return until(watched, *running[0])
+    until(whole, *running[0])
 
 
 def _said(log: Path) -> list[Said]:

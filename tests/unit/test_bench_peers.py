@@ -130,10 +130,20 @@ def test_a_peer_that_fails_is_told_of_with_the_end_of_its_log(servers: Servers) 
         measured(servers)
 
 
-def test_a_peer_that_says_nothing_before_its_end_cannot_be_measured(servers: Servers) -> None:
+def test_a_peer_that_writes_once_cannot_be_measured(servers: Servers) -> None:
     servers.said = [[told(200, 12.0, True)], [told(200, 12.5, True)]]
     with pytest.raises(BadInputError, match="smaller --most"):
         measured(servers)
+
+
+def test_the_rate_of_one_process_ends_with_its_last_full_write() -> None:
+    """What is left at the end is 10 posts, for which it waits as long as for 100."""
+    lines = [told(0, 8.0), told(100, 10.0), told(100, 10.1), told(200, 11.0), told(300, 12.0), told(310, 13.0, True)]
+    assert drain.rate("some", [lines], 100) == 200 / 2.0
+    # with one write behind the warm-up, that one it is
+    assert drain.rate("some", [lines], 300) == 10 / 1.0
+    # with none, the last one all the same: sizes that small only show that all works
+    assert drain.rate("some", [lines], 310) == 10 / 1.0
 
 
 SPOKEN = [

@@ -48,8 +48,9 @@ final class Drained {
             }
             System.out.printf(
                     Locale.ROOT,
-                    "{\"posts\": %d, \"at\": %.3f, \"ended\": %b}%n",
+                    "{\"posts\": %d, \"read\": %d, \"at\": %.3f, \"ended\": %b}%n",
                     drained,
+                    read,
                     System.currentTimeMillis() / 1000.0,
                     drained >= records);
         }
