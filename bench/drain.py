@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from bench.drained import Drained, summed
 from bench.figures import Measured
-from bench.peers.drain import bare_loop
+from bench.peers.drain import drains, make_ready
 from bench.servers import Servers, batches, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
@@ -21,6 +21,7 @@ from drinkstream.store.read import Batch, Reader
 
 def drain(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over topic A, and over topic B beside it."""
+    _prepare(servers)
     topic = filled(servers, "a", sizes.warm_up + sizes.posts)
     a = _runs(servers, sizes, topic, sizes.warm_up)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts)
@@ -35,12 +36,18 @@ def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
 
 def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over a filtered stream, where every post names a drink."""
+    _prepare(servers)
     topic = filled(servers, "hits", 2 * sizes.hits)
     return replace(_runs(servers, sizes, topic, sizes.hits), peers=_peers(servers, sizes, topic, sizes.hits))
 
 
+def _prepare(servers: Servers) -> None:
+    if servers.peers:
+        make_ready(servers.settings)
+
+
 def _peers(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
-    return {"bare loop": bare_loop(servers, sizes.runs, topic, warm_up)} if servers.peers else {}
+    return drains(servers, sizes, topic, warm_up) if servers.peers else {}
 
 
 def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: bool = False) -> Measured:

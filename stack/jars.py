@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
-from drinkstream.settings import Settings
+from drinkstream.settings import ROOT, Settings
 from stack import java
 
 HERE = Path(__file__).resolve().parent
@@ -23,6 +24,28 @@ DESCRIPTOR = HERE / "ivy.xml"
 SUMS = HERE / "jars.sha256"
 FOLDERS = ("kafka", "cassandra", "spark", "web")
 CHARTS = "web/echarts.min.js"
+
+
+@dataclass(frozen=True, slots=True)
+class JarList:
+    """Jars that an Ivy descriptor names, a folder for each of its configurations, and the sums that they must have."""
+
+    descriptor: Path
+    sums: Path
+    folders: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what is wanted."""
+        return hashlib.sha256(self.descriptor.read_bytes() + self.sums.read_bytes()).hexdigest()[:16]
+
+    @property
+    def committed(self) -> str:
+        """The file of the sums, as messages name it."""
+        return str(self.sums.relative_to(ROOT))
+
+
+STACK = JarList(DESCRIPTOR, SUMS, FOLDERS)
 
 _GOT = re.compile(r"\[SUCCESSFUL \] (?P<org>\S+?)#(?P<name>\S+?);(?P<rev>\S+?)!(?P<file>\S+)")
 _FAULT = re.compile(r"^\s*(?:::|\[FAILED\s*\])\s*(?P<what>\S+#\S+;\S+)")
@@ -36,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = Settings.load()
     try:
         if options.write_sums:
-            write_sums(settings)
+            write_sums(settings, settings.jar_folder, STACK, _extract_charts)
         else:
             fetch(settings)
     except DrinkStreamError as error:
@@ -52,24 +75,34 @@ def fetch(settings: Settings) -> Path:
     DrinkStreamError where a file is not the one that was committed to.
     """
     check_python_packages()
+    complete(settings, settings.jar_folder, STACK, _extract_charts)
+    _install_charts(settings)
+    return settings.jar_folder
+
+
+def complete(settings: Settings, folder: Path, listed: JarList, then: Callable[[Path], None] | None = None) -> None:
+    """Makes `folder` hold the listed jars, checked, and what `then` makes of them; nothing where it does already.
+
+    Raises as `fetch` does.
+    """
     if java.home() is None:
         raise UnavailableError(java.MISSING)
-    folder = settings.jar_folder
-    done = folder / f".done-{_fingerprint()}"
-    if not done.is_file():
-        with _lock(folder):
-            if not done.is_file():
-                wanted = read_sums()
-                _retrieve(settings, len(wanted) - 1)
-                _extract_charts(folder)
-                verify(folder, wanted)
-                for old in folder.glob(".done-*"):
-                    old.unlink()
-                done.touch()
-                shutil.rmtree(folder / ".ivy", ignore_errors=True)  # a second copy of every jar
-                print(f"jars: {len(wanted)} files in {folder}, all as committed to in stack/jars.sha256", flush=True)
-    _install_charts(settings)
-    return folder
+    done = folder / f".done-{listed.fingerprint}"
+    if done.is_file():
+        return
+    with _lock(folder):
+        if done.is_file():
+            return
+        wanted = read_sums(listed.sums)
+        _retrieve(settings, folder, listed, sum(name.endswith(".jar") for name in wanted))
+        if then is not None:
+            then(folder)
+        verify(folder, wanted, listed)
+        for old in folder.glob(".done-*"):
+            old.unlink()
+        done.touch()
+        shutil.rmtree(folder / ".ivy", ignore_errors=True)  # a second copy of every jar
+        print(f"jars: {len(wanted)} files in {folder}, all as committed to in {listed.committed}", flush=True)
 
 
 def check_python_packages() -> None:
@@ -87,15 +120,15 @@ def check_python_packages() -> None:
     raise DrinkStreamError("pyspark-client is installed and has overwritten pyspark: remove .venv, then `make install`")
 
 
-def read_sums() -> dict[str, str]:
+def read_sums(sums: Path = SUMS) -> dict[str, str]:
     """{path below the jar folder: SHA-256 in hex} as committed."""
-    pairs = (line.split() for line in SUMS.read_text().splitlines())
+    pairs = (line.split() for line in sums.read_text().splitlines())
     return {name: digest for digest, name in pairs}
 
 
-def verify(folder: Path, wanted: dict[str, str]) -> None:
+def verify(folder: Path, wanted: dict[str, str], listed: JarList = STACK) -> None:
     """Raise DrinkStreamError unless `folder` holds exactly the wanted files with exactly these sums."""
-    there = {str(p.relative_to(folder)): p for name in FOLDERS for p in (folder / name).glob("*")}
+    there = {str(p.relative_to(folder)): p for name in listed.folders for p in (folder / name).glob("*")}
     for name in sorted(set(there) - set(wanted)):  # of an older descriptor
         there.pop(name).unlink()
     if missing := sorted(set(wanted) - set(there)):
@@ -105,8 +138,8 @@ def verify(folder: Path, wanted: dict[str, str]) -> None:
             there[name].unlink()
         shutil.rmtree(folder / ".ivy", ignore_errors=True)
         raise DrinkStreamError(
-            f"not the file that stack/jars.sha256 has the sum of: {', '.join(wrong)}. Removed; run it again, and if it "
-            "comes back the same, find out why before you trust it"
+            f"not the file that {listed.committed} has the sum of: {', '.join(wrong)}. Removed; run it again, and if "
+            "it comes back the same, find out why before you trust it"
         )
 
 
@@ -116,20 +149,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_sums(settings: Settings) -> None:
+def write_sums(settings: Settings, folder: Path, listed: JarList, then: Callable[[Path], None] | None = None) -> None:
     """Download by the descriptor as it stands and write the sums of what came, for review and commit."""
-    folder = settings.jar_folder
     with _lock(folder):
-        for name in FOLDERS:
+        for name in listed.folders:
             shutil.rmtree(folder / name, ignore_errors=True)
-        _retrieve(settings, 0)
-        _extract_charts(folder)
-        lines = [f"{sha256(p)}  {p.relative_to(folder)}\n" for f in FOLDERS for p in sorted((folder / f).glob("*"))]
-        SUMS.write_text("".join(lines))
-
-
-def _fingerprint() -> str:
-    return hashlib.sha256(DESCRIPTOR.read_bytes() + SUMS.read_bytes()).hexdigest()[:16]
+        _retrieve(settings, folder, listed, 0)
+        if then is not None:
+            then(folder)
+        came = (p for name in listed.folders for p in sorted((folder / name).glob("*")))
+        listed.sums.write_text("".join(f"{sha256(p)}  {p.relative_to(folder)}\n" for p in came))
 
 
 @contextmanager
@@ -141,11 +170,10 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _retrieve(settings: Settings, expected: int) -> None:
+def _retrieve(settings: Settings, folder: Path, listed: JarList, expected: int) -> None:
     """Let Ivy resolve and copy; one line of progress for each jar that comes."""
     import pyspark
 
-    folder = settings.jar_folder
     ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
     mirror = ["-settings", str(settings.ivy_settings)] if settings.ivy_settings else []
     command = [
@@ -155,14 +183,18 @@ def _retrieve(settings: Settings, expected: int) -> None:
             str(ivy),
             *mirror,
             "-ivy",
-            str(DESCRIPTOR),
+            str(listed.descriptor),
             "-cache",
             str(folder / ".ivy"),
         ),
-        *("-confs", *FOLDERS, "-types", "jar", "bundle"),
+        *("-confs", *listed.folders, "-types", "jar", "bundle"),
         *("-retrieve", f"{folder}/[conf]/[artifact](-[classifier])-[revision].[ext]"),
     ]
-    print(f"jars: Ivy looks up what stack/ivy.xml names, into {folder} (a minute or two the first time)", flush=True)
+    print(
+        f"jars: Ivy looks up what {listed.descriptor.relative_to(ROOT)} names, into {folder} "
+        "(a minute or two the first time)",
+        flush=True,
+    )
     faults: dict[str, None] = {}
     said: list[str] = []
     got = looked_up = 0

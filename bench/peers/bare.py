@@ -26,7 +26,6 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer, now_us
 
 MESSAGES = 10_000
-POSTS_A_WRITE = 300_000
 
 
 class Cell(NamedTuple):
@@ -70,6 +69,8 @@ def main(epoch: str, part: str, parts: str) -> None:
     cells: defaultdict[Cell, set[str]] = defaultdict(set)
     changed: set[Cell] = set()
     posts = unwritten = 0
+    # as many as a micro-batch of the speed query takes
+    most = settings.speed_max_offsets // int(parts)
     while left:
         messages = kafka.consume(MESSAGES, 1.0)
         if fault := next((message.error() for message in messages if message.error()), None):
@@ -89,7 +90,7 @@ def main(epoch: str, part: str, parts: str) -> None:
         left -= len(messages)
         posts += len(messages)
         unwritten += len(messages)
-        if unwritten >= POSTS_A_WRITE or not left:
+        if unwritten >= most or not left:
             write(writer, epoch, cells, changed)
             changed.clear()
             unwritten = 0

@@ -2,60 +2,171 @@
 
 import json
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from bench.drained import Drained, summed
 from bench.figures import Measured
-from bench.peers import environment
+from bench.peers import environment, jvm
 from bench.servers import Servers, log_of, reading, until
+from bench.sizes import Sizes
 from bench.topic import Topic, wrong_counts
+from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 
-EPOCH = "bare"
-PARTS = 2
+Process = subprocess.Popen[bytes]
+Said = dict[str, Any]
 
 
-def bare_loop(servers: Servers, runs: int, topic: Topic, warm_up: int) -> Measured:
-    """Posts/s of bare.py, behind as many posts as the product's warm-up takes."""
+def _ours(_: Settings) -> str:
+    return sys.executable
+
+
+def _own(lock: Path) -> Callable[[Settings], str]:
+    return lambda settings: environment.python(settings.home, lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program that drains the topic: a module, called with `given`, the epoch that it writes, and, where it has
+    several parts, which of how many. `ready` makes what it needs, and returns the interpreter that it runs in.
+
+    `once`: it is measured in one run only, because it takes so long.
+
+    Each of its processes says in lines of JSON what it has drained so far: "posts" (read, and all of them written),
+    "at" (s since 1970), "ended" (none are known to follow), and "read" where it reads on before it has written. Then it
+    waits to be ended.
+    """
+
+    slug: str
+    module: str
+    given: tuple[str, ...] = ()
+    parts: int = 1
+    once: bool = False
+    ready: Callable[[Settings], str] = _ours
+
+    def arguments(self, epoch: str, part: int) -> list[str]:
+        """What one of its processes is called with."""
+        return [*self.given, epoch, *([str(part), str(self.parts)] if self.parts > 1 else [])]
+
+
+PEERS = {
+    "bare loop": Peer("bare", "bench.peers.bare", parts=2, ready=_own(environment.LOCK)),
+    "Flink": Peer("flink", "bench.peers.jvm", ("flink",), ready=jvm.ready),
+    "Kafka Streams": Peer("streams", "bench.peers.jvm", ("streams",), ready=jvm.ready),
+    "Quix Streams": Peer("quix", "bench.peers.quix", parts=2, ready=_own(environment.QUIX)),
+    "Pathway": Peer("pathway", "bench.peers.pathway", ready=_own(environment.PATHWAY)),
+    # no competitor: what one gets who follows the tutorials
+    "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
+}
+
+
+def make_ready(settings: Settings) -> None:
+    """Fetches, installs and compiles what the peers need. Raises UnavailableError where that cannot be."""
+    for peer in PEERS.values():
+        peer.ready(settings)
+
+
+def drains(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
+    """Posts/s of each peer, behind as many posts as the product's warm-up takes."""
+    return {name: measured(servers, sizes, topic, warm_up, name, peer) for name, peer in PEERS.items()}
+
+
+def measured(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, name: str, peer: Peer) -> Measured:
     results = []
-    for number in range(runs):
-        with servers.fresh(topic.name) as settings:
-            results.append(_drained(servers, settings, topic, warm_up))
+    for number in range(1 if peer.once else sizes.runs):
+        with servers.fresh(topic.name) as fresh:
+            settings = fresh.model_copy(update={"speed_max_offsets": sizes.most})
+            results.append(_drained(servers, settings, topic, warm_up, name, peer))
         said = f"{results[-1].posts_per_s:,.0f} posts/s, {results[-1].core_us:.1f} us a post of all processes"
-        print(f"  {topic.name}, bare loop, run {number + 1}: {said}", flush=True)
+        print(f"  {topic.name}, {name}, run {number + 1}: {said}", flush=True)
     return summed(topic, results)
 
 
-def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
-    python = environment.python(settings.home)
-    logs = [log_of(settings, f"bare.{part}") for part in range(PARTS)]
+def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int, name: str, peer: Peer) -> Drained:
+    python = peer.ready(settings)
+    # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
+    epoch = f"{peer.slug}{time.time_ns() // 1_000_000}"
+    used, read = servers.cpu_s(), 0
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                servers.running(
-                    settings, "bench.peers.bare", EPOCH, str(part), str(PARTS), python=python, log=f"bare.{part}"
-                )
-            )
-            for part in range(PARTS)
-        ]
-        warm = [_when(process, log, warm_up // PARTS) for process, log in zip(processes, logs, strict=True)]
-        used = servers.cpu_s()
-        last = [_when(process, log, None) for process, log in zip(processes, logs, strict=True)]
+        running: list[tuple[Process, Path]] = []
+        for part in range(peer.parts):
+            log = f"{peer.slug}.{part}"
+            started = servers.running(settings, peer.module, *peer.arguments(epoch, part), python=python, log=log)
+            running.append((stack.enter_context(started), log_of(settings, log)))
+        for process, file in running:
+            until(partial(_passed, file, warm_up // peer.parts), process, file)
+        warm_read = sum(said[-1].get("read", said[-1]["posts"]) for said in _all(running))
+        # one that had read all when it first wrote is not without cost: it is that of its whole life
+        if warm_read < topic.records:
+            used, read = servers.cpu_s(), warm_read
+        _ended(running, topic.records)
         usage = servers.cpu_s() - used
+        said = _all(running)
     with reading(settings) as reader:
-        wrong = wrong_counts(reader, EPOCH, topic.counts)
-    measured = sum(one["posts"] for one in last) - sum(one["posts"] for one in warm)
-    seconds = max(one["at"] for one in last) - min(one["at"] for one in warm)
-    return Drained(measured / seconds, usage / measured * 1e6, wrong)
+        wrong = wrong_counts(reader, epoch, topic.counts)
+    return Drained(rate(name, said, warm_up), usage / (topic.records - read) * 1e6, wrong)
 
 
-def _when(process: "subprocess.Popen[bytes]", log: Path, posts: int | None) -> dict[str, Any]:
-    """The first thing that a process said once it had drained that many posts (None: all of its)."""
+def rate(name: str, said: Sequence[Sequence[Said]], warm_up: int) -> float:
+    """Posts/s behind the first `warm_up` posts, by what each process of a peer said.
 
-    def said() -> dict[str, Any] | None:
-        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-        return next((line for line in lines if (line["ended"] if posts is None else line["posts"] >= posts)), None)
+    It runs from when these were written until the last one, or of a peer of one process until the last full one: what
+    is left at the end is less, and waits as long. Raises BadInputError where there was one write only.
+    """
+    posts = 0
+    began, ended = [], []
+    for lines in said:
+        # a line for each write, whose number it is the first to say
+        writes = [line for before, line in pairwise([{"posts": -1}, *lines]) if line["posts"] > before["posts"]]
+        last = len(writes) - 1
+        first = next((at for at, line in enumerate(writes) if line["posts"] >= warm_up // len(said)), last)
+        if len(said) == 1 and last - first > 1:
+            last -= 1
+        first = min(first, last - 1)
+        if first < 0:
+            raise BadInputError(f"{name} had drained all when it first wrote: take more --posts, or a smaller --most")
+        posts += writes[last]["posts"] - writes[first]["posts"]
+        began.append(writes[first]["at"])
+        ended.append(writes[last]["at"])
+    return posts / (max(ended) - min(began))
 
-    return until(said, process, log)
+
+def _passed(log: Path, posts: int) -> bool | None:
+    """Whether a process has written so many posts; None as long as it has not."""
+    return any(line["posts"] >= posts for line in _said(log)) or None
+
+
+def _all(running: Sequence[tuple[Process, Path]]) -> list[list[Said]]:
+    return [_said(log) for _, log in running]
+
+
+def _ended(running: Sequence[tuple[Process, Path]], records: int) -> None:
+    """Waits until each process has ended, with `records` records in all."""
+
+    def whole() -> bool | None:
+        last = [said[-1] for said in _all(running) if said and said[-1]["ended"]]
+        if len(last) == len(running) and sum(line["posts"] for line in last) >= records:
+            return True
+        for process, log in running:
+            if process.poll() is not None:
+                # it tells how this one failed; the others would wait for ever
+                until(lambda: None, process, log)
+        return None
+
+    until(whole, *running[0])
+
+
+def _said(log: Path) -> list[Said]:
+    # the last line may be half written
+    lines = [
+        line for line in log.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")
+    ]
+    return [json.loads(line) for line in lines]

@@ -1,4 +1,4 @@
-"""The Python environment of the peers: their packages, and the product's, below the bench's home, never in `.venv`."""
+"""The Python environments of the peers: their packages, and the product's, below the bench's home, never in `.venv`."""
 
 import hashlib
 import subprocess
@@ -12,23 +12,26 @@ from drinkstream.errors import UnavailableError
 from drinkstream.settings import ROOT
 
 LOCK = ROOT / "bench" / "peers.lock"
+QUIX = ROOT / "bench" / "quix.lock"
+PATHWAY = ROOT / "bench" / "pathway.lock"
+"""Those of the peers that need older versions than the product has: an environment of its own for each."""
 
 
-def python(home: Path) -> str:
-    """The interpreter that has peers.lock's packages and, after them, the product's; installed where it is not there.
+def python(home: Path, lock: Path = LOCK) -> str:
+    """The interpreter that has a lock's packages and, after them, the product's; installed where it is not there.
 
     Raises UnavailableError where that cannot be.
     """
-    folder = home / "peers"
+    folder = home / lock.stem
     interpreter = folder / "bin" / "python"
-    mark = folder / f".installed-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+    mark = folder / f".installed-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
     if mark.is_file():
         return str(interpreter)
-    click.echo(f"peers: those of {LOCK.name} into {folder}")
+    click.echo(f"peers: those of {lock.name} into {folder}")
     pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", str(LOCK)], check=True)
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", str(lock)], check=True)
     except subprocess.CalledProcessError as error:
         raise UnavailableError(
             f"the peers' packages are not all installed ({error}), see above: run it again, or measure without --peers"

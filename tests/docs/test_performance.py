@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Asked
+from bench.peers.drain import PEERS
 from bench.rows import ROWS
 from bench.sizes import Sizes
 
@@ -36,6 +37,13 @@ def test_a_row_asks_for_what_the_page_says(name: str):
     must, aim = described()[name]
     asked: Asked = ROWS[name].asked
     assert (number(must), number(aim)) == (asked.must, asked.aim)
+
+
+def test_every_peer_of_the_drain_is_described_and_no_other():
+    table = PAGE.read_text().split("| row | peer | how |")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in table.splitlines() if line.startswith("| `")]
+    named = {peer.split(",")[0] for row, peer in rows if row == "`drain`, `drain_all_hits`"}
+    assert named == {name.removesuffix(" (apart)") for name in PEERS}
 
 
 def test_every_row_names_sizes_that_there_are_and_no_size_decides_nothing():
