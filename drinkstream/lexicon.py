@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
 from drinkstream.contexts import Found, prepared
@@ -70,7 +70,8 @@ def common_words(taxonomy: Taxonomy) -> frozenset[str]:
 def is_tight(form: tuple[str, ...], common: frozenset[str]) -> bool:
     """Whether `form` is a phrase without a telling word: its words count with one of `PARTERS` between them only.
 
-    Wider gaps would have to be sought wherever one of these words stands, which is in every line.
+    What stands for `ANY` may be parted from them as in other phrases. Wider gaps would have to be sought wherever one
+    of these words stands, which is in every line.
     """
     return len(form) > 1 and all(word.isascii() and (len(word) < TELLING or word in common) for word in form)
 
@@ -103,8 +104,9 @@ class Snares:
 class Node:
     """A place in the tree of the tokens of all forms: how they go on, and what the one that ends here may mean.
 
-    `after`: by the next token, `wild` where that is `ANY`. `terms`: empty where no form ends. `tight`: whether it is
-    one of `is_tight`. `snares`: of a form's first token, the traps with it as their anchor.
+    `after`: by the next token, `wild` where that is `ANY`. `terms`: empty where no form ends. `tight`: the places of
+    its words that one of `PARTERS` parts from the next, where it is one of `is_tight`. `snares`: of a form's first
+    token, the traps with it as their anchor.
     """
 
     __slots__ = ("after", "snares", "terms", "tight", "wild")
@@ -113,7 +115,7 @@ class Node:
         self.after: dict[str, Node] = {}
         self.wild: Node | None = None
         self.terms: tuple[Term, ...] = ()
-        self.tight = False
+        self.tight: tuple[int, ...] = ()
         self.snares: Snares | None = None
 
     def grown(self, token: str) -> "Node":
@@ -158,7 +160,8 @@ class Lexicon:
             for token in form[1:]:
                 node = node.grown(token)
             node.terms = tuple(sense for sense in senses if isinstance(sense, Term))
-            node.tight = ANY not in form and is_tight(form, common)
+            if is_tight(form, common):
+                node.tight = tuple(at for at, pair in enumerate(pairwise(form)) if ANY not in pair)
         lexicon.words = {form[0] for form in (*terms, *traps) if len(form) == 1}
         for form, senses in traps.items():
             lexicon._lay(form, tuple(sense for sense in senses if isinstance(sense, Trap)))

@@ -135,14 +135,15 @@ class Matcher:
                 end = places[last - 1] + len(text.raw[last - 1])
                 caught += [Caught(places[first], end, first, last, trap) for trap in traps]
 
-    def _together(self, text: Text, first: int, last: int, tight: bool) -> bool:
+    def _together(self, text: Text, first: int, last: int, tight: tuple[int, ...]) -> bool:
         if not self._close(text, first, last):
             return False
-        if not tight:
-            return True
         at, raw, folded = text.positions(last), text.raw, text.folded.text
-        gaps = (folded[at[index] + len(raw[index]) : at[index + 1]] for index in range(first, last - 1))
-        return all(not gap or gap in PARTERS for gap in gaps)
+        for index in tight:
+            gap = folded[at[first + index] + len(raw[first + index]) : at[first + index + 1]]
+            if gap and gap not in PARTERS:
+                return False
+        return True
 
     def _close(self, text: Text, first: int, last: int) -> bool:
         at, raw, folded = text.positions(last), text.raw, text.folded.text
