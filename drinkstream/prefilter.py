@@ -179,18 +179,28 @@ def _compile(searches: list[Search], stretched: bool) -> Arrays:
     }
 
 
+def database(taxonomy: Taxonomy, folder: Path | None = None) -> bytes:
+    """The serialised Hyperscan database of the first scan: a line in which none of it matches is no candidate."""
+    return _parts(taxonomy, folder)["whole.database"].tobytes()
+
+
 def _made(taxonomy: Taxonomy, folder: Path | None) -> tuple[_Scanner, _Scanner]:
+    parts = _parts(taxonomy, folder)
+    whole, squeezed = (
+        {name.partition(".")[2]: part for name, part in parts.items() if name.startswith(which)}
+        for which in ("whole.", "squeezed.")
+    )
+    return _Scanner(whole), _Scanner(squeezed)
+
+
+def _parts(taxonomy: Taxonomy, folder: Path | None) -> Arrays:
     path = None if folder is None else prefilter_kept.path_of(folder, taxonomy.version)
     parts = prefilter_kept.read(path) if path is not None else None
     if parts is None:
         parts = _compiled_anew(taxonomy)
         if path is not None:
             prefilter_kept.write(path, parts)
-    whole, squeezed = (
-        {name.partition(".")[2]: part for name, part in parts.items() if name.startswith(which)}
-        for which in ("whole.", "squeezed.")
-    )
-    return _Scanner(whole), _Scanner(squeezed)
+    return parts
 
 
 def _compiled_anew(taxonomy: Taxonomy) -> Arrays:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,22 +37,24 @@ DELTA = {
 }
 
 
-def session(settings: Settings, name: str, heap: int, conf: Mapping[str, str] | None = None) -> "SparkSession":
-    """A Spark session of `heap` MiB on settings.spark_master with the connectors on its class path.
+def session(
+    settings: Settings, name: str, heap: int, conf: Mapping[str, str] | None = None, jars: Iterable[Path] = ()
+) -> "SparkSession":
+    """A Spark session of `heap` MiB on settings.spark_master with the connectors, and `jars`, on its class path.
 
     In a process started by spark-submit the JVM runs already, so heap and jars are spark-submit's there.
     """
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    jars = sorted(str(path) for path in (settings.jar_folder / "spark").glob("*.jar"))
+    paths = [*sorted((settings.jar_folder / "spark").glob("*.jar")), *(path for path in jars if path.is_file())]
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     scratch = Path(settings.home) / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     options = {
         **BASE,
         **DELTA,
-        "spark.jars": ",".join(jars),
+        "spark.jars": ",".join(map(str, paths)),
         "spark.driver.memory": f"{heap}m",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

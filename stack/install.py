@@ -40,7 +40,7 @@ def main() -> int:
         for old in VENV.glob(".installed-*"):
             old.unlink()
         mark.touch()
-    for step in ("stack.jars", "stack.compile"):
+    for step in ("stack.jars", "stack.compile", "stack.compile_jvm"):
         done = subprocess.run([VENV / "bin" / "python", "-m", step], cwd=ROOT, check=False)
         if done.returncode != 0:
             return done.returncode

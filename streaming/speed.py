@@ -1,7 +1,8 @@
 """The speed layer: Kafka -> cells in Cassandra, at once. One Structured Streaming query, read top to bottom.
 
     posts (key, value, append time)
-      -> prefilter on bytes, parse, classify, roll up to levels            drinkstream/spark.py, in Python workers
+      -> the prefilter's first scan of the bytes                            streaming/jvm_prefilter.py, in the JVM
+      -> prefilter on bytes, parse, classify, roll up to levels            drinkstream/, in Python workers
       -> one row for each post and level
       -> watermark and ten-minute slots, both on Kafka's append time
       -> the set of ids of each cell, slot and shard
@@ -40,6 +41,7 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
+from streaming.jvm_prefilter import jar, sought
 from streaming.offsets import append_times, look, offsets_at
 from streaming.sink import Progress, Sink
 from streaming.word import Word
@@ -95,7 +97,7 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     session_ = connect(settings, settings.writer_login())
     reader, writer = Reader(session_), Writer(session_)
     life = begin(settings, reader, writer, epoch, beside)
-    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF)
+    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF, [jar()])
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     sink = Sink(spark, reader, writer, life, settings.posts_topic)
@@ -174,7 +176,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .select(F.col("key").cast("string"), "value", F.col("timestamp").alias("append"))
     )
     return (
-        cells(level_rows(records), life.watermark_s)
+        cells(level_rows(sought(records, settings)), life.watermark_s)
         .writeStream.outputMode("update")
         .queryName("speed")
         .option("checkpointLocation", str(life.checkpoint))

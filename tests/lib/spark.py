@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drinkstream.settings import Settings
 from drinkstream.spark import session
+from streaming.jvm_prefilter import jar
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,6 +19,8 @@ def spark() -> "SparkSession":
     """The session: two cores, no adaptive plans, the default state store."""
     scratch = Path(mkdtemp(prefix="drinkstream-spark-"))
     settings = Settings.load()
-    made = session(settings.model_copy(update={"home": scratch, "jars": settings.jar_folder}), "tests", 1024)
+    made = session(
+        settings.model_copy(update={"home": scratch, "jars": settings.jar_folder}), "tests", 1024, jars=[jar()]
+    )
     atexit.register(made.stop)
     return made
