@@ -16,7 +16,7 @@ import pyspark
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JJavaError
 
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import java
 from streaming.jvm_prefilter import SOURCE, jar
@@ -25,18 +25,15 @@ KEPT = 8
 
 
 def main() -> int:
-    """Compile what is not compiled yet; exit code 3 where the compiler fails."""
+    """Compile what is not compiled yet; a message and its exit code where that cannot be."""
     made = jar()
     if made.is_file():
         return 0
     try:
         classes = compiled(SOURCE.read_text(), Settings.load().jar_folder / "spark")
-    except UnavailableError as error:
+    except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except Py4JJavaError as error:
-        print(f"{SOURCE.name} does not compile: {error.java_exception}", file=sys.stderr)
-        return 3
     made.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=made.parent, delete=False) as part, zipfile.ZipFile(part, "w") as archive:
         for name, code in sorted(classes.items()):
@@ -51,7 +48,7 @@ def main() -> int:
 def compiled(source: str, jars: Path) -> dict[str, bytes]:
     """The classes of a Java source by name, compiled against Spark and the jars in a folder.
 
-    Raises Py4JJavaError where it is not one that Janino takes, UnavailableError where there is no Java.
+    Raises DrinkStreamError where it is not one that Janino takes, and where there is no Java.
     """
     home = java.home()
     if home is None:
@@ -71,6 +68,8 @@ def compiled(source: str, jars: Path) -> dict[str, bytes]:
         compiler.cook(source)
         classes = compiler.getBytecodes()
         return {name: bytes(classes[name]) for name in classes}
+    except Py4JJavaError as error:
+        raise DrinkStreamError(f"{SOURCE.name} does not compile: {error.java_exception}") from None
     finally:
         gateway.shutdown()
 

@@ -71,6 +71,8 @@ def test_batch_spark(spark: "SparkSession"):
 
 
 def test_stream_spark(spark: "SparkSession", tmp_path: Path):
+    from drinkstream.settings import Settings
+    from streaming.jvm_prefilter import sought
     from streaming.sink import cell_rows
     from streaming.speed import cells, level_rows
 
@@ -88,8 +90,9 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
             found[row.category, row.brand, row.lang] = frozenset(unpack(row.ids))
 
     records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
+    settings = Settings.load().model_copy(update={"home": tmp_path})
     query = (
-        cells(level_rows(records), 600)
+        cells(level_rows(sought(records, settings)), 600)
         .writeStream.outputMode("update")
         .option("checkpointLocation", str(tmp_path / "checkpoint"))
         .trigger(availableNow=True)

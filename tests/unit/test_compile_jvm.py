@@ -1,0 +1,45 @@
+"""What runs in Spark's JVM is compiled once for its source, and a fault in the source is said as one."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from drinkstream.errors import DrinkStreamError
+from stack import compile_jvm
+from streaming import jvm_prefilter
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A source of its own, and a place for what is made of it."""
+    path = tmp_path / "One.java"
+    monkeypatch.setattr(jvm_prefilter, "SOURCE", path)
+    monkeypatch.setattr(compile_jvm, "SOURCE", path)
+    monkeypatch.setattr(jvm_prefilter.sys, "prefix", str(tmp_path))
+    return path
+
+
+def test_a_source_is_compiled_once(source: Path, monkeypatch: pytest.MonkeyPatch):
+    source.write_text("package one; public final class One { static final class Two {} }")
+    assert compile_jvm.main() == 0
+    with zipfile.ZipFile(jvm_prefilter.jar()) as archive:
+        assert archive.namelist() == ["one/One.class", "one/One$Two.class"]
+        assert archive.read("one/One.class").startswith(bytes.fromhex("cafebabe"))
+    monkeypatch.delattr(compile_jvm, "compiled")
+    assert compile_jvm.main() == 0
+
+
+def test_edited_source_has_another_jar(source: Path):
+    source.write_text("class One {}")
+    before = jvm_prefilter.jar()
+    source.write_text("class One { int two; }")
+    assert jvm_prefilter.jar() != before
+
+
+def test_a_fault_in_the_source_is_named(source: Path, capsys: pytest.CaptureFixture[str]):
+    source.write_text("class One { int two() { return three; } }")
+    assert compile_jvm.main() == DrinkStreamError.exit_code
+    assert "One.java does not compile" in (said := capsys.readouterr().err)
+    assert "three" in said
+    assert not jvm_prefilter.jar().exists()
