@@ -19,7 +19,7 @@ from drinkstream import meaning
 from drinkstream.errors import BadInputError
 
 PACKAGES = ("drinkstream", "streaming")
-SUFFIXES = frozenset({".py", ".toml", ".cql"})
+SUFFIXES = frozenset({".py", ".toml", ".cql", ".java"})
 LOAD_S = 120.0
 
 

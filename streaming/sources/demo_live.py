@@ -74,6 +74,11 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
             save(settings, Position(found.seed, found.rate, found.first_ms, ms))
 
     for ms, line in demo.stream(settings.demo_seed, next_ms, settings.demo_rate):
+        # lines of one millisecond go out together: a position lies before all of them, or behind all
+        another = ms >= next_ms
+        if another and next_ms - saved >= MINUTE_MS:  # catching up: there is no waiting, and yet the position moves
+            reached(next_ms)
+            saved = next_ms
         while (wait := ms - wall_clock_ms()) > 0:
             feed.tick()
             if next_ms - saved >= SAVE_EVERY_MS:
@@ -81,11 +86,8 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
                 saved = next_ms
             if stop.wait(min(wait / 1000, 1.0)):
                 break
-        if stop.is_set():
+        if another and stop.is_set():
             break
         feed.line(line)
         next_ms = ms + 1
-        if next_ms - saved >= MINUTE_MS:  # catching up: there is no waiting, and yet the position moves
-            reached(next_ms)
-            saved = next_ms
     reached(next_ms)

@@ -24,6 +24,8 @@ def test_a_tree_is_kept_once_under_its_meaning_and_a_change_of_it_beside(tree: P
     first = keep(tree, kept)
     assert first.meaning == meaning.version()
     assert keep(tree, kept) == first
+    packages = [path for package in PACKAGES for path in (tree / package).rglob("*") if path.is_file()]
+    assert all((first.folder / path.relative_to(tree)).is_file() for path in packages)
     words = tree / "drinkstream" / "taxonomy" / "traps.toml"
     words.write_text(words.read_text() + "\n# looked at\n")
     second = keep(tree, kept)
