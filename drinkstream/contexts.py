@@ -30,6 +30,9 @@ class Read(Protocol):
     def words(self) -> frozenset[str]:
         """The different tokens."""
 
+    def holds_any(self, name: str, parts: tuple[str, ...]) -> bool:
+        """Whether the folded text has one of these strings, the same ones for a name."""
+
 
 @dataclass(slots=True)
 class Found:
@@ -55,7 +58,7 @@ class Found:
                 return True
         if (self.near or self.stems or self.near_grams) and self._stands_near(text, first, last):
             return True
-        return text.parted and any(part in text.folded.text for part in self.parts)
+        return text.parted and text.holds_any(self.name, self.parts)
 
     def _stands_near(self, text: Read, first: int, last: int) -> bool:
         tokens = text.tokens

@@ -20,12 +20,13 @@ PICTURES: Final = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 class Text:
     """A post's text in the forms that matching and judging look at.
 
-    `at` are the positions of the first tokens, `spoken` the languages and `known` the different tokens, each as far as
-    it was needed.
+    `at` are the positions of the first tokens, `spoken` the languages, `known` the different tokens and `parts` which
+    sets of strings have one in the text, each as far as it was needed.
     """
 
     __slots__ = (
-        *("at", "folded", "known", "lang", "languages", "original", "parted", "pictures", "raw", "spoken", "tokens"),
+        *("at", "folded", "known", "lang", "languages", "original", "parted", "parts", "pictures", "raw", "spoken"),
+        "tokens",
     )
 
     def __init__(
@@ -48,12 +49,21 @@ class Text:
         self.at: list[int] = []
         self.spoken: frozenset[str] | None = None
         self.known: frozenset[str] | None = None
+        self.parts: dict[str, bool] = {}
 
     def words(self) -> frozenset[str]:
         """The different tokens."""
         if self.known is None:
             self.known = frozenset(self.tokens)
         return self.known
+
+    def holds_any(self, name: str, parts: tuple[str, ...]) -> bool:
+        """Whether the folded text has one of these strings, the same ones for a name."""
+        found = self.parts.get(name)
+        if found is None:
+            folded = self.folded.text
+            found = self.parts[name] = any(part in folded for part in parts)
+        return found
 
     def speaks(self, langs: frozenset[str]) -> bool:
         """Whether the text is in one of these languages."""

@@ -169,6 +169,8 @@ REPEATS = [
     "cofffeee ",
     "コーヒー",
     "커피를 ",
+    "삼다수",
+    "奶茶",
     "☕ drink ",
     "a.",
     "é",
@@ -193,10 +195,9 @@ def test_the_time_grows_with_the_length_only(unit: str):
 
 @pytest.mark.parametrize("unit", REPEATS)
 def test_ten_kilobytes_of_repeats_take_little_time(unit: str):
-    """5 ms is what is asked for; twice that is left for a machine that does other things too."""
     text, times = unit * (10_000 // len(unit.encode())), []
     for _ in range(7):
         before = time.process_time()
         CLASSIFIER.decide(text, "en")
         times.append(time.process_time() - before)
-    assert min(times) < 0.010
+    assert min(times) < 0.005
