@@ -216,7 +216,8 @@ def test_a_new_meaning_takes_over_and_a_broken_one_never_does(stand: Stand):
             # the prefix that the old one had counted is counted by the new one, by its own meaning
             assert after.soda >= before.coffee - 1, (before, after)
         if after.epoch == first.epoch:
-            assert (after.soda, after.drinks) == (0, after.coffee), after
+            # a look that falls into a micro-batch's writing has some of its rows, and not yet others
+            assert after.soda == 0, after
     assert (seen[-1].coffee, seen[-1].soda) == ((sent + 1) // 2, sent // 2)
     assert [row.status for row in stand.reader.epochs()] == ["current", "retired", "retired"]
     assert not any(batch.ended_at is None for batch in stand.reader.batches(third.epoch, datetime.now(UTC).date()))

@@ -132,7 +132,11 @@ def test_the_committed_jars_are_what_the_descriptor_is_for() -> None:
         "spark/delta-kernel-unitycatalog-4.4.0.jar",
         "spark/delta-spark_4.2_2.13-4.4.0.jar",
         "spark/delta-storage-4.4.0.jar",
+        "spark/javacpp-1.5.12.jar",
+        "spark/javacpp-linux-x86_64-1.5.12.jar",
         "spark/kafka-clients-3.9.2.jar",
+        "spark/native-5.4.12-2.0.4.jar",
+        "spark/native-linux-x86_64-5.4.12-2.0.4.jar",
         "spark/spark-sql-kafka-0-10_2.13-4.2.0.jar",
         "spark/spark-token-provider-kafka-0-10_2.13-4.2.0.jar",
     ]
