@@ -53,6 +53,10 @@ class Row:
     event_ms: int | None
     value: bytes | None
 
+    def record(self) -> Record:
+        """What it is, by the parser as it is now."""
+        return parse_keyed(self.value or b"", self.key, self.append_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Class:
@@ -173,10 +177,10 @@ class Archive:
         late = [
             (about, row, record)
             for row in self.unread({key.partition(":")[0] for key in wanted}, *days)
-            if row.key not in wanted and (about := post_of(record := _read(row))) is not None
+            if row.key not in wanted and (about := post_of(record := row.record())) is not None
         ]
         rows += [row for about, row, _ in late if about in wanted]
-        others = {key for row in rows if b"edit_history" in (row.value or b"") for key in other_keys(_read(row))}
+        others = {key for row in rows if b"edit_history" in (row.value or b"") for key in other_keys(row.record())}
         rows += [row for about, row, record in late if about in others - wanted and isinstance(record, Tombstone)]
         rows += [row for row in self.orders(others, *days) if row.key not in wanted or (days and row.day not in days)]
         return sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
@@ -189,7 +193,7 @@ class Archive:
             # there are few, and to see that there are none the keys alone are read
             where = _among("key", part) + (f" AND {_among('day', under)}" if days else "")
             if held := [row["day"] for row in self._select("DISTINCT day", where)]:
-                rows = ((row, _read(row)) for row in self.keyed(part, *held))
+                rows = ((row, row.record()) for row in self.keyed(part, *held))
                 found += (row for row, said in rows if isinstance(said, Tombstone) and post_of(said) == row.key)
         return found
 
@@ -361,10 +365,6 @@ def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:
     if kind == "post" and keyless:
         return Class(source, "rejected", "key")  # its source stands in the key, so no layer can count it
     return Class(source, kind, detail if kind == "rejected" else "")
-
-
-def _read(row: Row) -> Record:
-    return parse_keyed(row.value or b"", row.key, row.append_ms)
 
 
 def _in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:

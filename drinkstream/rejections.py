@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from drinkstream.archive import Row
 from drinkstream.edits import time_in_id
-from drinkstream.post import Post, Rejected, Tombstone, day_of, parse_keyed, post_of
+from drinkstream.post import Post, Rejected, Tombstone, day_of, post_of
 
 REJECTED = "rejected."
 
@@ -38,7 +38,7 @@ class Review:
 
 def reading(row: Row) -> Now:
     """How a record is read by the installed parser."""
-    record = parse_keyed(row.value or b"", row.key, row.append_ms)
+    record = row.record()
     about = post_of(record) or row.key
     match record:
         case Post():

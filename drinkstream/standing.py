@@ -19,7 +19,6 @@ from drinkstream.post import (
     Tombstone,
     day_of,
     detail_of,
-    parse_keyed,
     post_of,
     unread,
 )
@@ -78,7 +77,7 @@ class Text:
 def read(rows: Iterable[Row]) -> tuple[Version, ...]:
     """The records in the order of arrival (append time, partition, offset), each read by the one parser."""
     ordered = sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
-    return tuple(Version(row, parse_keyed(row.value or b"", row.key, row.append_ms)) for row in ordered)
+    return tuple(Version(row, row.record()) for row in ordered)
 
 
 def by_post(rows: Iterable[Row]) -> dict[str, tuple[Version, ...]]:

@@ -11,7 +11,7 @@ import msgspec
 from drinkstream import wire_json, wire_x_control
 from drinkstream.record import Post, PostKind, Reading, Rejected, rejected
 from drinkstream.wire_values import event_time, language, plain, post_id
-from drinkstream.wire_x_fields import Entities, Included, Includes, Line, Reference, Reposted, Tweet
+from drinkstream.wire_x_fields import Entities, Included, Includes, Line, Reposted, Tweet
 
 _LINE = msgspec.json.Decoder(Line)
 
@@ -71,7 +71,7 @@ def _v2(tweet: Tweet, includes: Includes | None, source: str, shape: str) -> Rea
         return rejected("id")
     others = () if history is None or (unedited and len(history) < 2) else _others(first, *history, version)
     kind: PostKind = "original"
-    carrier: Tweet | Included | Reference = tweet
+    carrier: Tweet | Included = tweet
     if tweet.referenced_tweets:
         references = {reference.type: reference for reference in tweet.referenced_tweets}
         if (again := references.get("retweeted")) is not None:

@@ -19,14 +19,19 @@ class Note(msgspec.Struct, gc=False):
     entities: Entities | None = None
 
 
-class Reference(msgspec.Struct, gc=False):
-    """What a post refers to; `text` and what follows it only where `twarc2 flatten` put the other post itself here."""
+class Included(msgspec.Struct, gc=False):
+    """A post that another one refers to."""
 
-    type: str | None = None
     id: Any = None
     text: str | None = None
     note_tweet: Note | None = None
     entities: Entities | None = None
+
+
+class Reference(Included, gc=False):
+    """What a post refers to; `text` and what follows it only where `twarc2 flatten` put the other post itself here."""
+
+    type: str | None = None
 
 
 class Geo(msgspec.Struct, gc=False):
@@ -45,15 +50,6 @@ class Tweet(msgspec.Struct, gc=False):
     referenced_tweets: list[Reference] | None = None
     entities: Entities | None = None
     geo: Geo | None = None
-
-
-class Included(msgspec.Struct, gc=False):
-    """A post that another one refers to."""
-
-    id: Any = None
-    text: str | None = None
-    note_tweet: Note | None = None
-    entities: Entities | None = None
 
 
 class Includes(msgspec.Struct, gc=False):

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from drinkstream.archive import Archive, Row
 from drinkstream.edits import day_in
-from drinkstream.post import NO_DAY, parse_keyed
+from drinkstream.post import NO_DAY
 from drinkstream.standing import removes
 from jobs.readings import other_ids
 
@@ -38,7 +38,7 @@ def elsewhere(archive: Archive, topic: str, read: DataFrame, days: Sequence[str]
     posts, checksums = set(), dict.fromkeys(days, 0)
     under = {day_in(key) for key in named}
     for order in archive.orders(named, *sorted(under)) if named else ():
-        if order.topic == topic and removes(parse_keyed(order.value or b"", order.key, order.append_ms)):
+        if order.topic == topic and removes(order.record()):
             for day, source, post_id in named[order.key or ""]:
                 posts.add((source, post_id))
                 checksums[day] ^= _print(order)

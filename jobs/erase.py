@@ -21,7 +21,7 @@ from drinkstream.edits import TIMED, time_in_id
 from drinkstream.erasures import Erasures
 from drinkstream.errors import BadInputError
 from drinkstream.merge import instant
-from drinkstream.post import NO_DAY, Post, day_of, parse_keyed, post_of, unread
+from drinkstream.post import NO_DAY, Post, day_of, post_of, unread
 from drinkstream.settings import Settings
 from drinkstream.why import parse
 from drinkstream.wire_x_inside import author, inside, reposted
@@ -192,7 +192,7 @@ def tell(settings: Settings, removal: Removal) -> None:
 
 
 def _post(row: Row) -> str | None:
-    record = parse_keyed(row.value or b"", row.key, row.append_ms)
+    record = row.record()
     return post_of(record) if isinstance(record, Post) else None
 
 

@@ -9,7 +9,7 @@ from drinkstream.archive import Archive, Row
 from drinkstream.cells import levels
 from drinkstream.edits import other_keys
 from drinkstream.hits import mentions
-from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, parse_keyed, post_of
+from drinkstream.post import NO_DAY, Post, Rejected, Tombstone, day_of, post_of
 from drinkstream.reconcile import Known, Place, PostName, Version, cells_of
 from drinkstream.standing import removes
 
@@ -39,7 +39,7 @@ def gather(
             continue
         place = Place(row.cluster, row.topic, row.partition, row.offset)
         then = (row.shape or "").startswith("rejected.") or (row.partition, row.offset) in rejected
-        record = parse_keyed(row.value or b"", row.key, row.append_ms)
+        record = row.record()
         name = post_of(record) or row.key
         match record:
             case Post() as post:

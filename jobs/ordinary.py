@@ -32,7 +32,9 @@ def gathered(read: pa.RecordBatch, keys: pa.Array) -> pa.RecordBatch:
     ordinary = _ordinary(read, keys)
     few = read.filter(pc.invert(ordinary))
     ones = pa.array(np.ones(len(few), np.int64))
-    few = pa.RecordBatch.from_arrays([*few.columns, ones, few.column("offset")], schema=_schema(read))
+    few = pa.RecordBatch.from_arrays(
+        [*few.columns, ones, few.column("offset")], schema=pa.schema([*read.schema, *MANY])
+    )
     together = pa.Table.from_batches([read.filter(ordinary)]).group_by(_TOGETHER, use_threads=False)
     many = together.aggregate([("offset", "min"), ("offset", "max"), ("print", "list"), ("offset", "count")])
     prints = [np.bitwise_xor.reduce(one.values.to_numpy()) for one in many["print_list"]]
@@ -46,10 +48,6 @@ def gathered(read: pa.RecordBatch, keys: pa.Array) -> pa.RecordBatch:
     arrays = [columns.get(field.name, pa.nulls(len(many), field.type)) for field in few.schema]
     rows = pa.Table.from_batches([few, pa.RecordBatch.from_arrays(arrays, schema=few.schema)]).combine_chunks()
     return rows.to_batches()[0] if len(rows) else few
-
-
-def _schema(read: pa.RecordBatch) -> pa.Schema:
-    return pa.schema([*read.schema, *MANY])
 
 
 def _ordinary(read: pa.RecordBatch, keys: pa.Array) -> pa.Array:

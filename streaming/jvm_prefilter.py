@@ -21,7 +21,6 @@ from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 
 SOURCE = Path(__file__).with_name("jvm") / "MayName.java"
-CLASS = "drinkstream.MayName"
 FUNCTION = "may_name"
 
 
