@@ -85,6 +85,12 @@ class Archive:
         """The table's version."""
         return int(self._table().version())
 
+    def stored_files(self) -> list[dict[str, Any]]:
+        """The files of the table, each with its `path` (in the table's folder), `size_bytes` and `partition.day`."""
+        actions = pa.table(self._table().get_add_actions(flatten=True))
+        found: list[dict[str, Any]] = actions.select(["path", "size_bytes", "partition.day"]).to_pylist()
+        return found
+
     def at_version(self, version: int) -> "Archive":
         """The archive as it was at `version` of its table."""
         return replace(self, pinned=version)
@@ -122,8 +128,7 @@ class Archive:
 
     def files(self) -> dict[str, int]:
         """Number of files under each day."""
-        paths = self._table().file_uris()
-        return dict(Counter(path.rsplit("/", 2)[-2].removeprefix("day=") for path in paths))
+        return dict(Counter(file["partition.day"] for file in self.stored_files()))
 
     def newest(self, topic: str) -> datetime | None:
         """Append time (UTC) of the newest archived record of `topic`; None where there is none."""

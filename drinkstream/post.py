@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from drinkstream import wire_x, wire_x_page
 from drinkstream.record import (
@@ -45,6 +46,7 @@ __all__ = [
     "key_of",
     "parse",
     "parse_keyed",
+    "plain_posts",
     "post_of",
     "unread",
 ]
@@ -59,6 +61,7 @@ UNREAD = "?"
 """What a key has in place of an id, before a checksum, where the line could not be read: no id begins so."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
+_PLAIN: dict[str, Callable[[bytes, str], int | None]] = {"x": wire_x.time_of_plain, "demo": wire_x.time_of_plain}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 
@@ -83,6 +86,30 @@ def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
         return Tombstone(source, identity, "erase", ())
     record = parse(value, source or "x", append_ms)
     return Rejected("key") if isinstance(record, Post) and not source else record
+
+
+def plain_posts(
+    values: list[Any], keys: list[Any], appends_ms: list[int], first_ms: int, until_ms: int
+) -> list[bool]:
+    """Which records are posts made from `first_ms` to before `until_ms` that have their key's id and were never edited.
+
+    A quick look, which `parse_keyed` agrees with wherever it says yes; where it does not, that one has to be asked.
+    No value may be `wire_json.undecodable`; values and keys may be None.
+    """
+    found = []
+    for at, value in enumerate(values):
+        event_ms = None
+        key = keys[at]
+        if value is not None and key is not None:
+            source, _, name = key.partition(":")
+            look = _PLAIN.get(source)
+            event_ms = None if look is None else look(value, name)
+        found.append(
+            event_ms is not None
+            and max(first_ms, EARLIEST_MS) <= event_ms < until_ms
+            and event_ms <= appends_ms[at] + LATEST_AHEAD_MS
+        )
+    return found
 
 
 def envelopes(line: bytes, source: str, received_ms: int) -> list[Envelope]:

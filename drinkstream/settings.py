@@ -80,7 +80,7 @@ class Settings(BaseModel):
 
     # recompute, audit, web
     archive_patience: int = Field(3600, description="seconds that a recompute waits for the archive before it fails")
-    recompute_chunk: int = Field(1_000_000, description="records that a recompute holds at once; a day is never split")
+    recompute_chunk: int = Field(20_000_000, description="records that a recompute reads at once; a day is never split")
     max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
     audit_tolerance: float = Field(
         0.05, description="relative difference of speed and batch totals that the audit lets pass"

@@ -5,29 +5,85 @@ So `gathered` puts them together, a few rows for each batch, and `ordinary` find
 alone, without their lines.
 """
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from drinkstream.post import NO_DAY
+from drinkstream.post import DAY_MS, NO_DAY, plain_posts
+from drinkstream.wire_json import MAX_DEPTH
+from jobs.lines import Lines
 
-FEW = 500_000
-"""Readings that name a drink up to which their posts are handed to every task: some 60 MB."""
+FEW = 1_000_000
+"""Posts that name a drink up to which their keys are handed to every worker: some 30 MB."""
+
+KEYS_AT_ONCE = 500_000
+"""Keys that are looked up at once, since each look-up first hashes all that are sought."""
 
 MANY = pa.schema([("n", pa.int64()), ("last", pa.int64())])
 """How many records a row stands for, and the last of their offsets; `offset` is the first, `print` all prints XORed."""
 
 _TOGETHER = ["what", "detail", "day", "stored", "cluster", "partition"]
+_PLACE = ["cluster", "partition", "offset"]
+_KEYED = pa.schema(
+    [
+        ("key", pa.string()),
+        ("stored", pa.string()),
+        ("append_ms", pa.int64()),
+        ("cluster", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+    ]
+)
 
 
-def gathered(read: pa.RecordBatch, keys: pa.Array) -> pa.RecordBatch:
-    """A batch of readings with its ordinary ones put together, and MANY behind its columns; `keys` are Kafka's.
+def plain(batch: pa.RecordBatch, lines: list[bytes | None], may_hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which records of one day are ordinary at a quick look: no other is taken for one, but not all of them are found.
 
-    `read` has the columns of READINGS and PRINTS (jobs/readings.py). A row for several records has no `id`.
+    `lines` are the batch's values; `may_hit`: which of them may name a drink.
+    """
+    values, day = batch.column("value"), batch.column("stored")[0].as_py()
+    if day == NO_DAY or not _utf8(values):
+        return np.zeros(len(batch), np.bool_)
+    looked = lines.copy()
+    for at in np.flatnonzero(may_hit | (_brackets(values) > MAX_DEPTH)).tolist():
+        looked[at] = None
+    keys, appends = batch.column("key").to_pylist(), batch.column("append_ms").to_pylist()
+    began = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
+    return np.array(plain_posts(looked, keys, appends, began, began + DAY_MS), np.bool_)
+
+
+def _utf8(values: pa.Array) -> bool:
+    try:
+        values.cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _brackets(values: pa.Array) -> npt.NDArray[np.int64]:
+    """How many `[` and `{` stand in each line."""
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
+    data = values.buffers()[2]
+    if data is None:
+        return np.zeros(len(values), np.int64)
+    text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    # the two differ in one bit
+    at = np.flatnonzero((text | 0x20) == ord("{"))
+    return np.diff(np.searchsorted(at, offsets - offsets[0]))
+
+
+def gathered(read: pa.RecordBatch, keys: pa.Array, plain: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch of readings with its ordinary ones put together with `plain`, and MANY behind its columns.
+
+    `read` has the columns of READINGS and PRINTS (jobs/readings.py), `keys` are Kafka's; `plain` are ordinary records,
+    of which (stored, cluster, partition, offset, print) is told. A row for several records has no `id`.
     """
     ordinary = _ordinary(read, keys)
     few = read.filter(pc.invert(ordinary))
@@ -35,7 +91,10 @@ def gathered(read: pa.RecordBatch, keys: pa.Array) -> pa.RecordBatch:
     few = pa.RecordBatch.from_arrays(
         [*few.columns, ones, few.column("offset")], schema=pa.schema([*read.schema, *MANY])
     )
-    together = pa.Table.from_batches([read.filter(ordinary)]).group_by(_TOGETHER, use_threads=False)
+    names = [*_TOGETHER, "offset", "print"]
+    seen = {"what": pa.repeat("post", len(plain)), "detail": pa.repeat("", len(plain)), "day": plain.column("stored")}
+    quick = pa.RecordBatch.from_arrays([seen[n] if n in seen else plain.column(n) for n in names], names)
+    together = pa.Table.from_batches([quick, read.filter(ordinary).select(names)]).group_by(_TOGETHER, use_threads=False)
     many = together.aggregate([("offset", "min"), ("offset", "max"), ("print", "list"), ("offset", "count")])
     prints = [np.bitwise_xor.reduce(one.values.to_numpy()) for one in many["print_list"]]
     columns: dict[str, Any] = {name: many[name].combine_chunks() for name in _TOGETHER} | {
@@ -70,27 +129,51 @@ def several() -> Any:
     return (F.col("what") == "post") & F.col("id").isNull()
 
 
-def ordinary(records: DataFrame, read: DataFrame, naming: int | None = None) -> DataFrame:
+def ordinary(lines: Lines, read: DataFrame, naming: int | None = None) -> DataFrame:
     """The ordinary records that are versions of a post which names a drink in another version, as rows of readings.
 
-    `records` are those that were read; only their keys and places are looked at. `naming` is how many readings name a
-    drink, where that is known.
+    `lines` are the records of which `read` are the readings; only their keys and places are looked at. `naming` is how
+    many readings name a drink, where that is known.
     """
-    key = F.concat_ws(":", "source", "id").alias("key")
-    named = read.where(F.size("levels") > 0).select(key, "source", "id").distinct()
+    # an ordinary record lies under its own day, and has its post's key
+    named = (
+        read.where(F.size("levels") > 0)
+        .select(F.col("day").alias("stored"), F.concat_ws(":", "source", "id").alias("key"))
+        .distinct()
+    )
+    days = Lines(lines.spark, lines.archive, lines.topic, [day for day in lines.days if day != NO_DAY])
     if naming is not None and naming <= FEW:
-        named = F.broadcast(named)
-    place = ["cluster", "partition", "offset"]
-    about = records.where(F.col("stored") != NO_DAY).select("key", "stored", "append_ms", *place).join(named, "key")
-    rest = about.join(read.where(~several()).select(*place), place, "left_anti")
+        about = days.mapped(_KEYED.names, _keyed(named, lines), _KEYED, KEYS_AT_ONCE)
+    else:
+        about = days.mapped(_KEYED.names, iter, _KEYED).join(named, ["stored", "key"], "left_semi")
+    rest = about.join(read.where(~several()).select(*_PLACE), _PLACE, "left_anti")
     return rest.select(
         F.lit("post").alias("what"),
         F.col("stored").alias("day"),
-        "source",
-        "id",
+        F.substring_index("key", ":", 1).alias("source"),
+        F.expr("substr(key, instr(key, ':') + 1)").alias("id"),
         F.lit(False).alias("edited"),
         "stored",
         "append_ms",
         "partition",
         "offset",
     )
+
+
+def _keyed(named: DataFrame, lines: Lines) -> Any:
+    """Reads the records that have one of the `named` keys under their day."""
+    table = named.toArrow()
+    handed = lines.spark.sparkContext.broadcast(
+        {
+            day: table.filter(pc.equal(table["stored"], day))["key"].combine_chunks()
+            for day in pc.unique(table["stored"]).to_pylist()
+        }
+    )
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            keys = handed.value.get(batch.column("stored")[0].as_py())
+            if keys is not None:
+                yield batch.filter(pc.is_in(batch.column("key"), keys))
+
+    return read

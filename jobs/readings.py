@@ -1,19 +1,22 @@
 """From archived records to the cells of a run: DataFrame -> DataFrame, nothing is read or written here.
 
-records   (key, value, append_ms, cluster, partition, offset)        one row for each archived record
+lines     the archived records of the days                           `Lines`, jobs/lines.py
 readings  what each record is, posts with the levels they count in   `readings`, ordinary ones put together
 posts     one version of each post that stays                        `posts`
 cells     the set of ids of each cell and shard                      `cells`
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
+from xxhash import xxh3_64_intdigest
 
+from drinkstream.archive_files import RECORDS
 from drinkstream.cells import minute_of
 from drinkstream.edits import day_in, other_keys
 from drinkstream.hits import candidates, hits
@@ -29,7 +32,8 @@ from drinkstream.post import (
     detail_of,
     parse_keyed,
 )
-from jobs.ordinary import MANY, gathered, ordinary, several
+from jobs.lines import Lines
+from jobs.ordinary import MANY, gathered, ordinary, plain, several
 
 LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
 
@@ -64,35 +68,57 @@ ORDER = ("append_ms", "partition", "offset")
 _NOTHING = (None,) * 5
 
 
-def readings(records: DataFrame) -> DataFrame:
+def readings(lines: Lines) -> DataFrame:
     """What each record is: one row for each, but for the ordinary ones, of which a row stands for many.
 
     `n` sums to the number of records.
     """
-    columns = ["key", "value", "stored", "append_ms", "partition", "offset", "cluster"]
-    place = F.concat_ws("/", "cluster", "partition", "offset")
-    printed = F.xxhash64(place, "value").alias("print")
-    read_all = _read_all
-
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for found in read_all([batch]):
-                yield gathered(found, batch.column("key"))
-
-    schema = from_arrow_schema(pa.unify_schemas([READINGS, PRINTS, MANY]))
-    return records.select(*columns, printed).mapInArrow(read, schema)
+    # a local name, so that Spark sends this function and not the module's state
+    read = _read_lines
+    return lines.mapped(RECORDS.names, read, pa.unify_schemas([READINGS, PRINTS, MANY]))
 
 
-def posts(records: DataFrame, read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
+def _read_lines(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield read_lines(batch)
+
+
+def read_lines(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """One batch of RECORDS (drinkstream/archive_files.py), of one day, as READINGS, PRINTS and MANY."""
+    lines = batch.column("value").to_pylist()
+    printed = batch.append_column(PRINTS.field("print"), prints(batch, lines))
+    may_hit = candidates(batch.column("value"))
+    quick = plain(batch, lines, may_hit)
+    rest = printed.filter(pa.array(~quick))
+    few = printed.select(["stored", "cluster", "partition", "offset", "print"]).filter(pa.array(quick))
+    return gathered(read_batch(rest, may_hit[~quick]), rest.column("key"), few)
+
+
+def prints(batch: pa.RecordBatch, lines: list[bytes | None]) -> pa.Array:
+    """A hash of each record's place and bytes: XXH3 of its line, the seed XXH3 of `cluster/partition` plus the offset.
+
+    `lines` are the batch's values.
+    """
+    clusters = batch.column("cluster").dictionary_encode()
+    places = clusters.indices.to_numpy().astype(np.int64) << 32 | batch.column("partition").to_numpy()
+    known, of = np.unique(places, return_inverse=True)
+    names = [f"{clusters.dictionary[place >> 32]}/{place & 0xFFFFFFFF}".encode() for place in known.tolist()]
+    seeds = np.array([xxh3_64_intdigest(name) for name in names], np.uint64)[of]
+    seeds += batch.column("offset").to_numpy().astype(np.uint64)
+    hashed = [xxh3_64_intdigest(line or b"", seed) for line, seed in zip(lines, seeds.tolist(), strict=True)]
+    return pa.array(np.array(hashed, np.uint64).view(np.int64))
+
+
+def posts(lines: Lines, read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
     """One version of each post that names a drink but those `gone` (see `removed`): (day, source, id, minute, ...).
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
     one, else the first by the same order; where that one names nothing, its `levels` are empty. `read` are the readings
-    of `records`, `naming` is how many of them name a drink, where that is known.
+    of `lines`, `naming` is how many of them name a drink, where that is known.
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)
-    versions = _versions(read).unionByName(ordinary(records, read, naming), allowMissingColumns=True)
+    versions = _versions(read).unionByName(ordinary(lines, read, naming), allowMissingColumns=True)
     chosen = (
         versions.groupBy("day", "source", "id")
         .agg(
@@ -147,18 +173,12 @@ def cells(kept: DataFrame) -> DataFrame:
     )
 
 
-def _read_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield read_batch(batch)
-
-
-def read_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_]) -> pa.RecordBatch:
     """One Arrow batch of (key, value, stored, append_ms, partition, offset) as READINGS, row by row.
 
-    Columns behind these six are passed on.
+    `may_hit`: which lines may name a drink. Columns behind these six are passed on.
     """
     keys, values, appends = batch.column(0), batch.column(1), batch.column(3)
-    may_hit = candidates(values)
     rows = [
         _row(parse_keyed(value, key, append_ms), append_ms, hit)
         for key, value, append_ms, hit in zip(

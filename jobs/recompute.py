@@ -35,6 +35,7 @@ from drinkstream.store.write import CellRow, Writer
 from drinkstream.taxonomy_kept import installed
 from jobs.coverage import settle
 from jobs.elsewhere import elsewhere
+from jobs.lines import Lines
 from jobs.readings import cells, posts, readings, removed
 
 SAMPLES = 20
@@ -56,8 +57,6 @@ WRITTEN = pa.schema(
 
 
 SPARK_CONF = {
-    # a quarter of the default: the last of a few large tasks leaves the other cores idle
-    "spark.sql.files.maxPartitionBytes": str(32 * 1024 * 1024),
     # as in the speed query, no core is left for a collector that works beside it
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
 }
@@ -176,17 +175,11 @@ def recompute_chunk(
 ) -> None:
     """Writes and completes the runs of a few days, which are read in one pass."""
     names = [str(day) for day in days]
-    # (stored, key, value, append_ms, cluster, partition, offset): every record of these days, and those without a day
-    records = (
-        spark.read.format("delta")
-        .option("versionAsOf", version)
-        .load(settings.archive)
-        .where(F.col("day").isin(*names, NO_DAY) & (F.col("topic") == settings.posts_topic))
-        .withColumn("append_ms", F.unix_millis("append_ts"))
-        .withColumnRenamed("day", "stored")
-    )
+    archive = Archive(settings.archive, version)
+    # every record of these days, and those without a day
+    lines = Lines(spark, archive, settings.posts_topic, [*names, NO_DAY])
     # (what it is, which day, which post, which levels): one row for each record, or for many ordinary ones
-    read = readings(records).persist()
+    read = readings(lines).persist()
     try:
         counts = counted(read)
         rows_read = sum(counts.records.values())
@@ -198,10 +191,9 @@ def recompute_chunk(
             )
         rejected = rejections(read)
         # (day, cell, shard, ids) of the posts that stay
-        archive = Archive(settings.archive, version)
         outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
         gone = removed(read, counts.edited, outside.posts)
-        found = cells(posts(records, read, gone, counts.naming).where(F.col("day").isin(*names)))
+        found = cells(posts(lines, read, gone, counts.naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
         prints = fingerprints(read, names, gone, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():

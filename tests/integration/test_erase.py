@@ -14,11 +14,12 @@ from deltalake import DeltaTable
 from drinkstream.archive import Archive
 from drinkstream.erasures import Erasures
 from drinkstream.positions import Ledger
-from drinkstream.post import ERASED
+from drinkstream.post import ERASED, NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.standing import read, text_of
 from jobs import erase
 from jobs.audit import unaccounted
+from jobs.lines import Lines
 from jobs.readings import cells, posts, readings, removed
 from streaming.archive import create, life
 from streaming.feed import Feed
@@ -128,12 +129,11 @@ def counted(spark: "SparkSession", settings: Settings) -> set[str]:
     """The posts that a recompute of the day counts."""
     from pyspark.sql import functions as f
 
-    rows = spark.read.format("delta").load(settings.archive).where(f.col("topic") == settings.posts_topic)
-    records = rows.withColumn("append_ms", f.unix_millis("append_ts")).withColumnRenamed("day", "stored")
-    read = readings(records)
+    lines = Lines(spark, Archive(settings.archive), settings.posts_topic, [str(DAY), NO_DAY])
+    read = readings(lines)
     return {
         post
-        for row in cells(posts(records, read, removed(read)).where(f.col("day") == str(DAY))).collect()
+        for row in cells(posts(lines, read, removed(read)).where(f.col("day") == str(DAY))).collect()
         for post in row["ids"]
     }
 

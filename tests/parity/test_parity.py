@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from drinkstream.hits import mentions
 from drinkstream.post import Post, parse_keyed
+from tests.lib.archived import archive, row
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -57,16 +59,16 @@ def test_plain_python(number: int):
     assert set(mentions(post)) == pairs(CASES[number])
 
 
-def test_batch_spark(spark: "SparkSession"):
+def test_batch_spark(spark: "SparkSession", tmp_path: Path):
+    from jobs.lines import Lines
     from jobs.readings import cells, posts, readings, removed
 
-    rows = [(*line(n, case), "2017-09-14", APPEND_MS, 0, n, "c") for n, case in enumerate(CASES)]
-    records = spark.createDataFrame(
-        [(key.decode(), bytearray(value), *rest) for key, value, *rest in rows],
-        "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string",
-    )
-    read = readings(records)
-    found = cells(posts(records, read, removed(read))).collect()
+    appended = datetime.fromtimestamp(APPEND_MS / 1000, UTC)
+    made = [line(n, case) for n, case in enumerate(CASES)]
+    rows = [row(n, key=key.decode(), value=value, append_ts=appended) for n, (key, value) in enumerate(made)]
+    lines = Lines(spark, archive(tmp_path / "archive", rows), "posts", ["2017-09-14"])
+    read = readings(lines)
+    found = cells(posts(lines, read, removed(read))).collect()
     assert {(r["category"], r["brand"], r["lang"]): frozenset(r["ids"]) for r in found} == expected()
 
 

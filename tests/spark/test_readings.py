@@ -3,26 +3,31 @@
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from drinkstream.post import ERASED
 from drinkstream.recount import recount
 from jobs.elsewhere import elsewhere
+from jobs.lines import Lines
 from jobs.readings import NO_DAY, cells, posts, readings, removed
 from jobs.recompute import counted, rejections
 from tests.lib import oracle
 from tests.lib.archived import archive, row
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+
+Archived = Callable[..., Lines]
 
 DAY = "2017-09-14"
 MINUTE_MS = 1_505_386_800_000  # 2017-09-14T11:00:00Z
-APPEND_MS = 1_505_400_000_000
-FRAME = "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string"
+ARRIVED = datetime(2017, 9, 14, 14, 40, tzinfo=UTC)
 COFFEE, TEA = "I am drinking a cup of coffee", "I am drinking a cup of tea"
 
 
@@ -41,16 +46,23 @@ def delete(post_id: str) -> bytes:
     return json.dumps({"delete": {"status": {"id": int(post_id), "id_str": post_id, "user_id": 1}}}).encode()
 
 
-def frame(spark: "SparkSession", *rows: tuple[str | None, bytes] | tuple[str | None, bytes, str]) -> "DataFrame":
-    """Records of (key, value[, stored]) in the order of their arrival, a second apart."""
-    made = [
-        (row[0], bytearray(row[1]), row[2] if len(row) == 3 else DAY, APPEND_MS + n * 1000, 0, n, "c")
-        for n, row in enumerate(rows)
-    ]
-    return spark.createDataFrame(made, FRAME)
+@pytest.fixture
+def archived(spark: "SparkSession", tmp_path: Path) -> Archived:
+    """Archives records of (key, value[, stored]) in the order of their arrival, a second apart."""
+
+    def write(*records: tuple[str | None, bytes] | tuple[str | None, bytes, str]) -> Lines:
+        rows = [
+            row(n, key=key, value=value, day=day[0] if day else DAY, append_ts=ARRIVED + timedelta(seconds=n))
+            for n, (key, value, *day) in enumerate(records)
+        ]
+        table = archive(tmp_path / str(next(tables)), rows)
+        return Lines(spark, table, "posts", table.days())
+
+    tables = count()
+    return write
 
 
-def counted_cells(records: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
+def counted_cells(records: Lines) -> dict[tuple[Any, ...], set[str]]:
     """The cells, the same whether those who look for ordinary versions know how many posts name a drink or not."""
     read = readings(records)
     every, few = (
@@ -66,20 +78,17 @@ def counted_cells(records: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
     return every
 
 
-def test_a_duplicate_counts_once_and_the_first_version_stands(spark: "SparkSession"):
+def test_a_duplicate_counts_once_and_the_first_version_stands(archived: Archived):
     one = id_at(3)
-    records = frame(
-        spark, (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA))
+    records = archived((f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA))
     )
     assert counted_cells(records) == {(DAY, 3, "coffee"): {one}}
 
 
-def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(spark: "SparkSession"):
+def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(archived: Archived):
     one, edit, again = id_at(3), id_at(4), id_at(5)
     other, silent = id_at(6), id_at(7)
-    records = frame(
-        spark,
-        (f"x:{one}", post(edit, TEA, [one, edit])),
+    records = archived((f"x:{one}", post(edit, TEA, [one, edit])),
         (f"x:{one}", post(one, COFFEE)),
         (f"x:{one}", post(again, "wine with dinner, a glass of red wine", [one, edit, again])),
         (f"x:{other}", post(other, COFFEE)),
@@ -88,11 +97,9 @@ def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(spa
     assert counted_cells(records) == {(DAY, 3, "wine"): {one}}
 
 
-def test_a_deleted_post_is_left_out_whichever_came_first(spark: "SparkSession"):
+def test_a_deleted_post_is_left_out_whichever_came_first(archived: Archived):
     one, two, kept = id_at(1), id_at(2), id_at(3)
-    records = frame(
-        spark,
-        (f"x:{one}", post(one, COFFEE)),
+    records = archived((f"x:{one}", post(one, COFFEE)),
         (f"x:{one}", delete(one)),
         (f"x:{two}", delete(two)),
         (f"x:{two}", post(two, COFFEE)),
@@ -106,7 +113,7 @@ def withheld(post_id: str, *countries: str) -> bytes:
     return json.dumps({"data": {"withheld": {"tweet": {"id": post_id}, "withheld_in_countries": countries}}}).encode()
 
 
-def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "SparkSession"):
+def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(archived: Archived):
     """Lost places, single countries and what is said of users move nothing, whichever came first."""
     everywhere, also, one_country, placeless, of_a_user, erased, kept = (id_at(n) for n in range(1, 8))
     user = json.dumps({"data": {"user_delete": {"user": {"id": of_a_user}}}}).encode()
@@ -121,7 +128,7 @@ def test_only_a_withholding_everywhere_and_an_erasure_leave_a_post_out(spark: "S
         (f"x:{erased}", ERASED),
         (f"x:{erased}", post(erased, COFFEE)),
     ]
-    records = frame(spark, *rows)
+    records = archived(*rows)
     assert sorted(post_id for found in counted_cells(records).values() for post_id in found) == sorted(
         [one_country, placeless, of_a_user, kept]
     )
@@ -132,13 +139,11 @@ def told(post_id: str, *others: str) -> bytes:
     return post(post_id, COFFEE, [post_id, *others])
 
 
-def test_a_delete_by_the_id_of_any_version_takes_the_post_out(spark: "SparkSession"):
+def test_a_delete_by_the_id_of_any_version_takes_the_post_out(archived: Archived):
     """Of a version that came, or that another tells of where a recompute looks; whichever came first."""
     edited, first, early, misplaced, other, kept = (id_at(n) for n in range(1, 7))
     names = {one: id_at(10 + n) for n, one in enumerate((edited, first, early, misplaced, other, kept))}
-    records = frame(
-        spark,
-        (f"x:{edited}", post(edited, COFFEE)),
+    records = archived((f"x:{edited}", post(edited, COFFEE)),
         (f"x:{edited}", post(names[edited], TEA, [edited, names[edited]])),
         (f"x:{names[edited]}", delete(names[edited])),
         (f"x:{first}", told(first, names[first])),
@@ -194,9 +199,7 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     rows = some_rows(17, 400)
     table = archive(tmp_path / "archive", rows)
     records = [oracle.Record(r["value"], "x", ms(r["append_ts"]), 0, r["offset"]) for r in rows]
-    mine = [(r, record) for r, record in zip(rows, records, strict=True) if r["day"] in (DAY, NO_DAY)]
-    made = [(r["key"], bytearray(r["value"]), r["day"], one.append_ms, 0, one.offset, "c1") for r, one in mine]
-    stored = spark.createDataFrame(made, FRAME)
+    stored = Lines(spark, table, "posts", [DAY, NO_DAY])
     read = readings(stored)
     counts = counted(read)
     outside = elsewhere(table, "posts", read, [DAY], counts.edited)
@@ -215,17 +218,15 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     assert outside.posts & {("x", one) for one in without["*"]}
 
 
-def test_the_same_id_of_another_network_is_another_post(spark: "SparkSession"):
+def test_the_same_id_of_another_network_is_another_post(archived: Archived):
     one = id_at(1)
-    records = frame(spark, (f"x:{one}", post(one, COFFEE)), (f"demo:{one}", delete(one)))
+    records = archived((f"x:{one}", post(one, COFFEE)), (f"demo:{one}", delete(one)))
     assert counted_cells(records) == {(DAY, 1, "coffee"): {one}}
 
 
-def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "SparkSession"):
+def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived: Archived):
     one = id_at(1)
-    records = frame(
-        spark,
-        (f"x:{one}", post(one, COFFEE)),
+    records = archived((f"x:{one}", post(one, COFFEE)),
         (None, post(one, COFFEE), NO_DAY),
         (None, b"", NO_DAY),
         (None, b'{"data": {"id"', NO_DAY),
@@ -241,11 +242,9 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(spark: "S
     }
 
 
-def test_a_post_counts_on_its_own_day_only(spark: "SparkSession"):
+def test_a_post_counts_on_its_own_day_only(archived: Archived):
     early, late = id_at(-12 * 60), id_at(1)
-    records = frame(
-        spark,
-        (f"x:{early}", post(early, COFFEE), NO_DAY),
+    records = archived((f"x:{early}", post(early, COFFEE), NO_DAY),
         (f"x:{late}", post(late, COFFEE), "2017-09-13"),
     )
     assert counted_cells(records) == {("2017-09-13", -720, "coffee"): {early}}

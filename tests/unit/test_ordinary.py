@@ -1,36 +1,46 @@
 """Ordinary records are put together, all else keeps a row of its own, and nothing that is summed changes."""
 
-import random
+import json
 from functools import reduce
 from operator import xor
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs.ordinary import gathered
-from jobs.readings import read_batch
+from drinkstream.archive_files import RECORDS
+from drinkstream.post import Post, day_of, parse_keyed
+from jobs.ordinary import plain
+from jobs.readings import prints, read_batch, read_lines
 from tests.lib.planted import COFFEE, DAY, post_id, tweet
 
 SILENT = "never mind"
-NAMES = ["key", "value", "stored", "append_ms", "partition", "offset", "cluster", "print"]
+APPEND_MS = 1_505_400_000_000
 
 
 def batch(rows: list[tuple[str | None, bytes, str, int]], first: int = 0) -> pa.RecordBatch:
     """Records of (key, value, stored, partition) as a recompute reads them."""
     made = [
-        (key, value, stored, 1_505_400_000_000, partition, n, "c", random.Random(n).randrange(-(2**63), 2**63))
+        (key, value, stored, APPEND_MS, partition, n, "c")
         for n, (key, value, stored, partition) in enumerate(rows, first)
     ]
-    types = (pa.string(), pa.binary(), pa.string(), pa.int64(), pa.int32(), pa.int64(), pa.string(), pa.int64())
-    columns = list(zip(*made, strict=True)) or [()] * len(NAMES)
-    return pa.record_batch([pa.array(c, t) for c, t in zip(columns, types, strict=True)], NAMES)
+    columns = list(zip(*made, strict=True)) or [()] * len(RECORDS)
+    return pa.record_batch(
+        [pa.array(c, field.type) for c, field in zip(columns, RECORDS, strict=True)], schema=RECORDS
+    )
 
 
 def of(rows: list[tuple[str | None, bytes, str, int]], first: int = 0) -> tuple[list[dict], list[dict]]:
-    """The readings of these records, each by itself and gathered."""
+    """The readings of these records, each by itself and put together."""
     records = batch(rows, first)
-    read = read_batch(records)
-    return read.to_pylist(), gathered(read, records.column("key")).to_pylist()
+    printed = records.append_column("print", prints(records, records["value"].to_pylist()))
+    every = read_batch(printed, np.ones(len(rows), np.bool_))
+    # a batch is of one day
+    days = [records.filter(pc.equal(records["stored"], day)) for day in dict.fromkeys(row[2] for row in rows)]
+    return every.to_pylist(), [found for day in days for found in read_lines(day).to_pylist()]
 
 
 def silent(number: int, stored: str = str(DAY), partition: int = 0) -> tuple[str | None, bytes, str, int]:
@@ -69,11 +79,74 @@ def test_posts_that_name_nothing_become_one_row_for_each_partition():
 def test_what_is_not_ordinary_keeps_a_row_of_its_own(odd: tuple[str | None, bytes, str, int]):
     every, few = of([silent(7), odd, silent(8)])
     assert len(few) == 2
-    assert few[0] == {**every[1], "n": 1, "last": 1}
-    assert (few[1]["n"], few[1]["offset"], few[1]["last"], few[1]["id"]) == (2, 0, 2, None)
+    (alone,) = (found for found in few if found["n"] == 1)
+    assert alone == {**every[1], "n": 1, "last": 1}
+    (both,) = (found for found in few if found["n"] == 2)
+    assert (both["offset"], both["last"], both["id"]) == (0, 2, None)
 
 
-def test_a_batch_of_nothing_ordinary_and_an_empty_one():
+def test_a_batch_of_nothing_ordinary():
     (coffee,) = of([(f"x:{post_id(1)}", tweet(post_id(1), COFFEE), str(DAY), 0)])[1]
     assert (coffee["id"], coffee["n"]) == (post_id(1), 1)
-    assert of([])[1] == []
+
+
+def test_a_record_has_one_print_wherever_it_lies_and_no_other_has_it():
+    rows = [silent(n % 3, partition=n % 2) for n in range(12)]
+    together, apart = batch(rows), [batch([one], n) for n, one in enumerate(rows)]
+    made = prints(together, together["value"].to_pylist()).to_pylist()
+    assert made == [prints(one, one["value"].to_pylist())[0].as_py() for one in apart]
+    # places differ even where the lines are the same
+    assert len(set(made)) == 12
+    other = prints(apart[0], [b"{}"]).to_pylist()
+    assert other != made[:1]
+
+
+ID = post_id(1)
+KEYS = st.sampled_from([f"x:{ID}", f"demo:{ID}", f"x:0{ID}", f"bluesky:{ID}", ID, "x:", "", None])
+WORDS = st.sampled_from(
+    [
+        *(ID, f"0{ID}", post_id(2), int(ID), "7", 7, "", None, [], {}, [ID], [post_id(2)], [ID, post_id(2)], [int(ID)]),
+        *("text", "\\ud83d", "a\nb", "2017-09-14T00:00:00Z", "2017-09-15T00:00:00Z", {"text": "t"}, {"text": 5}, True),
+        [{"type": "retweeted", "id": "5", "text": "again"}],
+    ]
+)
+NAMES = ("id", "text", "created_at", "edit_history_tweet_ids", "note_tweet", "referenced_tweets", "geo", "lang", "odd")
+TWEETS = st.fixed_dictionaries(
+    {"id": st.just(ID), "text": st.just(SILENT)}, optional={name: WORDS for name in NAMES[2:]}
+) | st.dictionaries(st.sampled_from(NAMES), WORDS, max_size=5)
+LINES = st.fixed_dictionaries(
+    {"data": TWEETS | WORDS},
+    optional={name: WORDS for name in ("text", "id_str", "includes", "delete", "matching_rules", "retweeted_status")},
+)
+
+
+@given(line=LINES, key=KEYS, stored=st.sampled_from([str(DAY), "none", "2017-09-15"]), data=st.data())
+def test_the_quick_look_never_says_more_than_the_parser(line: dict, key: str | None, stored: str, data: st.DataObject):
+    value = json.dumps(line, ensure_ascii=data.draw(st.booleans())).encode()
+    if data.draw(st.booleans()):
+        # a byte lost, changed or added
+        at = data.draw(st.integers(0, len(value)))
+        value = value[:at] + data.draw(st.sampled_from([b"", b"\xff", b"[", b'"', b" "])) + value[at + 1 :]
+    one = batch([(key, value, stored, 0)])
+    if plain(one, [value], np.zeros(1, np.bool_))[0]:
+        record = parse_keyed(value, key, APPEND_MS)
+        assert isinstance(record, Post)
+        assert (f"{record.source}:{record.id}", day_of(record.event_ms)) == (key, stored)
+        assert (record.edited, record.others) == (False, ())
+
+
+@pytest.mark.parametrize("deep", [199, 200, 201, 5000])
+def test_the_quick_look_leaves_deep_lines_and_broken_text_to_the_parser(deep: int):
+    value = tweet(ID, SILENT).replace(b'"lang"', b'"odd": ' + b"[" * deep + b"]" * deep + b', "lang"', 1)
+    assert b'"odd"' in value
+    lines = [tweet(ID, SILENT), value]
+    one = batch([(f"x:{ID}", line, str(DAY), 0) for line in lines])
+    assert plain(one, lines, np.zeros(2, np.bool_)).tolist() == [True, deep < 199]
+    lines = [tweet(ID, SILENT), b"\xff"]
+    one = batch([(f"x:{ID}", line, str(DAY), 0) for line in lines])
+    assert plain(one, lines, np.zeros(2, np.bool_)).tolist() == [False, False]
+
+
+def test_the_quick_look_takes_nearly_all_posts():
+    rows = [silent(n) for n in range(50)]
+    assert plain(batch(rows), [value for _, value, *_ in rows], np.zeros(50, np.bool_)).all()
