@@ -88,9 +88,7 @@ def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
     return Rejected("key") if isinstance(record, Post) and not source else record
 
 
-def plain_posts(
-    values: list[Any], keys: list[Any], appends_ms: list[int], first_ms: int, until_ms: int
-) -> list[bool]:
+def plain_posts(values: list[Any], keys: list[Any], appends_ms: list[int], first_ms: int, until_ms: int) -> list[bool]:
     """Which records are posts made from `first_ms` to before `until_ms` that have their key's id and were never edited.
 
     A quick look, which `parse_keyed` agrees with wherever it says yes; where it does not, that one has to be asked.

@@ -76,7 +76,8 @@ def _brackets(values: pa.Array) -> npt.NDArray[np.int64]:
     text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
     # the two differ in one bit
     at = np.flatnonzero((text | 0x20) == ord("{"))
-    return np.diff(np.searchsorted(at, offsets - offsets[0]))
+    counts: npt.NDArray[np.int64] = np.diff(np.searchsorted(at, offsets - offsets[0]))
+    return counts
 
 
 def gathered(read: pa.RecordBatch, keys: pa.Array, plain: pa.RecordBatch) -> pa.RecordBatch:
@@ -92,9 +93,10 @@ def gathered(read: pa.RecordBatch, keys: pa.Array, plain: pa.RecordBatch) -> pa.
         [*few.columns, ones, few.column("offset")], schema=pa.schema([*read.schema, *MANY])
     )
     names = [*_TOGETHER, "offset", "print"]
-    seen = {"what": pa.repeat("post", len(plain)), "detail": pa.repeat("", len(plain)), "day": plain.column("stored")}
-    quick = pa.RecordBatch.from_arrays([seen[n] if n in seen else plain.column(n) for n in names], names)
-    together = pa.Table.from_batches([quick, read.filter(ordinary).select(names)]).group_by(_TOGETHER, use_threads=False)
+    known = {"what": pa.repeat("post", len(plain)), "detail": pa.repeat("", len(plain)), "day": plain.column("stored")}
+    quick = pa.RecordBatch.from_arrays([known[n] if n in known else plain.column(n) for n in names], names)
+    every = pa.Table.from_batches([quick, read.filter(ordinary).select(names)])
+    together = every.group_by(_TOGETHER, use_threads=False)
     many = together.aggregate([("offset", "min"), ("offset", "max"), ("print", "list"), ("offset", "count")])
     prints = [np.bitwise_xor.reduce(one.values.to_numpy()) for one in many["print_list"]]
     columns: dict[str, Any] = {name: many[name].combine_chunks() for name in _TOGETHER} | {

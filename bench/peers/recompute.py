@@ -15,19 +15,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import DeltaTable
 
+from drinkstream.archive import Archive
+from drinkstream.archive_files import parts, read
 from drinkstream.cells import MINUTE_MS, hour_of, pack
+from drinkstream.hits import candidates
 from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
 from jobs.readings import READINGS, read_batch
 
-BATCH = 20_000
-COLUMNS = ["key", "value", "append_ts", "partition", "offset", "topic"]
+COLUMNS = ["key", "value", "stored", "append_ms", "partition", "offset"]
 CELL = ["minute", "category", "brand", "source", "kind", "lang", "shard"]
 
 DUCKDB = f"""
@@ -75,18 +74,10 @@ GROUP BY ALL SETTINGS max_threads = 1, output_format_arrow_string_as_string = 1
 
 def batches(settings: Settings, topic: str, day: str) -> Iterator[pa.RecordBatch]:
     """Batches of READINGS of a day's records, and of those without a day."""
-    table = DeltaTable(settings.archive)
-    for stored in (day, NO_DAY):
-        for file in table.file_uris([("day", "=", stored)]):
-            for batch in pq.ParquetFile(file).iter_batches(BATCH, columns=COLUMNS):
-                rows = pa.Table.from_batches([batch])
-                rows = rows.filter(pc.equal(rows["topic"], topic)).combine_chunks()
-                append_ms = pc.divide(rows["append_ts"].cast(pa.int64()), 1000)
-                columns = [rows["key"], rows["value"], pa.array([stored] * len(rows), pa.string()), append_ms]
-                arrays = [*(column for column in columns), rows["partition"], rows["offset"]]
-                names = ["key", "value", "stored", "append_ms", "partition", "offset"]
-                for part in pa.table(dict(zip(names, arrays, strict=True))).to_batches():
-                    yield read_batch(part)
+    archive = Archive(settings.archive)
+    for part in parts(archive, [day, NO_DAY]):
+        for batch in read(archive.uri, topic, part, COLUMNS):
+            yield read_batch(batch, candidates(batch.column("value")))
 
 
 def duckdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:

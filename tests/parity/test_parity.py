@@ -88,8 +88,8 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
     def keep(batch: "DataFrame", _: int) -> None:
         from drinkstream.cells import unpack
 
-        for row in cell_rows(batch.toArrow()):
-            found[row.category, row.brand, row.lang] = frozenset(unpack(row.ids))
+        for cell in cell_rows(batch.toArrow()):
+            found[cell.category, cell.brand, cell.lang] = frozenset(unpack(cell.ids))
 
     records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
     settings = Settings.load().model_copy(update={"home": tmp_path})

@@ -80,15 +80,15 @@ def counted_cells(records: Lines) -> dict[tuple[Any, ...], set[str]]:
 
 def test_a_duplicate_counts_once_and_the_first_version_stands(archived: Archived):
     one = id_at(3)
-    records = archived((f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA))
-    )
+    records = archived((f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, COFFEE)), (f"x:{one}", post(one, TEA)))
     assert counted_cells(records) == {(DAY, 3, "coffee"): {one}}
 
 
 def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(archived: Archived):
     one, edit, again = id_at(3), id_at(4), id_at(5)
     other, silent = id_at(6), id_at(7)
-    records = archived((f"x:{one}", post(edit, TEA, [one, edit])),
+    records = archived(
+        (f"x:{one}", post(edit, TEA, [one, edit])),
         (f"x:{one}", post(one, COFFEE)),
         (f"x:{one}", post(again, "wine with dinner, a glass of red wine", [one, edit, again])),
         (f"x:{other}", post(other, COFFEE)),
@@ -99,7 +99,8 @@ def test_the_last_edit_counts_under_the_first_id_even_when_it_names_no_drink(arc
 
 def test_a_deleted_post_is_left_out_whichever_came_first(archived: Archived):
     one, two, kept = id_at(1), id_at(2), id_at(3)
-    records = archived((f"x:{one}", post(one, COFFEE)),
+    records = archived(
+        (f"x:{one}", post(one, COFFEE)),
         (f"x:{one}", delete(one)),
         (f"x:{two}", delete(two)),
         (f"x:{two}", post(two, COFFEE)),
@@ -143,7 +144,8 @@ def test_a_delete_by_the_id_of_any_version_takes_the_post_out(archived: Archived
     """Of a version that came, or that another tells of where a recompute looks; whichever came first."""
     edited, first, early, misplaced, other, kept = (id_at(n) for n in range(1, 7))
     names = {one: id_at(10 + n) for n, one in enumerate((edited, first, early, misplaced, other, kept))}
-    records = archived((f"x:{edited}", post(edited, COFFEE)),
+    records = archived(
+        (f"x:{edited}", post(edited, COFFEE)),
         (f"x:{edited}", post(names[edited], TEA, [edited, names[edited]])),
         (f"x:{names[edited]}", delete(names[edited])),
         (f"x:{first}", told(first, names[first])),
@@ -226,7 +228,8 @@ def test_the_same_id_of_another_network_is_another_post(archived: Archived):
 
 def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived: Archived):
     one = id_at(1)
-    records = archived((f"x:{one}", post(one, COFFEE)),
+    records = archived(
+        (f"x:{one}", post(one, COFFEE)),
         (None, post(one, COFFEE), NO_DAY),
         (None, b"", NO_DAY),
         (None, b'{"data": {"id"', NO_DAY),
@@ -244,7 +247,8 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived:
 
 def test_a_post_counts_on_its_own_day_only(archived: Archived):
     early, late = id_at(-12 * 60), id_at(1)
-    records = archived((f"x:{early}", post(early, COFFEE), NO_DAY),
+    records = archived(
+        (f"x:{early}", post(early, COFFEE), NO_DAY),
         (f"x:{late}", post(late, COFFEE), "2017-09-13"),
     )
     assert counted_cells(records) == {("2017-09-13", -720, "coffee"): {early}}

@@ -8,7 +8,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"drinkstream", "streaming", "jobs", "dags", "webapp", "stack"}
 
-EDGES = {"spark": {"pyspark"}, "store": {"cassandra"}, "archive": {"deltalake"}, "archive_change": {"deltalake"}}
+EDGES = {
+    **{"spark": {"pyspark"}, "store": {"cassandra"}},
+    **{edge: {"deltalake"} for edge in ("archive", "archive_change", "archive_files")},
+}
 """The edges of `drinkstream`, and what only they may import."""
 
 FORBIDDEN = {

@@ -28,9 +28,7 @@ def batch(rows: list[tuple[str | None, bytes, str, int]], first: int = 0) -> pa.
         for n, (key, value, stored, partition) in enumerate(rows, first)
     ]
     columns = list(zip(*made, strict=True)) or [()] * len(RECORDS)
-    return pa.record_batch(
-        [pa.array(c, field.type) for c, field in zip(columns, RECORDS, strict=True)], schema=RECORDS
-    )
+    return pa.record_batch([pa.array(c, field.type) for c, field in zip(columns, RECORDS, strict=True)], schema=RECORDS)
 
 
 def of(rows: list[tuple[str | None, bytes, str, int]], first: int = 0) -> tuple[list[dict], list[dict]]:
@@ -112,11 +110,11 @@ WORDS = st.sampled_from(
 )
 NAMES = ("id", "text", "created_at", "edit_history_tweet_ids", "note_tweet", "referenced_tweets", "geo", "lang", "odd")
 TWEETS = st.fixed_dictionaries(
-    {"id": st.just(ID), "text": st.just(SILENT)}, optional={name: WORDS for name in NAMES[2:]}
+    {"id": st.just(ID), "text": st.just(SILENT)}, optional=dict.fromkeys(NAMES[2:], WORDS)
 ) | st.dictionaries(st.sampled_from(NAMES), WORDS, max_size=5)
 LINES = st.fixed_dictionaries(
     {"data": TWEETS | WORDS},
-    optional={name: WORDS for name in ("text", "id_str", "includes", "delete", "matching_rules", "retweeted_status")},
+    optional=dict.fromkeys(("text", "id_str", "includes", "delete", "matching_rules", "retweeted_status"), WORDS),
 )
 
 
