@@ -19,7 +19,7 @@ from drinkstream.settings import Settings
 from drinkstream.standing import read, text_of
 from jobs import erase
 from jobs.audit import unaccounted
-from jobs.readings import cells, posts, readings, removed
+from jobs.readings import level_rows, posts, readings, removed
 from streaming.archive import create, life
 from streaming.feed import Feed
 from streaming.offsets import look
@@ -131,11 +131,8 @@ def counted(spark: "SparkSession", settings: Settings) -> set[str]:
     rows = spark.read.format("delta").load(settings.archive).where(f.col("topic") == settings.posts_topic)
     records = rows.withColumn("append_ms", f.unix_millis("append_ts")).withColumnRenamed("day", "stored")
     read = readings(records)
-    return {
-        post
-        for row in cells(posts(records, read, removed(read)).where(f.col("day") == str(DAY))).collect()
-        for post in row["ids"]
-    }
+    kept = posts(records, read, removed(read)).where(f.col("day") == str(DAY))
+    return {row["id"] for row in level_rows(kept).collect()}
 
 
 def test_an_erased_text_is_in_no_file_and_never_comes_back(spark: "SparkSession", settings: Settings, tmp_path: Path):

@@ -58,16 +58,22 @@ def test_plain_python(number: int):
 
 
 def test_batch_spark(spark: "SparkSession"):
-    from jobs.readings import cells, posts, readings, removed
+    from drinkstream.cells import unpack
+    from jobs.readings import level_rows, posts, readings, removed
+    from jobs.write_cells import cells_of, ordered
 
-    rows = [(*line(n, case), "2017-09-14", APPEND_MS, 0, n, "c") for n, case in enumerate(CASES)]
+    lines = [(*line(n, case), "2017-09-14", APPEND_MS, 0, n, "c") for n, case in enumerate(CASES)]
     records = spark.createDataFrame(
-        [(key.decode(), bytearray(value), *rest) for key, value, *rest in rows],
+        [(key.decode(), bytearray(value), *rest) for key, value, *rest in lines],
         "key string, value binary, stored string, append_ms long, partition int, offset long, cluster string",
     )
     read = readings(records)
-    found = cells(posts(records, read, removed(read))).collect()
-    assert {(r["category"], r["brand"], r["lang"]): frozenset(r["ids"]) for r in found} == expected()
+    rows = ordered(level_rows(posts(records, read, removed(read)))).toArrow()
+    found = {
+        (category, brand, lang): frozenset(unpack(ids))
+        for (_, category), (_, brand, _, _, lang, _), ids in cells_of(rows.to_batches())
+    }
+    assert found == expected()
 
 
 def test_stream_spark(spark: "SparkSession", tmp_path: Path):
