@@ -221,6 +221,9 @@ def union(blobs: Sequence[bytes]) -> bytes:
     """The blob of the union of the sets of ids in `blobs`."""
     if len(blobs) == 1:
         return blobs[0]
+    if blobs and all(blob[:1] == _NO_IDS[:1] for blob in blobs):
+        ids = np.concatenate([unpack_integers(blob) for blob in blobs])
+        return pack_integers(ids, np.array([0, len(ids)]))[0]
     return pack(post_id for blob in blobs for post_id in unpack(blob))
 
 

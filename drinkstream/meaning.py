@@ -27,6 +27,7 @@ OUTSIDE = frozenset(
         "lookup",
         "meaning",
         "merge",
+        "packed",
         "positions",
         "prefilter",
         "prefilter_compile",

@@ -1,9 +1,9 @@
-"""From archived records to the cells of a run: DataFrame -> DataFrame, nothing is read or written here.
+"""From archived records to what a run counts: DataFrame -> DataFrame, nothing is read or written here.
 
 lines     the archived records of the days                           `Lines`, jobs/lines.py
 readings  what each record is, posts with the levels they count in   `readings`, ordinary ones put together
 posts     one version of each post that stays                        `posts`
-cells     the set of ids of each cell and shard                      `cells`
+levels    one row for each post and level that it counts in          `level_rows`
 """
 
 from collections.abc import Collection, Iterator
@@ -164,13 +164,13 @@ def _versions(read: DataFrame) -> DataFrame:
     return read.where((F.col("what") == "post") & ~several() & placed)
 
 
-def cells(kept: DataFrame) -> DataFrame:
-    """The set of ids of each cell and shard: (day, minute, category, brand, source, kind, lang, shard, ids)."""
-    return (
-        kept.select("day", "minute", "source", "kind", "lang", "id", F.explode("levels").alias("level"))
-        .groupBy("day", "minute", "level.category", "level.brand", "source", "kind", "lang", "level.shard")
-        .agg(F.collect_set("id").alias("ids"))
-    )
+def level_rows(kept: DataFrame) -> DataFrame:
+    """A row for each post and level that it counts in: (minute, category, brand, source, kind, lang, shard, id).
+
+    `kept` has each post once. The ids of the rows that are otherwise equal are a cell's, `minute` its start in ms.
+    """
+    rows = kept.select("minute", "source", "kind", "lang", "id", F.explode("levels").alias("level"))
+    return rows.select("minute", "level.category", "level.brand", "source", "kind", "lang", "level.shard", "id")
 
 
 def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_]) -> pa.RecordBatch:

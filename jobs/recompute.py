@@ -5,23 +5,17 @@ Nothing of a run is visible before it is published. The days come as arguments; 
 
 import secrets
 import sys
-import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import click
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
-from drinkstream.cells import HOUR_MS, MINUTE_MS, hour_of, pack
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.merge import days_between
@@ -31,30 +25,15 @@ from drinkstream.spark import session
 from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
-from drinkstream.store.write import CellRow, Writer
+from drinkstream.store.write import Writer
 from drinkstream.taxonomy_kept import installed
 from jobs.coverage import settle
 from jobs.elsewhere import elsewhere
 from jobs.lines import Lines
-from jobs.readings import cells, posts, readings, removed
+from jobs.readings import level_rows, posts, readings, removed
+from jobs.write_cells import Written, write
 
 SAMPLES = 20
-
-WRITTEN = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("category", pa.string()),
-        ("brand", pa.string()),
-        ("source", pa.string()),
-        ("kind", pa.string()),
-        ("lang", pa.string()),
-        ("n", pa.int64()),
-        ("cells", pa.int64()),
-        ("checksum", pa.int64()),
-    ]
-)
-"""What one task wrote: posts by run, level, source, kind and language, its rows, and a checksum over their blobs."""
-
 
 SPARK_CONF = {
     # as in the speed query, no core is left for a collector that works beside it
@@ -190,10 +169,10 @@ def recompute_chunk(
                 f"{rows_held}: nothing was completed"
             )
         rejected = rejections(read)
-        # (day, cell, shard, ids) of the posts that stay
+        # (cell, shard, id): the levels of the posts that stay
         outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
         gone = removed(read, counts.edited, outside.posts)
-        found = cells(posts(lines, read, gone, counts.naming).where(F.col("day").isin(*names)))
+        found = level_rows(posts(lines, read, gone, counts.naming).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
         prints = fingerprints(read, names, gone, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
@@ -278,78 +257,6 @@ def fingerprints(
             "checksum": f"{checksum:016x}",
         }
     return prints
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a run's tasks wrote: totals by (category, brand, source, kind, lang), rows, and a checksum over blobs."""
-
-    totals: Mapping[tuple[str, str, str, str, str], int] = field(default_factory=dict)
-    cells: int = 0
-    checksum: int = 0
-
-
-def write(found: DataFrame, runs: Mapping[str, str], settings: Settings) -> dict[str, Written]:
-    """Writes cells into their days' runs, from Spark's workers; returns what was written by run."""
-    login = settings.writer_login()
-
-    def write_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        # the session is opened in the worker, since it must not cross a fork
-        cassandra = connect(settings, login)
-        try:
-            yield from _write_sorted(Writer(cassandra), batches, runs)
-        finally:
-            cassandra.cluster.shutdown()
-
-    hour = (F.col("minute") / HOUR_MS).cast("long")
-    ordered = found.repartition("day", hour, "category").sortWithinPartitions("day", hour, "category", "minute")
-    rows = ordered.mapInArrow(write_all, from_arrow_schema(WRITTEN)).collect()
-    totals: dict[str, dict[tuple[str, str, str, str, str], int]] = defaultdict(lambda: defaultdict(int))
-    size: dict[str, int] = defaultdict(int)
-    checksum: dict[str, int] = defaultdict(int)
-    for row in rows:
-        totals[row["run_id"]][row["category"], row["brand"], row["source"], row["kind"], row["lang"]] += row["n"]
-        size[row["run_id"]] += row["cells"]
-        checksum[row["run_id"]] += row["checksum"]
-    return {run_id: Written(dict(found), size[run_id], checksum[run_id]) for run_id, found in totals.items()}
-
-
-def _write_sorted(
-    writer: Writer, batches: Iterable[pa.RecordBatch], runs: Mapping[str, str]
-) -> Iterator[pa.RecordBatch]:
-    written: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
-    rows = (row for batch in batches for row in batch.to_pylist())
-    for day, of_day in groupby(rows, key=lambda row: row["day"]):
-        run_id = runs[day]
-        writer.batch_cells(run_id, (_counted(_cell(row), run_id, written) for row in of_day))
-    columns = list(zip(*((*key, *sums) for key, sums in sorted(written.items())), strict=True))
-    arrays = [pa.array(column, field.type) for column, field in zip(columns or [()] * 9, WRITTEN, strict=True)]
-    yield pa.RecordBatch.from_arrays(arrays, schema=WRITTEN)
-
-
-def _cell(row: Mapping[str, Any]) -> CellRow:
-    minute, ids = row["minute"], row["ids"]
-    return CellRow(
-        hour_of(minute),
-        row["category"],
-        minute // MINUTE_MS % 60,
-        row["brand"],
-        row["source"],
-        row["kind"],
-        row["lang"],
-        None,
-        row["shard"],
-        len(ids),
-        pack(ids),
-    )
-
-
-def _counted(row: CellRow, run_id: str, written: dict[tuple[str, ...], list[int]]) -> CellRow:
-    sums = written[run_id, row.category, row.brand, row.source, row.kind, row.lang]
-    sums[0] += row.n
-    sums[1] += 1
-    sums[2] += zlib.crc32(repr(row[:9]).encode() + row.ids)
-    return row
 
 
 def complete(

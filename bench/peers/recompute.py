@@ -2,32 +2,38 @@
 
     python -m bench.peers.recompute ENGINE TOPIC DAY[,DAY...]     (settings of the environment)
 
-The Python meaning runs over Arrow batches on the way in, the engine groups and dedupes. One process takes one day after
-the other and holds one day at once; a core each has its own days. Says in JSON what it wrote: day, posts of each level.
+The Python meaning runs over Arrow batches on the way in, the engine dedupes and sorts, and its rows are packed and
+written as a recompute does it. One process takes one day after the other and holds one day at once; a core each has its
+own days. Says in JSON what it wrote: day, posts of each level.
 Orders that name a post by the id of a later version, of which the bench sends none, are not applied.
 """
 
 import json
 import sys
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pyarrow as pa
 
 from drinkstream.archive import Archive
-from drinkstream.archive_files import parts, read
-from drinkstream.cells import MINUTE_MS, hour_of, pack
+from drinkstream.archive_files import BATCH_ROWS, parts, read
+from drinkstream.cells import HOUR_MS
 from drinkstream.hits import candidates
 from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
-from drinkstream.store.write import CellRow, Writer
+from drinkstream.store.write import Writer
 from jobs.readings import READINGS, read_batch
+from jobs.write_cells import ORDER, Written, summed, write_sorted
 
 COLUMNS = ["key", "value", "stored", "append_ms", "partition", "offset"]
-CELL = ["minute", "category", "brand", "source", "kind", "lang", "shard"]
+ROWS = pa.schema(
+    [
+        *(("minute", pa.int64()), ("shard", pa.int16())),
+        *((name, pa.string()) for name in ("category", "brand", "source", "kind", "lang", "id")),
+    ]
+)
+"""A row for each post and level that it counts in, as jobs/readings.py makes them."""
 
 DUCKDB = f"""
 WITH removed AS (
@@ -45,8 +51,8 @@ WITH removed AS (
     SELECT source, id, version.minute, version.kind, version.lang, unnest(version.levels) AS level
     FROM chosen ANTI JOIN removed USING (source, id)
 )
-SELECT minute, level.category, level.brand, source, kind, lang, level.shard, list(DISTINCT id) AS ids
-FROM levelled GROUP BY ALL
+SELECT minute, level.shard AS shard, level.category AS category, level.brand AS brand, source, kind, lang, id
+FROM levelled ORDER BY minute // {HOUR_MS}, {", ".join(ORDER)}
 """  # noqa: S608 - our own constants
 
 CHDB = f"""
@@ -64,11 +70,12 @@ WITH removed AS (
     SELECT source, id, if(countIf(edited) > 0, argMaxIf(version, place, edited), argMin(version, place)) AS version
     FROM chosen GROUP BY source, id
 )
-SELECT version.1 AS minute, tupleElement(assumeNotNull(level), 'category') AS category,
-    tupleElement(assumeNotNull(level), 'brand') AS brand, source, version.2 AS kind, version.3 AS lang,
-    tupleElement(assumeNotNull(level), 'shard') AS shard, groupUniqArray(id) AS ids
+SELECT version.1 AS minute, tupleElement(assumeNotNull(level), 'shard') AS shard,
+    tupleElement(assumeNotNull(level), 'category') AS category, tupleElement(assumeNotNull(level), 'brand') AS brand,
+    source, version.2 AS kind, version.3 AS lang, id
 FROM kept LEFT ANTI JOIN removed USING (source, id) ARRAY JOIN version.4 AS level
-GROUP BY ALL SETTINGS max_threads = 1, output_format_arrow_string_as_string = 1
+ORDER BY intDiv(minute, {HOUR_MS}), {", ".join(ORDER)}
+SETTINGS max_threads = 1, output_format_arrow_string_as_string = 1
 """  # noqa: S608
 
 
@@ -81,7 +88,7 @@ def batches(settings: Settings, topic: str, day: str) -> Iterator[pa.RecordBatch
 
 
 def duckdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
-    """The cells of a day by DuckDB."""
+    """The rows of a day by DuckDB."""
     import duckdb as engine
 
     reader = pa.RecordBatchReader.from_batches(READINGS, read)
@@ -92,7 +99,7 @@ def duckdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
 
 
 def polars(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
-    """The cells of a day by Polars."""
+    """The rows of a day by Polars."""
     import polars as engine
 
     frame = engine.from_arrow(pa.Table.from_batches(read, READINGS))
@@ -112,15 +119,15 @@ def polars(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
         .explode("levels")
         .drop_nulls("levels")
         .unnest("levels")
-        .group_by(CELL)
-        .agg(col("id").unique().alias("ids"))
+        .sort(col("minute") // HOUR_MS, *ORDER)
+        .select(ROWS.names)
         .collect()
-        .to_arrow()
+        .to_arrow(compat_level=engine.CompatLevel.oldest())
     )
 
 
 def chdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:
-    """The cells of a day by chDB, which is ClickHouse."""
+    """The rows of a day by chDB, which is ClickHouse."""
     import chdb as engine
 
     readings = pa.Table.from_batches(read, READINGS)  # noqa: F841 - the query names it
@@ -140,26 +147,17 @@ def main(engine: str, topic: str, days: str) -> None:
     session = connect(settings, settings.writer_login())
     writer = Writer(session)
     for day in days.split(","):
-        cells = ENGINES[engine](batches(settings, topic, day), day)
+        rows = ENGINES[engine](batches(settings, topic, day), day).cast(ROWS)
+        run = f"{engine}-{day}"
+        told = write_sorted(writer, rows.to_batches(max_chunksize=BATCH_ROWS), {day: run})
+        written = summed(told.to_pylist()).get(run, Written())
         counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-        ordered = cells.sort_by([(name, "ascending") for name in CELL])
-        rows = sorted((row(cell) for cell in ordered.to_pylist()), key=lambda one: one[:3])
-        writer.batch_cells(f"{engine}-{day}", rows)
-        for one in rows:
-            counts[one.category, one.brand] += one.n
-        checksum = sum(zlib.crc32(one.ids) for one in rows)
-        told = [[*level, n] for level, n in sorted(counts.items())]
-        print(json.dumps({"day": day, "counts": told, "cells": len(rows), "checksum": checksum}), flush=True)
+        for (category, brand, *_), n in written.totals.items():
+            counts[category, brand] += n
+        said = [[*level, n] for level, n in sorted(counts.items())]
+        about = {"cells": written.cells, "checksum": written.checksum}
+        print(json.dumps({"day": day, "counts": said} | about), flush=True)
     session.cluster.shutdown()
-
-
-def row(cell: dict[str, Any]) -> CellRow:
-    """A cell as a row of the store."""
-    minute, ids = cell["minute"], cell["ids"]
-    names = (cell["brand"], cell["source"], cell["kind"], cell["lang"])
-    return CellRow(
-        hour_of(minute), cell["category"], minute // MINUTE_MS % 60, *names, None, cell["shard"], len(ids), pack(ids)
-    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from cassandra import ConsistencyLevel, DriverException
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.concurrent import execute_concurrent_with_args
 
+from drinkstream import packed
 from drinkstream.cells import size, union, unpack
 from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
@@ -24,10 +25,14 @@ __all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "
 
 _CONCURRENCY = 64
 _FEW_MINUTES = 12
+_PARTS = 16
 _SPEED_MINUTE = (
     "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
     "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute = ?"
 )
+
+Blobs = dict[CellKey, dict[int, list[bytes]]]
+"""Blobs of ids by cell and shard."""
 
 
 class Reader(DifferenceReader):
@@ -212,22 +217,17 @@ class Reader(DifferenceReader):
 
     def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         """The counts of a run's cells in these hours; `categories` as in the levels ('*' is one)."""
-        query = (
-            "SELECT hour, category, minute, brand, source, kind, lang, n "
-            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
-        )
+        query = "SELECT hour, category, cells FROM batch_cells_v2 WHERE run_id = ? AND hour = ? AND category = ?"
         summed: dict[CellKey, int] = defaultdict(int)
         for row in self._many(query, [(run_id, hour, category) for hour in hours for category in categories]):
-            summed[_cell(row)] += row.n
+            for minute, brand, source, kind, lang, _, n in packed.counts(row.cells):
+                summed[row.hour, minute, row.category, brand, source, kind, lang] += n
         return [CellCount(*cell, n) for cell, n in summed.items()]
 
     def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         """The ids of a run's cells of one level in these hours (`brand` None: of all brands)."""
-        query = (
-            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
-            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?"
-        )
-        yield from self._ids(query, [(run_id, hour, category) for hour in hours], brand)
+        places = [(run_id, hour, category) for hour in hours]
+        yield from self._packed(places, lambda _, of_cell: brand in (None, of_cell))
 
     def speed_hours(self, epoch: str) -> frozenset[str]:
         """Every hour that an epoch has cells for."""
@@ -271,11 +271,8 @@ class Reader(DifferenceReader):
 
     def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
         """All of a run's cells of one minute; `categories` as in the levels ('*' is one)."""
-        query = (
-            "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
-            "FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ? AND minute = ?"
-        )
-        yield from self._ids(query, [(run_id, hour, category, minute) for category in categories], None)
+        places = [(run_id, hour, category) for category in categories]
+        yield from self._packed(places, lambda of_cell, _: minute == of_cell)
 
     def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
         """All of an epoch's cells of one minute, slots united; `categories` as in the levels ('*' is one)."""
@@ -290,12 +287,21 @@ class Reader(DifferenceReader):
     # -- how -----------------------------------------------------------------------------------------------------------
 
     def _ids(self, query: str, keys: Sequence[tuple[Any, ...]], brand: str | None) -> Iterator[CellIds]:
-        blobs: dict[CellKey, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
+        blobs: Blobs = defaultdict(lambda: defaultdict(list))
         for row in self._many(query, keys):
             if brand is None or row.brand == brand:
                 blobs[_cell(row)][row.shard].append(row.ids)
-        for cell, shards in sorted(blobs.items()):
-            yield CellIds(*cell, tuple(union(shards[shard]) for shard in sorted(shards)))
+        yield from _united(blobs)
+
+    def _packed(self, places: Sequence[tuple[str, str, str]], wanted: Callable[[int, str], bool]) -> Iterator[CellIds]:
+        # the cells of a run at (run, hour, category) whose minute and brand are wanted
+        query = "SELECT hour, category, cells, ids FROM batch_cells_v2 WHERE run_id = ? AND hour = ? AND category = ?"
+        blobs: Blobs = defaultdict(lambda: defaultdict(list))
+        for row in self._many(query, places, _PARTS):
+            for (minute, brand, source, kind, lang, shard, _), ids in packed.unpack(packed.Part(row.cells, row.ids)):
+                if wanted(minute, brand):
+                    blobs[row.hour, minute, row.category, brand, source, kind, lang][shard].append(ids)
+        yield from _united(blobs)
 
     def _rows(self, query: str, *values: Any) -> Iterator[Any]:
         with _reachable():
@@ -306,11 +312,15 @@ class Reader(DifferenceReader):
         bound.consistency_level = ConsistencyLevel.SERIAL
         return self._session.execute(bound)
 
-    def _many(self, query: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def _many(self, query: str, keys: Sequence[tuple[Any, ...]], page: int | None = None) -> Iterator[Any]:
+        # `page`: rows that are read at once, where the driver's default of 5000 would be too many bytes
         if not keys:
             return
+        statement = self._prepare(query)
+        if page is not None:
+            statement.fetch_size = page
         with _reachable():
-            results = execute_concurrent_with_args(self._session, self._prepare(query), keys, concurrency=_CONCURRENCY)
+            results = execute_concurrent_with_args(self._session, statement, keys, concurrency=_CONCURRENCY)
             for _, rows in results:
                 yield from rows
 
@@ -327,6 +337,11 @@ def _reachable() -> Iterator[None]:
         yield
     except (DriverException, NoHostAvailable) as error:
         raise UnavailableError(f"Cassandra did not answer: {error}. `make status` shows whether it runs") from error
+
+
+def _united(blobs: Blobs) -> Iterator[CellIds]:
+    for cell, shards in sorted(blobs.items()):
+        yield CellIds(*cell, tuple(union(shards[shard]) for shard in sorted(shards)))
 
 
 def _cell(row: Any) -> CellKey:

@@ -15,6 +15,7 @@ from drinkstream.cells import pack
 from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
+from drinkstream.packed import PartRow
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.store.differences import DifferenceWriter
 
@@ -25,7 +26,7 @@ _IN_FLIGHT = 8
 
 
 class CellRow(NamedTuple):
-    """One row of cells: `n` ids packed in `ids`; `slot` is None in the batch layer."""
+    """One row of speed cells: `n` ids packed in `ids`."""
 
     hour: str
     category: str
@@ -34,7 +35,7 @@ class CellRow(NamedTuple):
     source: str
     kind: str
     lang: str
-    slot: int | None
+    slot: int
     shard: int
     n: int
     ids: bytes
@@ -75,34 +76,26 @@ class Writer(DifferenceWriter):
             "(epoch, hour, category, minute, brand, source, kind, lang, slot, shard, n, ids) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
         )
-        return self._write(
-            rows,
-            lambda row: (
-                insert,
-                (epoch, *row[:7], row.slot, row.shard, row.n, row.ids, written_us),
-            ),
-        )
-
-    def batch_cells(self, run_id: str, rows: Iterable[CellRow]) -> int:
-        """Writes rows of a run's cells; returns how many. Nothing reads them before the run is published."""
-        insert = self._prepare(
-            "INSERT INTO batch_cells_v1 (run_id, hour, category, minute, brand, source, kind, lang, shard, n, ids) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )
-        return self._write(rows, lambda row: (insert, (run_id, *row[:7], row.shard, row.n, row.ids)))
-
-    def _write(self, rows: Iterable[CellRow], bind: Any) -> int:
         flight = _Flight(self._session)
         written = 0
         for bunch in bunches(rows):
             batch = BatchStatement(batch_type=BatchType.UNLOGGED)
             for row in bunch:
-                statement, values = bind(row)
-                batch.add(statement, values)
+                batch.add(insert, (epoch, *row[:7], row.slot, row.shard, row.n, row.ids, written_us))
             flight.send(batch)
             written += len(bunch)
         flight.land()
         return written
+
+    def batch_cells(self, run_id: str, rows: Iterable[PartRow]) -> None:
+        """Writes rows of a run's cells. Nothing reads them before the run is published.
+
+        A row is about as large as a batch of rows may be, so each goes alone.
+        """
+        self._send(
+            "INSERT INTO batch_cells_v2 (run_id, hour, category, part, cells, ids) VALUES (?, ?, ?, ?, ?, ?)",
+            ((run_id, *row) for row in rows),
+        )
 
     # -- the speed layer's own records --------------------------------------------------------------------------------
 
@@ -248,7 +241,7 @@ class Writer(DifferenceWriter):
 
         The run's own row stays, as 'dropped', written last: a call that ended early is repeated.
         """
-        delete = self._prepare("DELETE FROM batch_cells_v1 WHERE run_id = ? AND hour = ? AND category = ?")
+        delete = self._prepare("DELETE FROM batch_cells_v2 WHERE run_id = ? AND hour = ? AND category = ?")
         flight = _Flight(self._session)
         for category in categories:
             for hour in range(24):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import msgspec
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
@@ -108,16 +109,17 @@ class Rows:
         """A run of a day, complete and in force, which read the archive up to `position`."""
         self.published[day] = cells
         insert = self._session.prepare(
-            "INSERT INTO batch_cells_v1 (run_id, hour, category, minute, brand, source, kind, lang, shard, n, ids) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)"
+            "INSERT INTO batch_cells_v2 (run_id, hour, category, part, cells, ids) VALUES (?, ?, ?, 0, ?, ?)"
         )
-        rows, totals = [], defaultdict(int)
+        parts, totals = defaultdict(list), defaultdict(int)
         for (minute, source, level, kind, lang), ids in cells.items():
-            hour = f"{day}T{minute // 60:02}"
-            rows.append(
-                (run_id, hour, level.category, minute % 60, level.brand, source, kind, lang, len(ids), pack(ids))
-            )
+            key = (minute % 60, level.brand, source, kind, lang, 0)
+            parts[f"{day}T{minute // 60:02}", level.category].append((*key, len(ids), pack(ids)))
             totals[level.category, level.brand, source, kind, lang] += len(ids)
+        rows = []
+        for place, found in parts.items():
+            counts, blobs = zip(*((count, blob) for *count, blob in sorted(found)), strict=True)
+            rows.append((run_id, *place, msgspec.msgpack.encode(counts), msgspec.msgpack.encode(blobs)))
         execute_concurrent_with_args(self._session, insert, rows)
         insert = self._session.prepare(
             "INSERT INTO day_totals_v1 (month, day, run_id, category, brand, source, kind, lang, n) "

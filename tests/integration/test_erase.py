@@ -20,7 +20,7 @@ from drinkstream.standing import read, text_of
 from jobs import erase
 from jobs.audit import unaccounted
 from jobs.lines import Lines
-from jobs.readings import cells, posts, readings, removed
+from jobs.readings import level_rows, posts, readings, removed
 from streaming.archive import create, life
 from streaming.feed import Feed
 from streaming.offsets import look
@@ -131,11 +131,8 @@ def counted(spark: "SparkSession", settings: Settings) -> set[str]:
 
     lines = Lines(spark, Archive(settings.archive), settings.posts_topic, [str(DAY), NO_DAY])
     read = readings(lines)
-    return {
-        post
-        for row in cells(posts(lines, read, removed(read)).where(f.col("day") == str(DAY))).collect()
-        for post in row["ids"]
-    }
+    kept = posts(lines, read, removed(read)).where(f.col("day") == str(DAY))
+    return {row["id"] for row in level_rows(kept).collect()}
 
 
 def test_an_erased_text_is_in_no_file_and_never_comes_back(spark: "SparkSession", settings: Settings, tmp_path: Path):

@@ -1,7 +1,7 @@
 """The batch layer, run step by step in memory: the product's own code, with plain Python where Spark groups and joins.
 
-What stands in for Spark: the choice of one version of each post, the anti-join with tombstones, and grouping into cells
-(tests/spark and tests/parity hold the real ones).
+What stands in for Spark: the choice of one version of each post, the anti-join with tombstones, and the order of their
+rows (tests/spark and tests/parity hold the real ones).
 """
 
 from collections import defaultdict
@@ -12,10 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from drinkstream.cells import HOUR_MS
 from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
-from jobs import readings, recompute
+from jobs import readings, recompute, write_cells
+from jobs.write_cells import ORDER
 from tests.lib.merge_world import Stored, World
 from tests.lib.stepped import Stepped
 
@@ -62,20 +64,15 @@ class BatchLayer:
                 n, places = rejected.get((row["stored"], row["detail"]), (0, []))
                 rejected[row["stored"], row["detail"]] = (n + 1, [*places, f"{row['partition']}:{row['offset']}"])
         for name, day in names.items():
-            cells = pa.RecordBatch.from_pylist(sorted(grouped(read, name), key=lambda r: (r["minute"], r["category"])))
-            totals: dict[tuple[str, str, str, str, str], int] = {}
-            size = checksum = 0
-            for out in recompute._write_sorted(writer, [cells], {name: runs[day]}):
-                for row in out.to_pylist():
-                    totals[row["category"], row["brand"], row["source"], row["kind"], row["lang"]] = row["n"]
-                    size, checksum = size + row["cells"], checksum + row["checksum"]
+            rows = pa.RecordBatch.from_pylist(level_rows(read, name))
+            out = write_cells.write_sorted(writer, [rows], {name: runs[day]})
+            written = write_cells.summed(out.to_pylist()).get(runs[day], write_cells.Written())
             held = sum(row.day in (name, NO_DAY) for row in records)
-            written = recompute.Written(totals, size, checksum)
             recompute.complete(reader, writer, day, runs[day], written, {"rows": held}, rejected)
 
 
-def grouped(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]:
-    """What jobs.readings does with Spark: one version of each post that stays, in its cells and shards."""
+def level_rows(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]:
+    """What jobs.readings does with Spark: one version of each post that stays, its rows by level, in order."""
     versions: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     removed, others = set(), {}
     for row in sorted(read, key=lambda row: [row[name] for name in readings.ORDER]):
@@ -85,16 +82,14 @@ def grouped(read: Iterable[Mapping[str, Any]], day: str) -> list[dict[str, Any]]
         if row["what"] == "tombstone" and row["detail"] in REMOVING:
             removed.add((row["source"], row["id"]))
     removed |= {others[order] for order in removed & others.keys()}
-    cells: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-    for post, found in versions.items():
-        if post in removed:
+    rows = []
+    for (source, post_id), found in versions.items():
+        if (source, post_id) in removed:
             continue
         chosen = ([row for row in found if row["edited"]] or [found[0]])[-1]
-        for level in chosen["levels"]:
-            place = (chosen["minute"], level["category"], level["brand"], post[0], chosen["kind"], chosen["lang"])
-            cells[*place, level["shard"]].add(post[1])
-    names = ["minute", "category", "brand", "source", "kind", "lang", "shard"]
-    return [{"day": day, "ids": sorted(ids)} | dict(zip(names, cell, strict=True)) for cell, ids in cells.items()]
+        about = {"source": source, "id": post_id} | {name: chosen[name] for name in ("minute", "kind", "lang")}
+        rows += [about | level for level in chosen["levels"]]
+    return sorted(rows, key=lambda row: [row["minute"] // HOUR_MS, *(row[name] for name in ORDER)])
 
 
 @cache

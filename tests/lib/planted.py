@@ -6,7 +6,7 @@ them (audit, publication, reconciliation, web) is then the real thing over a his
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import count
@@ -16,7 +16,8 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from drinkstream import meaning
-from drinkstream.cells import pack, slot_of
+from drinkstream.cells import pack, size, slot_of
+from drinkstream.packed import Key, PartRow, Place, part_rows
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
@@ -135,7 +136,7 @@ class History:
         number = next(_names)
         attempt, run_id = f"attempt-{number}", f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{number:06}-{DAY:%Y%m%d}"
         cells = oracle.batch([one.record for one in self.sent], label)
-        self.writer.batch_cells(run_id, rows(cells, None))
+        self.writer.batch_cells(run_id, packed(cells))
         totals: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
         for (_, _, source, category, brand, kind, lang), ids in cells.items():
             totals[category, brand, source, kind, lang] += len(ids)
@@ -187,12 +188,19 @@ class History:
         return epoch
 
 
-def rows(cells: oracle.Cells, slot: int | None) -> list[CellRow]:
-    """The oracle's cells as rows to write, in one shard."""
+def rows(cells: oracle.Cells, slot: int) -> list[CellRow]:
+    """The oracle's cells as the live layer's rows, in one shard."""
+    return [CellRow(hour, category, *key[:-1], slot, 0, size(ids), ids) for (hour, category), key, ids in _cells(cells)]
+
+
+def packed(cells: oracle.Cells) -> Iterator[PartRow]:
+    """The oracle's cells as the batch layer's rows, in one shard."""
+    return part_rows(_cells(cells))
+
+
+def _cells(cells: oracle.Cells) -> list[tuple[Place, Key, bytes]]:
     return sorted(
-        CellRow(
-            f"{day}T{minute[:2]}", category, int(minute[3:]), brand, source, kind, lang, slot, 0, len(ids), pack(ids)
-        )
+        ((f"{day}T{minute[:2]}", category), (int(minute[3:]), brand, source, kind, lang, 0), pack(ids))
         for (day, minute, source, category, brand, kind, lang), ids in cells.items()
     )
 

@@ -60,16 +60,22 @@ def test_plain_python(number: int):
 
 
 def test_batch_spark(spark: "SparkSession", tmp_path: Path):
+    from drinkstream.cells import unpack
     from jobs.lines import Lines
-    from jobs.readings import cells, posts, readings, removed
+    from jobs.readings import level_rows, posts, readings, removed
+    from jobs.write_cells import cells_of, ordered
 
     appended = datetime.fromtimestamp(APPEND_MS / 1000, UTC)
     made = [line(n, case) for n, case in enumerate(CASES)]
-    rows = [row(n, key=key.decode(), value=value, append_ts=appended) for n, (key, value) in enumerate(made)]
-    lines = Lines(spark, archive(tmp_path / "archive", rows), "posts", ["2017-09-14"])
+    records = [row(n, key=key.decode(), value=value, append_ts=appended) for n, (key, value) in enumerate(made)]
+    lines = Lines(spark, archive(tmp_path / "archive", records), "posts", ["2017-09-14"])
     read = readings(lines)
-    found = cells(posts(lines, read, removed(read))).collect()
-    assert {(r["category"], r["brand"], r["lang"]): frozenset(r["ids"]) for r in found} == expected()
+    rows = ordered(level_rows(posts(lines, read, removed(read)))).toArrow()
+    found = {
+        (category, brand, lang): frozenset(unpack(ids))
+        for (_, category), (_, brand, _, _, lang, _), ids in cells_of(rows.to_batches())
+    }
+    assert found == expected()
 
 
 def test_stream_spark(spark: "SparkSession", tmp_path: Path):

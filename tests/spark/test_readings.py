@@ -15,13 +15,13 @@ from drinkstream.post import ERASED
 from drinkstream.recount import recount
 from jobs.elsewhere import elsewhere
 from jobs.lines import Lines
-from jobs.readings import NO_DAY, cells, posts, readings, removed
+from jobs.readings import NO_DAY, level_rows, posts, readings, removed
 from jobs.recompute import counted, rejections
 from tests.lib import oracle
 from tests.lib.archived import archive, row
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 Archived = Callable[..., Lines]
 
@@ -65,17 +65,19 @@ def archived(spark: "SparkSession", tmp_path: Path) -> Archived:
 def counted_cells(records: Lines) -> dict[tuple[Any, ...], set[str]]:
     """The cells, the same whether those who look for ordinary versions know how many posts name a drink or not."""
     read = readings(records)
-    every, few = (
-        {
-            (row["day"], (row["minute"] - MINUTE_MS) // 60_000, row["category"]): set(row["ids"])
-            for row in cells(posts(records, read, removed(read), naming))
-            .where("brand = '' AND category <> '*'")
-            .collect()
-        }
-        for naming in (None, counted(read).naming)
-    )
+    every, few = (kept_cells(posts(records, read, removed(read), n)) for n in (None, counted(read).naming))
     assert every == few
     return every
+
+
+def kept_cells(kept: "DataFrame") -> dict[tuple[Any, ...], set[str]]:
+    """The ids by day, minute after 11:00 and category; their day is always that of their minute."""
+    days = {one["id"]: one["day"] for one in kept.collect()}
+    found: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for one in level_rows(kept).where("brand = '' AND category <> '*'").collect():
+        assert datetime.fromtimestamp(one["minute"] / 1000, UTC).date().isoformat() == days[one["id"]]
+        found[days[one["id"]], (one["minute"] - MINUTE_MS) // 60_000, one["category"]].add(one["id"])
+    return dict(found)
 
 
 def test_a_duplicate_counts_once_and_the_first_version_stands(archived: Archived):
@@ -206,16 +208,15 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     counts = counted(read)
     outside = elsewhere(table, "posts", read, [DAY], counts.edited)
     kept = posts(stored, read, removed(read, counts.edited, outside.posts), counts.naming)
-    found = by_category((cell["category"], cell["ids"]) for cell in cells(kept).collect())
+    found = by_category((row["category"], [row["id"]]) for row in level_rows(kept).collect())
     again = recount(table, "posts", DAY, {"c1/posts/0": len(rows)})
     truth = oracle.batch(records, {COFFEE: {("coffee", None)}, TEA: {("tea", None)}}.get)
     assert found == by_category((cell[2], ids) for cell, ids in again.items())
     assert found == by_category((cell[3], ids) for cell, ids in truth.items())
     # it would not be so without the orders of the next day, nor without those by another id
     assert outside.checksums[DAY] != 0
-    without = by_category(
-        (cell["category"], cell["ids"]) for cell in cells(posts(stored, read, removed(read, 0))).collect()
-    )
+    others = level_rows(posts(stored, read, removed(read, 0))).collect()
+    without = by_category((row["category"], [row["id"]]) for row in others)
     assert found["*"] < without["*"]
     assert outside.posts & {("x", one) for one in without["*"]}
 

@@ -19,7 +19,7 @@ from stack.cassandra import SCHEMA, statements
 from tests.lib import oracle
 from tests.lib.archived import archive, row
 from tests.lib.cassandra_in_memory import Store
-from tests.lib.planted import COFFEE, DAY, MORNING_MS, PEPSI, TEA, TEXTS, delete, post_id, rows, tweet
+from tests.lib.planted import COFFEE, DAY, MORNING_MS, PEPSI, TEA, TEXTS, delete, packed, post_id, tweet
 
 PAST_MS = MORNING_MS + 86_400_000
 LINES = [
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for (_, _, source, category, brand, kind, lang), ids in cells.items():
         totals[category, brand, source, kind, lang] += len(ids)
     now = datetime(2017, 9, 15, 3, tzinfo=UTC)
-    writer.batch_cells("run-1", rows(cells, None))
+    writer.batch_cells("run-1", packed(cells))
     writer.day_totals(DAY, "run-1", totals)
     known = {"meaning": meaning.version(), "status": "complete", "started_at": now, "completed_at": now}
     writer.run(DAY, "run-1", attempt="a", asked_by="", position={"c1/posts/0": len(LINES)}, **known)
