@@ -8,7 +8,6 @@ on names that kafka-python keeps to itself: the version is pinned, and tests hol
 """
 
 import time
-from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -52,8 +51,8 @@ class Records(MemoryRecordsBuilder):  # type: ignore[misc]
         return size
 
 
-class Parts(Sequence[FutureRecordMetadata]):
-    """The futures of a batch's records, made where kafka-python asks for them: when it splits a batch too large."""
+class Parts:
+    """The futures of a batch's records, made as kafka-python asks for each, when it splits a batch too large."""
 
     def __init__(self, batch: "Batch") -> None:
         self._batch = batch
@@ -62,7 +61,7 @@ class Parts(Sequence[FutureRecordMetadata]):
     def __len__(self) -> int:
         return int(self._batch.record_count)
 
-    def __getitem__(self, at: Any) -> Any:
+    def __getitem__(self, at: int) -> FutureRecordMetadata:
         part = FutureRecordMetadata(self._batch.produce_future, at, None, None, -1, -1, -1)
         self.made.append(part)
         return part
@@ -79,6 +78,9 @@ class Batch(ProducerBatch):  # type: ignore[misc]
         self.sent = 0
         self.sent_bytes = 0
         self._record_futures = Parts(self)
+
+    def try_append(self, *_: object, **__: object) -> None:
+        """Takes nothing from kafka-python's `send`, which begins a batch of its own behind this one."""
 
     @property
     def is_done(self) -> bool:

@@ -14,7 +14,6 @@ from kafka.record.memory_records import MemoryRecords
 from kafka.structs import TopicPartition
 
 from drinkstream.kafka_records import Headers
-from streaming import batches as module
 from streaming.batches import Batch, BatchProducer
 
 NOW_S = 1_772_625_600.25
@@ -145,6 +144,18 @@ def test_a_batch_says_what_it_holds(producer: Any):
     assert first.sent_bytes + other.sent_bytes == producer.appended_bytes > 4200
 
 
+def test_send_leaves_these_batches_alone(producer: Any):
+    """What it takes is in batches that kafka-python makes, with a future for each record."""
+    ours = producer.append("posts", b"a", b"k", [])
+    future = producer.send("posts", value=b"b", key=b"k")
+    producer.append("posts", b"c", b"k", [])
+    ((first, second),) = batches_of(producer).values()
+    assert first is ours
+    assert [values(first), values(second)] == [[b"a", b"c"], [b"b"]]
+    second.complete(2, NOW_S)
+    assert (future.is_done, ours.is_done) == (True, False)
+
+
 def test_a_record_without_a_key_goes_to_any_partition(producer: Any):
     for _ in range(200):
         producer.append("posts", b"notice", None, [])
@@ -271,4 +282,3 @@ def test_a_part_may_be_split_again(producer: Any):
         part.complete(0, NOW_S)
     assert batch.is_done
     assert batch.refusal() is None
-    assert module.VERSION == 2
