@@ -12,9 +12,11 @@ from pathlib import Path
 
 MODULES = (
     *("classify", "contexts", "decision", "fold", "judge", "language", "lexicon", "matching", "reading", "senses"),
-    *("tokens", "post", "wire_json", "wire_values", "wire_x"),
+    *("tokens", "post", "kafka_records", "wire_json", "wire_values", "wire_x"),
 )
-"""The modules that are compiled: what a line and its text go through. They are plain Python, and run as that too."""
+"""The modules that are compiled: what a line and its text go through, and a record on its way to Kafka.
+
+They are plain Python, and run as that too."""
 
 
 def folder(package: Path) -> Path:

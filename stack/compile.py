@@ -1,4 +1,4 @@
-"""Compiles parser and classifier with mypyc, where there is a C compiler; without one they run as plain Python.
+"""Compiles what every line goes through with mypyc, where there is a C compiler; without one they run as plain Python.
 
     python -m stack.compile
 
@@ -19,7 +19,7 @@ from drinkstream.settings import ROOT
 PACKAGE = ROOT / "drinkstream"
 KEPT = 8
 WITHOUT = (
-    "parser and classifier: they run as plain Python, half as fast, since {}. "
+    "parser, classifier and producer: they run as plain Python, half as fast, since {}. "
     "(Debian 12: sudo apt-get install -y gcc libc6-dev python3-dev; then make install)"
 )
 
@@ -32,7 +32,7 @@ def main() -> int:
     if (missing := what_is_missing()) is not None:
         print(WITHOUT.format(missing), flush=True)
         return 0
-    print("parser and classifier: compiling them, once for this source (15 s)", flush=True)
+    print("parser, classifier and producer: compiling them, once for this source (15 s)", flush=True)
     made.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=made.parent, prefix=".build-") as aside:
         built = Path(aside)

@@ -10,9 +10,7 @@ import time
 from collections import deque
 from types import TracebackType
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
-from kafka.producer.future import FutureRecordMetadata
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -25,11 +23,11 @@ from tenacity import (
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
+from streaming.batches import Batch, BatchProducer
 
 VALUE_LIMIT = 12_000_000  # bytes of a record's value
 REQUEST_LIMIT = 12 * 1024 * 1024  # the same with key, headers and framing; the broker takes as much
-UNDER_WAY_LIMIT = 64 * 1024 * 1024  # bytes of values that wait for their acknowledgement
-RECORD_OVERHEAD = 300  # bytes that a record holds in memory besides its value, roughly
+UNDER_WAY_LIMIT = 64 * 1024 * 1024  # bytes of records, before compression, that wait for their acknowledgement
 FOR_EVER_MS = 2**31 - 1
 LOOK_SECONDS = 0.5  # how often a blocked send looks whether it is asked to stop
 
@@ -51,11 +49,11 @@ class Producer:
         self._stop = stop
         self._grace = grace
         self._deadline: float | None = None  # set when the stop was first seen
-        self._under_way: deque[tuple[FutureRecordMetadata, int]] = deque()
-        self._bytes = 0
+        self._under_way: deque[Batch] = deque()  # in the order in which they were begun
+        self._settled_bytes = 0
         self._kafka = self._connected(wait)
 
-    def _connected(self, wait: float | None) -> KafkaProducer:
+    def _connected(self, wait: float | None) -> BatchProducer:
         stop_any_of = stop_when_event_set(self._stop)
         retrying = Retrying(
             retry=retry_if_exception_type(KafkaError),
@@ -79,8 +77,8 @@ class Producer:
     def _say_waiting(self, state: RetryCallState) -> None:
         log.warning("event=waiting for=kafka at=%s attempt=%d", self._settings.bootstrap, state.attempt_number)
 
-    def _open(self) -> KafkaProducer:
-        kafka = KafkaProducer(
+    def _open(self) -> BatchProducer:
+        kafka = BatchProducer(
             bootstrap_servers=self._settings.bootstrap.split(","),
             acks="all",
             enable_idempotence=True,
@@ -105,45 +103,40 @@ class Producer:
     @property
     def under_way(self) -> int:
         """How many records are not yet known to be acknowledged."""
-        return len(self._under_way)
+        return sum(batch.sent for batch in self._under_way)
 
     def send(self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         """Hand a record over; blocks while too many bytes are under way.
 
         Raises UnavailableError where Kafka refused an earlier record for good, or where it is time to stop.
         """
-        while self._bytes > UNDER_WAY_LIMIT:
+        while self._kafka.appended_bytes - self._settled_bytes > UNDER_WAY_LIMIT:
             self._settle(block=True)
         while True:
             try:
-                sent = self._kafka.send(topic, value=value, key=key, headers=headers)
+                batch = self._kafka.append(topic, value, key, headers)
                 break
             except KafkaTimeoutError:  # the topic's partitions are not known just now: nothing was taken over
-                log.warning("event=waiting for=metadata topic=%s under_way=%d", topic, len(self._under_way))
+                log.warning("event=waiting for=metadata topic=%s under_way=%d", topic, self.under_way)
                 self._look_at_stop()
             except KafkaError as error:
-                raise self._refused(error) from None
-        size = len(value) + RECORD_OVERHEAD
-        self._under_way.append((sent, size))
-        self._bytes += size
-        self._settle(block=False)
+                raise self._refused(error, 1) from None
+        if batch.sent == 1:
+            self._under_way.append(batch)
+        if self._under_way[0].is_done:
+            self._settle(block=False)
 
     def _settle(self, *, block: bool) -> None:
-        """Forget the oldest records that are acknowledged; with `block` wait for the oldest one, but not for long."""
+        """Forget the oldest batches that are acknowledged; with `block` wait for the oldest one, but not for long."""
         under_way = self._under_way
-        if block and under_way and not under_way[0][0].is_done:
+        if block and under_way and not under_way[0].is_done:
             self._look_at_stop()
-            try:
-                under_way[0][0].get(timeout=LOOK_SECONDS)
-            except KafkaTimeoutError:
-                return
-            except KafkaError as error:
-                raise self._refused(error) from None
-        while under_way and under_way[0][0].is_done:
-            sent, size = under_way.popleft()
-            self._bytes -= size
-            if sent.failed():
-                raise self._refused(sent.exception)
+            under_way[0].wait(LOOK_SECONDS)
+        while under_way and under_way[0].is_done:
+            batch = under_way.popleft()
+            self._settled_bytes += batch.sent_bytes
+            if (error := batch.refusal()) is not None:
+                raise self._refused(error, batch.sent)
 
     def _look_at_stop(self) -> None:
         if not self._stop.is_set():
@@ -153,13 +146,13 @@ class Producer:
         if now >= self._deadline:
             raise UnavailableError(
                 f"stopped while Kafka at {self._settings.bootstrap} was away: "
-                f"{len(self._under_way)} records sent to it were not acknowledged and may be missing"
+                f"{self.under_way} records sent to it were not acknowledged and may be missing"
             )
 
-    def _refused(self, error: BaseException | None) -> UnavailableError:
+    def _refused(self, error: BaseException, records: int) -> UnavailableError:
         return UnavailableError(
             f"Kafka at {self._settings.bootstrap} refused a record for good ({error!r}); "
-            f"up to {len(self._under_way) + 1} records were not acknowledged: "
+            f"up to {self.under_way + records} records were not acknowledged: "
             "look into Kafka's log, then start this program again"
         )
 

@@ -17,6 +17,7 @@ DECIDE = """
 import json, sys
 from drinkstream import matching
 from drinkstream.classify import Classifier
+from drinkstream.kafka_records import encoded, murmur2
 from drinkstream.post import parse_keyed
 from drinkstream.taxonomy import load
 from tests.lib.labelled import labelled
@@ -41,6 +42,8 @@ lines += [b"", b" ", b"null", b"[]", b"[" * 3000, b"1e999", b"NaN", bytes([255])
           b'{"delete":{"status":{"id":7}}}', b'{"data":{"id":"007","text":""}}',
           b'{"id":' + b"9" * 5000 + b',"text":""}', b'{"text":"\\\\ud83d","id":5}']
 found += [repr(parse_keyed(line, "x:1", 1700000000000)) for line in lines]
+found += [[murmur2(line[:at % 99]), encoded(at, at - 9, line[:at % 99], line, [("shape", line[:9])]).hex()]
+          for at, line in enumerate(lines)]
 print(json.dumps([matching.__file__.endswith(".so"), found]))
 """
 

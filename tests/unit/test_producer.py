@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
-from kafka.future import Future
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
@@ -16,21 +15,32 @@ from streaming.producer import UNDER_WAY_LIMIT, Producer
 MIB = 1024 * 1024
 
 
-class Sent(Future):
-    """A record's future as kafka-python gives it; `get` waits as long as the test's clock says."""
+class Sent:
+    """A batch of one record; `wait` takes as long as the test's clock says."""
 
-    def get(self, timeout: float) -> object:
-        """The result, or KafkaTimeoutError after `timeout` seconds of the test's clock."""
-        Kafka.clock(timeout)
-        if not self.is_done:
-            raise KafkaTimeoutError("not yet")
-        if self.failed():
-            raise self.exception
-        return self.value
+    sent = 1
+
+    def __init__(self, size: int) -> None:
+        self.sent_bytes = size
+        self.is_done = False
+        self._refusal: Exception | None = None
+
+    def settled(self, refusal: Exception | None = None) -> None:
+        """Kafka has taken the record, or has not."""
+        self.is_done, self._refusal = True, refusal
+
+    def wait(self, seconds: float) -> None:
+        """Passes the test's time."""
+        Kafka.clock(seconds)
+
+    def refusal(self) -> Exception | None:
+        """Why it was not taken."""
+        assert self.is_done
+        return self._refusal
 
 
 class Kafka:
-    """Stands in for KafkaProducer."""
+    """Stands in for BatchProducer."""
 
     refuses: list[Exception]  # what the next attempts to connect raise
     metadata: list[Exception]  # what the next sends raise
@@ -42,6 +52,7 @@ class Kafka:
             raise Kafka.refuses.pop(0)
         self.options = options
         self.sent: list[Sent] = []
+        self.appended_bytes = 0
         self.closed = False
         self._sender = self
         Kafka.made.append(self)
@@ -51,33 +62,34 @@ class Kafka:
         assert topic in ("posts", "feed.status")
         return {0}
 
-    def send(self, topic: str, **record: Any) -> Sent:
-        """Take the record over; the test settles its future."""
-        del topic, record
+    def append(self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]) -> Sent:
+        """Take the record over; the test settles its batch."""
+        del topic, key, headers
         if Kafka.metadata:
             raise Kafka.metadata.pop(0)
-        self.sent.append(Sent())
+        self.sent.append(Sent(len(value) + 20))
+        self.appended_bytes += len(value) + 20
         return self.sent[-1]
 
     def force_close(self) -> None:
         """What the real one's sender does with what is under way."""
-        for future in self.sent:
-            if not future.is_done:
-                future.failure(KafkaTimeoutError("closed"))
+        for batch in self.sent:
+            if not batch.is_done:
+                batch.settled(KafkaTimeoutError("closed"))
 
     def close(self, timeout: float) -> None:
         """The real one waits for everything, whatever its timeout."""
         assert timeout == 5
-        assert all(future.is_done for future in self.sent)
+        assert all(batch.is_done for batch in self.sent)
         self.closed = True
 
 
 @pytest.fixture(autouse=True)
 def kafka(monkeypatch: pytest.MonkeyPatch) -> type[Kafka]:
-    """Takes the place of kafka-python."""
+    """Takes the place of what is built on kafka-python."""
     Kafka.refuses, Kafka.metadata, Kafka.made = [], [], []
     Kafka.clock = staticmethod(lambda _: None)
-    monkeypatch.setattr(module, "KafkaProducer", Kafka)
+    monkeypatch.setattr(module, "BatchProducer", Kafka)
     return Kafka
 
 
@@ -111,7 +123,7 @@ def test_a_full_buffer_blocks_until_kafka_has_acknowledged(stop: threading.Event
     def acknowledge_after_three(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 3:
-            Kafka.made[0].sent[0].success(None)
+            Kafka.made[0].sent[0].settled()
 
     Kafka.clock = staticmethod(acknowledge_after_three)
     records = UNDER_WAY_LIMIT // (8 * MIB) + 1
@@ -125,7 +137,7 @@ def test_a_refused_record_is_an_error_at_the_next_send(stop: threading.Event) ->
     """kafka-python has tried as often as it makes sense: the process ends with exit code 3."""
     producer = Producer(Settings(), stop)
     producer.send("posts", b"a", None, [])
-    Kafka.made[0].sent[0].failure(MessageSizeTooLargeError("too large"))
+    Kafka.made[0].sent[0].settled(MessageSizeTooLargeError("too large"))
     with pytest.raises(
         UnavailableError, match=r"refused a record for good .*MessageSizeTooLargeError.*too large"
     ) as error:
@@ -167,7 +179,7 @@ def test_flush_says_whether_all_is_acknowledged(stop: threading.Event) -> None:
     producer = Producer(Settings(), stop)
     producer.send("posts", b"a", None, [])
     assert producer.flush(0.0) is False
-    Kafka.made[0].sent[0].success(None)
+    Kafka.made[0].sent[0].settled()
     assert producer.flush(0.0) is True
     assert producer.flush() is True
     assert producer.under_way == 0
