@@ -1,18 +1,23 @@
 """What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from drinkstream.errors import UnavailableError
 from drinkstream.merge import days_between
 from drinkstream.store.read import Reader
 from drinkstream.store.write import MicroBatch, Writer, now_us
 from streaming.epochs import Life, offsets_of
 from streaming.upserts import WRITTEN, Begun, Opened, upsert
+
+_AWAY = f"{UnavailableError.__module__}.{UnavailableError.__qualname__}: "
 
 
 class Sink:
@@ -56,13 +61,10 @@ class Sink:
         self._days[batch_id] = started_at.date()
         self._writer.batch_started(batch)
         begun = Begun(self._life.epoch, batch.written_us, started_at, frozenset(self.touched))
-        # the tasks that end the aggregation write what they hold, beside one another, and only tell what it was
-        task = partial(upsert, begun=begun, opened=self._opened)
-        written = frame.mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
-        hours = set(written.column("hour").to_pylist())
+        written = write_beside(frame, begun, self._opened)
         # a new one, since the watch may be walking through the old one
-        self.touched = dict.fromkeys(hours, started_at) | self.touched
-        self._writer.batch_ended(batch, datetime.now(UTC), sum(written.column("cells").to_pylist()), hours)
+        self.touched = dict.fromkeys(written, started_at) | self.touched
+        self._writer.batch_ended(batch, datetime.now(UTC), written.total(), written.keys())
         self.processed = {partition: until for partition, (_, until) in offsets.items()}
 
     def measured(self, batch_id: int, hits: int, rejected: Mapping[str, int], span: tuple[Any, Any]) -> None:
@@ -85,6 +87,26 @@ class Sink:
             return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
         finally:
             stream.close()
+
+
+def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]:
+    """Rows written by hour, once all are: by the tasks that end the aggregation, each what it holds.
+
+    Raises UnavailableError where Cassandra did not take one of them.
+    """
+    task = partial(upsert, begun=begun, opened=opened)
+    try:
+        told = frame.mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
+    except PythonException as error:
+        # the last line of the worker's traceback; all above it would only bury what an operator must read
+        said = str(error).strip().splitlines()[-1]
+        if said.startswith(_AWAY):
+            raise UnavailableError(said.removeprefix(_AWAY)) from None
+        raise
+    written: Counter[str] = Counter()
+    for row in told.to_pylist():
+        written[row["hour"]] += row["cells"]
+    return written
 
 
 class Progress:
