@@ -41,7 +41,7 @@ from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
 from streaming.jvm_prefilter import jar, sought
-from streaming.offsets import append_times, look, offsets_at
+from streaming.offsets import CONSUMER, append_times, look, offsets_at
 from streaming.roll_up import POSTS, TALLIES, roll_up
 from streaming.sink import Progress, Sink
 from streaming.upserts import kept
@@ -151,6 +151,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
     records = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap)
+        .options(**CONSUMER)
         .option("subscribe", settings.posts_topic)
         .option("startingOffsets", json.dumps({settings.posts_topic: dict(life.first_offsets)}))
         .option("maxOffsetsPerTrigger", settings.speed_max_offsets)
