@@ -113,9 +113,9 @@ def integer_of(post_id: str) -> int | None:
     """The id as a 64-bit integer, where it is the decimal text of one; else None."""
     if not (post_id.isascii() and post_id.isdigit() and len(post_id) <= 19):
         return None
-    number = int(post_id)
     # '007' would come back as '7', and 2**63 and above does not fit
-    return number if number < 2**63 and str(number) == post_id else None
+    number = int(post_id)
+    return number if number < 2**63 and (post_id[0] != "0" or post_id == "0") else None
 
 
 def pack(ids: Iterable[str]) -> bytes:

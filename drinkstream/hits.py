@@ -2,6 +2,7 @@
 
 import gc
 from functools import cache, lru_cache
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -53,25 +54,39 @@ def mentions(post: Post) -> tuple[tuple[str | None, str | None], ...]:
     return tuple([(mention.category, mention.brand) for mention in decision.mentions])
 
 
+def placed(post: Post) -> tuple[tuple[str, str, int], ...]:
+    """A post's levels as (category, brand, shard), in a fixed order; none where it names no drink and no brand."""
+    named = mentions(post)
+    turns = _turns()
+    # most taxonomies have one shard everywhere, for which no post needs to be spread
+    return _placed(named, spread_of(post.source, post.id) % turns if turns > 1 else 0) if named else ()
+
+
 def hits(post: Post, append_us: int) -> list[Hit]:
     """A post in each of its levels; an empty list where it names no drink and no brand."""
-    found = _levels(mentions(post))
+    found = placed(post)
     if not found:
         return []
     number = integer_of(post.id)
     text = post.id if number is None else None
-    minute, spread = minute_of(post.event_ms), spread_of(post.source, post.id)
+    minute = minute_of(post.event_ms)
     return [
-        Hit(append_us, minute, post.source, category, brand, post.kind, post.lang, spread % shards, number, text)
-        for category, brand, shards in found
+        Hit(append_us, minute, post.source, category, brand, post.kind, post.lang, shard, number, text)
+        for category, brand, shard in found
     ]
 
 
 @lru_cache(maxsize=4096)
-def _levels(named: tuple[tuple[str | None, str | None], ...]) -> tuple[tuple[str, str, int], ...]:
-    """The levels of a post with these mentions, each with its number of shards; most posts name what others do."""
+def _placed(named: tuple[tuple[str | None, str | None], ...], spread: int) -> tuple[tuple[str, str, int], ...]:
+    """The levels of a post with these mentions, each with its shard; most posts name what others do."""
     shards = load().shards
-    return tuple((level.category, level.brand, shards.get(level.category, 1)) for level in levels(named))
+    return tuple((level.category, level.brand, spread % shards.get(level.category, 1)) for level in levels(named))
+
+
+@cache
+def _turns() -> int:
+    """A number that every level's number of shards divides: a post's shards follow from its spread modulo it."""
+    return lcm(*load().shards.values())
 
 
 def candidates(values: pa.Array) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -26,7 +26,7 @@ from drinkstream.positions import Ledger, Positions
 from drinkstream.post import ERASED
 from drinkstream.settings import Settings
 from drinkstream.spark import session
-from streaming.offsets import look, positions_of
+from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.resume import Start, resume
 
@@ -139,6 +139,7 @@ def source(spark: "SparkSession", settings: Settings, start: Start) -> "DataFram
     reader = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap)
+        .options(**CONSUMER)
         .option("subscribe", f"{settings.posts_topic},{settings.status_topic}")
         .option("includeHeaders", "true")
         .option("failOnDataLoss", "true")

@@ -14,6 +14,10 @@ from drinkstream.positions import Positions
 ANSWER_MS = 5_000
 """How long a broker that is not there is asked before it counts as away."""
 
+CONSUMER = {"kafka.max.poll.records": "5000"}
+"""Options of Spark's readers of Kafka. With each poll they ask the broker where the partition begins and ends, too, and
+wait for the answers: for the default of 500 records that takes as long as reading them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaOffsets:

@@ -1,27 +1,37 @@
 """What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
-from drinkstream.cells import MINUTE_MS, hour_of, pack, pack_integers, size, unpack
+from drinkstream.errors import UnavailableError
 from drinkstream.merge import days_between
 from drinkstream.store.read import Reader
-from drinkstream.store.write import CellRow, MicroBatch, Writer, now_us
+from drinkstream.store.write import MicroBatch, Writer, now_us
 from streaming.epochs import Life, offsets_of
+from streaming.upserts import WRITTEN, Begun, Opened, upsert
+
+_AWAY = f"{UnavailableError.__module__}.{UnavailableError.__qualname__}: "
 
 
 class Sink:
-    """Writes the micro-batches of one epoch. `processed` are the next offsets by partition that are safely written."""
+    """Writes the micro-batches of one epoch. `processed` are the next offsets by partition that are safely written.
 
-    def __init__(self, spark: SparkSession, reader: Reader, writer: Writer, life: Life, topic: str) -> None:
+    Records of micro-batches go through `writer`, cells through what `opened` gives each of Spark's tasks.
+    """
+
+    def __init__(
+        self, spark: SparkSession, reader: Reader, writer: Writer, opened: Opened, life: Life, topic: str
+    ) -> None:
         self._spark = spark
         self._writer = writer
+        self._opened = opened
         self._life = life
         self._topic = topic
         self._last_us = 0
@@ -50,13 +60,11 @@ class Sink:
         batch = MicroBatch(self._life.epoch, batch_id, self._last_us, started_at, offsets)
         self._days[batch_id] = started_at.date()
         self._writer.batch_started(batch)
-        rows = sorted(cell_rows(frame.toArrow()), key=lambda row: row[:3])
-        hours = {row.hour for row in rows}
-        if fresh := hours - self.touched.keys():
-            self._writer.speed_hours(self._life.epoch, sorted(fresh), started_at)
-            self.touched |= dict.fromkeys(fresh, started_at)
-        written = self._writer.speed_cells(self._life.epoch, rows, batch.written_us)
-        self._writer.batch_ended(batch, datetime.now(UTC), written, hours)
+        begun = Begun(self._life.epoch, batch.written_us, started_at, frozenset(self.touched))
+        written = write_beside(frame, begun, self._opened)
+        # a new one, since the watch may be walking through the old one
+        self.touched = dict.fromkeys(written, started_at) | self.touched
+        self._writer.batch_ended(batch, datetime.now(UTC), written.total(), written.keys())
         self.processed = {partition: until for partition, (_, until) in offsets.items()}
 
     def measured(self, batch_id: int, hits: int, rejected: Mapping[str, int], span: tuple[Any, Any]) -> None:
@@ -81,31 +89,24 @@ class Sink:
             stream.close()
 
 
-def cell_rows(table: pa.Table) -> Iterator[CellRow]:
-    """A table of (slot, minute, source, category, brand, kind, lang, shard, numbers, texts) as rows to write."""
-    columns = [table.column(name).to_pylist() for name in table.column_names[:8]]
-    numbers = table.column("numbers").combine_chunks()
-    flat = pc.list_flatten(numbers).to_numpy()
-    offsets = np.concatenate(([0], np.cumsum(pc.list_value_length(numbers).to_numpy())))
-    blobs = pack_integers(flat, offsets)
-    texts = table.column("texts").to_pylist()
-    for (slot, minute, source, category, brand, kind, lang, shard), blob, text in zip(
-        zip(*columns, strict=True), blobs, texts, strict=True
-    ):
-        ids = pack([*unpack(blob), *text]) if text else blob
-        yield CellRow(
-            hour_of(minute),
-            category,
-            minute // MINUTE_MS % 60,
-            brand,
-            source,
-            kind,
-            lang,
-            slot,
-            shard,
-            size(ids),
-            ids,
-        )
+def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]:
+    """Rows written by hour, once all are: by the tasks that end the aggregation, each what it holds.
+
+    Raises UnavailableError where Cassandra did not take one of them.
+    """
+    task = partial(upsert, begun=begun, opened=opened)
+    try:
+        told = frame.mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
+    except PythonException as error:
+        # the last line of the worker's traceback; all above it would only bury what an operator must read
+        said = str(error).strip().splitlines()[-1]
+        if said.startswith(_AWAY):
+            raise UnavailableError(said.removeprefix(_AWAY)) from None
+        raise
+    written: Counter[str] = Counter()
+    for row in told.to_pylist():
+        written[row["hour"]] += row["cells"]
+    return written
 
 
 class Progress:

@@ -2,11 +2,12 @@
 
     posts (key, value, append time)
       -> the prefilter's first scan of the bytes                            streaming/jvm_prefilter.py, in the JVM
-      -> prefilter on bytes, parse, classify, roll up to levels            drinkstream/, in Python workers
+      -> prefilter on bytes, parse, classify, roll up to levels            streaming/roll_up.py, in Python workers
       -> one row for each post and level
       -> watermark and ten-minute slots, both on Kafka's append time
       -> the set of ids of each cell, slot and shard
-      -> upserts of whole rows                                             streaming/sink.py
+      -> upserts of whole rows, in Python workers                          streaming/upserts.py
+      -> what came of the micro-batch                                      streaming/sink.py
 
 Nothing is late: an old post, or a wrong clock in one, cannot drop another's, since only append time moves the
 watermark.
@@ -16,24 +17,22 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import click
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.streaming.query import StreamingQuery
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
-from drinkstream.hits import candidates, hits
-from drinkstream.post import REASONS, Post, Rejected, parse_keyed
 from drinkstream.settings import Settings
 from drinkstream.spark import session
 from drinkstream.store.read import Reader
@@ -42,27 +41,11 @@ from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
 from streaming.jvm_prefilter import jar, sought
-from streaming.offsets import append_times, look, offsets_at
+from streaming.offsets import CONSUMER, append_times, look, offsets_at
+from streaming.roll_up import POSTS, TALLIES, roll_up
 from streaming.sink import Progress, Sink
+from streaming.upserts import kept
 from streaming.word import Word
-
-LEVEL_ROWS = pa.schema(
-    [
-        ("append", pa.timestamp("us", "UTC")),
-        ("minute", pa.int64()),
-        ("source", pa.string()),
-        ("category", pa.string()),
-        ("brand", pa.string()),
-        ("kind", pa.string()),
-        ("lang", pa.string()),
-        ("shard", pa.int16()),
-        ("number", pa.int64()),
-        ("text", pa.string()),
-        ("tally", pa.string()),
-        ("n", pa.int64()),
-    ]
-)
-"""One row for each post and level; or, where `tally` is set, a count of what an Arrow batch held (post, rejected.*)."""
 
 CELL = ["minute", "source", "category", "brand", "kind", "lang", "shard"]
 
@@ -75,6 +58,9 @@ STREAM_CONF = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
+    # after its 128th cell a task would sort all that follow, which takes longer than all else that the JVM does; the
+    # ids of a micro-batch's cells have room on the heap
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "32768",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
 }
@@ -100,7 +86,7 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF, [jar()])
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
-    sink = Sink(spark, reader, writer, life, settings.posts_topic)
+    sink = Sink(spark, reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
     query = start(spark, settings, life, sink)
     try:
         watch(query, stopping, settings, reader, writer, life, sink, word)
@@ -165,6 +151,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
     records = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap)
+        .options(**CONSUMER)
         .option("subscribe", settings.posts_topic)
         .option("startingOffsets", json.dumps({settings.posts_topic: dict(life.first_offsets)}))
         .option("maxOffsetsPerTrigger", settings.speed_max_offsets)
@@ -176,7 +163,7 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .select(F.col("key").cast("string"), "value", F.col("timestamp").alias("append"))
     )
     return (
-        cells(level_rows(sought(records, settings)), life.watermark_s)
+        cells(drink_posts(sought(records, settings)), life.watermark_s)
         .writeStream.outputMode("update")
         .queryName("speed")
         .option("checkpointLocation", str(life.checkpoint))
@@ -186,59 +173,29 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
     )
 
 
-def level_rows(records: DataFrame) -> DataFrame:
-    """(key, value, append) -> one row for each post and level. What else was in the records is observed as `tally`."""
+def drink_posts(records: DataFrame) -> DataFrame:
+    """(key, value, append) -> POSTS, those that name a drink. What else was in the records is observed as `tally`."""
     # one task for each core: eight small ones would cost more in starting than in work
     tasks = int(records.sparkSession.conf.get("spark.sql.shuffle.partitions") or 2)
-    rows = records.coalesce(tasks).mapInArrow(roll_up, _spark_schema())
+    schema = from_arrow_schema(POSTS, prefer_timestamp_ntz=False)
+    rows = records.coalesce(tasks).mapInArrow(roll_up, schema)
     # tallies are summed beside the data, by Spark's own observation, and end here
     return rows.observe("tally", *[_tally(name) for name in TALLIES]).where(F.col("tally").isNull())
 
 
-def cells(rows: DataFrame, watermark_s: int) -> DataFrame:
-    """(cell, slot, shard) -> the set of its ids, as integers and as texts. `rows` are level rows without tallies."""
+def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
+    """(cell, slot, shard) -> the set of its ids, as integers and as texts. `posts` are POSTS without tallies."""
+    levels = (
+        posts.withWatermark("append", f"{watermark_s} seconds")
+        # a post travels once and is in each of its levels from here on
+        .select("append", "minute", "source", "kind", "lang", "number", "text", F.explode("levels").alias("level"))
+        .select("*", "level.*")
+    )
     return (
-        rows.withWatermark("append", f"{watermark_s} seconds")
-        .groupBy(F.window("append", "10 minutes").alias("slot"), *CELL)
+        levels.groupBy(F.window("append", "10 minutes").alias("slot"), *CELL)
         .agg(F.collect_set("number").alias("numbers"), F.collect_set("text").alias("texts"))
         .select(F.unix_millis("slot.start").alias("slot"), *CELL, "numbers", "texts")
     )
-
-
-TALLIES = ("post", *(f"rejected.{reason}" for reason in REASONS))
-"""What is counted of the records that passed the prefilter: posts that name a drink, and rejections by reason."""
-
-
-def roll_up(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Arrow batches of (key, value, append) -> Arrow batches of LEVEL_ROWS. Runs in Spark's Python workers."""
-    for batch in batches:
-        yield roll_up_batch(batch)
-
-
-def roll_up_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """One Arrow batch of (key, value, append) as LEVEL_ROWS."""
-    kept = batch.take(pa.array(candidates(batch.column(1)).nonzero()[0]))
-    keys, values, appends = kept.column(0), kept.column(1), kept.column(2).cast(pa.int64())
-    found = []
-    tally: dict[str, int] = {}
-    for key, value, append_us in zip(keys.to_pylist(), values.to_pylist(), appends.to_pylist(), strict=True):
-        record = parse_keyed(value, key, append_us // 1000)
-        if isinstance(record, Rejected):
-            name = f"rejected.{record.reason}"
-            tally[name] = tally.get(name, 0) + 1
-        elif isinstance(record, Post):
-            levels = hits(record, append_us)
-            found.extend(levels)
-            tally["post"] = tally.get("post", 0) + bool(levels)
-    columns: list[list[Any]] = [list(column) for column in zip(*found, strict=True)] or [[] for _ in range(10)]
-    n = len(found)
-    counts = sorted(tally.items())
-    rows = [
-        pa.array(column + [None] * len(counts), field.type) for column, field in zip(columns, LEVEL_ROWS, strict=False)
-    ]
-    names = pa.array([None] * n + [name for name, _ in counts], pa.string())
-    numbers = pa.array([None] * n + [count for _, count in counts], pa.int64())
-    return pa.RecordBatch.from_arrays([*rows, names, numbers], schema=LEVEL_ROWS)
 
 
 def watch(
@@ -287,12 +244,6 @@ def _by_partition(offsets: Mapping[tuple[str, int], int]) -> dict[str, int]:
 
 def _tally(name: str) -> Any:
     return F.sum(F.when(F.col("tally") == name, F.col("n"))).alias(name.replace(".", "_"))
-
-
-def _spark_schema() -> Any:
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    return from_arrow_schema(LEVEL_ROWS, prefer_timestamp_ntz=False)
 
 
 if __name__ == "__main__":

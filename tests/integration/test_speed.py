@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
+from drinkstream.errors import IntegrityError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
+from stack import cassandra
 from streaming.offsets import look, offsets_at
 from tests.lib import oracle
 from tests.lib.labels import TEXTS
@@ -130,7 +132,10 @@ def test_every_cell_is_the_oracles_through_kills_in_the_middle_of_writing(stand:
     assert len(stand.reader.epochs()) == 1
 
 
-def test_what_the_query_measured_stands_beside_each_micro_batch(stand: Stand):
+def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that_fails_ends_it(
+    stand: Stand, settings: Settings
+):
+    """What ended it is the last that its log says, in the words of Cassandra's driver."""
     stand.send(0, 300)
     program = Program("streaming.speed", stand.settings)
     program.until(stand.caught_up)
@@ -144,12 +149,23 @@ def test_what_the_query_measured_stands_beside_each_micro_batch(stand: Stand):
         return sum(b.rows_in for b in batches) == len(stand.sent) and sum(b.hits for b in batches) >= named
 
     program.until(measured)
-    assert program.stop() == 0
     epoch = stand.reader.current_epoch()
     assert epoch is not None
     batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
     assert sum(b.hits for b in batches) == named
     assert {hour[:10] for b in batches for hour in b.hours} == {cell[0] for cell in stand.truth()}
+
+    admin = cassandra.admin(settings)
+    admin.execute(f"DROP TABLE {settings.keyspace}.speed_cells_v1", timeout=60)
+    admin.cluster.shutdown()
+    stand.send(300, 100)
+    until(lambda: program.process.poll() is not None)
+    assert program.process.returncode == IntegrityError.exit_code
+    end = program.log.read_text()[-2000:]
+    assert "the speed query ended" in end
+    assert "UnavailableError: Cassandra did not take a write" in end
+    unfinished = [b for b in stand.reader.batches(epoch.epoch, datetime.now(UTC).date()) if b.ended_at is None]
+    assert len(unfinished) == 1
 
 
 def test_kafka_tells_where_an_append_time_begins_in_each_partition(stand: Stand):

@@ -7,8 +7,9 @@ watermark (tests/spark, tests/parity and tests/integration hold the real ones).
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
 from streaming import speed
 from streaming.epochs import Life
+from streaming.roll_up import roll_up_batch
 from streaming.sink import Sink
 from tests.lib.merge_world import PARTITIONS, TOPIC, Stored, World
 from tests.lib.stepped import Stepped
@@ -29,7 +31,7 @@ State = dict[tuple[Any, ...], frozenset[Any]]
 GROUPED = pa.schema(
     [
         ("slot", pa.int64()),
-        *[speed.LEVEL_ROWS.field(name) for name in speed.CELL],
+        *[pa.field(name, {"minute": pa.int64(), "shard": pa.int16()}.get(name, pa.string())) for name in speed.CELL],
         ("numbers", pa.list_(pa.int64())),
         ("texts", pa.list_(pa.string())),
     ]
@@ -69,6 +71,22 @@ class LoggedSink(Sink):
 
 
 @dataclass
+class Frame:
+    """What the sink uses of a DataFrame. Two tasks hold its rows, the second runs behind the first."""
+
+    table: pa.Table
+
+    def toArrow(self) -> pa.Table:
+        """All rows."""
+        return self.table
+
+    def mapInArrow(self, task: Any, _: Any) -> "Frame":
+        """What `task` makes of each part."""
+        parts = [self.table.take(pa.array(range(at, len(self.table), 2), pa.int64())) for at in (0, 1)]
+        return Frame(pa.Table.from_batches([made for part in parts for made in task(iter(part.to_batches()))]))
+
+
+@dataclass
 class Batch:
     """One micro-batch under way: its number, the records that it takes, and what Spark will have kept after it."""
 
@@ -91,7 +109,8 @@ class SpeedLayer:
         self._reader, self._writer = Reader(self._session), Writer(self._session)
         self._progress: list[Any] = []
         self.life: Life = speed.begin(world.settings, self._reader, self._writer)
-        self._sink = LoggedSink(None, self._reader, self._writer, self.life, TOPIC)  # type: ignore[arg-type]
+        opened = partial(nullcontext, self._writer)
+        self._sink = LoggedSink(None, self._reader, self._writer, opened, self.life, TOPIC)  # type: ignore[arg-type]
 
     def start_query(self) -> None:
         """Spark starts the query: on its checkpoint, or without one where its life begins."""
@@ -119,7 +138,7 @@ class SpeedLayer:
         table, after, dropped = group(records, *kept.states[number], self.life.watermark_s * 1000)
         self._sink.checkpoint = kept
         self._session.order.seed(order)
-        frame: Any = SimpleNamespace(toArrow=lambda: table)
+        frame: Any = Frame(table)
         self._work = Stepped(lambda: self._sink.write(frame, number))
         return Batch(number, records, until, after, dropped, self._work)
 
@@ -191,5 +210,5 @@ def level_rows(record: Stored) -> tuple[tuple[Any, ...], ...]:
         names=["key", "value", "append"],
     )
     names = [*speed.CELL, "number", "text"]
-    rows = speed.roll_up_batch(batch).to_pylist()
-    return tuple(tuple(row[name] for name in names) for row in rows if row["tally"] is None)
+    posts = [row for row in roll_up_batch(batch).to_pylist() if row["tally"] is None]
+    return tuple(tuple((post | level)[name] for name in names) for post in posts for level in post["levels"])

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from zlib import crc32
 
 from drinkstream.archive import Held
-from drinkstream.hits import load
+from drinkstream.hits import _placed, _turns, load
 from drinkstream.positions import Span
 from drinkstream.post import NO_DAY, Post, day_of, envelopes, parse_keyed
 from drinkstream.settings import Settings
@@ -185,6 +185,9 @@ class World:
             "builtins.print": lambda *_, **__: None,
         }.items():
             stack.enter_context(patch(target, new))
+        for kept in (_placed, _turns):
+            kept.cache_clear()  # other tests have other shards
+            stack.callback(kept.cache_clear)
         stack.callback(shutil.rmtree, self.home)
 
     def _append_times(self, _: str, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:

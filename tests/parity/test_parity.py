@@ -81,8 +81,8 @@ def test_batch_spark(spark: "SparkSession", tmp_path: Path):
 def test_stream_spark(spark: "SparkSession", tmp_path: Path):
     from drinkstream.settings import Settings
     from streaming.jvm_prefilter import sought
-    from streaming.sink import cell_rows
-    from streaming.speed import cells, level_rows
+    from streaming.speed import cells, drink_posts
+    from streaming.upserts import cell_rows
 
     rows = [line(n, case) for n, case in enumerate(CASES)]
     frame = spark.createDataFrame(
@@ -100,7 +100,7 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
     records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
     settings = Settings.load().model_copy(update={"home": tmp_path})
     query = (
-        cells(level_rows(sought(records, settings)), 600)
+        cells(drink_posts(sought(records, settings)), 600)
         .writeStream.outputMode("update")
         .option("checkpointLocation", str(tmp_path / "checkpoint"))
         .trigger(availableNow=True)

@@ -17,7 +17,7 @@ from drinkstream.store.read import Reader, Rejection
 from drinkstream.store.write import Writer
 from jobs.readings import read_batch
 from stack.cassandra import SCHEMA, statements
-from streaming.speed import roll_up_batch
+from streaming.roll_up import roll_up_batch
 from tests.lib.archived import archive, row
 from tests.lib.cassandra_in_memory import Store
 
