@@ -90,6 +90,11 @@ class Batch(ProducerBatch):  # type: ignore[misc]
         parts = self._record_futures.made
         return bool(parts) and all(part.is_done for part in parts)
 
+    @property
+    def appended_ms(self) -> int:
+        """Kafka's append time of the records of a batch that it took whole, ms since 1970 UTC."""
+        return int(self.produce_future.value[1])
+
     def wait(self, seconds: float) -> None:
         """Return when it is done, or has been split, at the latest after some `seconds`."""
         part = next((part for part in self._record_futures.made if not part.is_done), None)
