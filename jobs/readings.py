@@ -173,12 +173,14 @@ def level_rows(kept: DataFrame) -> DataFrame:
     return rows.select("minute", "level.category", "level.brand", "source", "kind", "lang", "level.shard", "id")
 
 
-def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_] | None = None) -> pa.RecordBatch:
     """One Arrow batch of (key, value, stored, append_ms, partition, offset) as READINGS, row by row.
 
-    `may_hit`: which lines may name a drink. Columns behind these six are passed on.
+    `may_hit`: which lines may name a drink, where that is known. Columns behind these six are passed on.
     """
     keys, values, appends = batch.column(0), batch.column(1), batch.column(3)
+    if may_hit is None:
+        may_hit = candidates(values)
     rows = [
         _row(parse_keyed(value, key, append_ms), append_ms, hit)
         for key, value, append_ms, hit in zip(

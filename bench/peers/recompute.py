@@ -18,7 +18,6 @@ import pyarrow as pa
 from drinkstream.archive import Archive
 from drinkstream.archive_files import BATCH_ROWS, parts, read
 from drinkstream.cells import HOUR_MS
-from drinkstream.hits import candidates
 from drinkstream.post import NO_DAY, REMOVING
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
@@ -84,7 +83,7 @@ def batches(settings: Settings, topic: str, day: str) -> Iterator[pa.RecordBatch
     archive = Archive(settings.archive)
     for part in parts(archive, [day, NO_DAY]):
         for batch in read(archive.uri, topic, part, COLUMNS):
-            yield read_batch(batch, candidates(batch.column("value")))
+            yield read_batch(batch)
 
 
 def duckdb(read: Iterator[pa.RecordBatch], day: str) -> pa.Table:

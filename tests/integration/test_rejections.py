@@ -73,14 +73,14 @@ def test_the_numbers_move_by_exactly_the_records_that_now_parse(
 
         from drinkstream import post, wire_x
         from drinkstream.record import Reading, rejected
-        from jobs.readings import read_batch
+        from jobs.readings import read_lines
 
         def reads(value: bytes, source: str) -> Reading:
             return rejected("shape") if b"note_tweet" in value else wire_x.read(value, source)
 
         with patch.dict(post._READERS, {"x": reads}):
             for batch in batches:
-                yield read_batch(batch)
+                yield read_lines(batch)
 
     def counted(attempt: str) -> tuple[int, dict[str, int], list[Rejection]]:
         run_id = recompute(spark, settings, reader, writer, Request((DAY,), attempt, "a test"))[DAY]
@@ -90,7 +90,7 @@ def test_the_numbers_move_by_exactly_the_records_that_now_parse(
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(readings, "_read_all", read_by_the_older_parser)
+            patch.setattr(readings, "_read_lines", read_by_the_older_parser)
             before = counted("before")
         after = counted("after")
     finally:
