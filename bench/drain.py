@@ -18,6 +18,10 @@ from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Batch, Reader
 
+WARM = 0.99
+"""The share of the warm-up that counts as all of it: a micro-batch takes a few records fewer than it may, since each
+partition's part is rounded down, and the one behind it is measured."""
+
 
 def drain(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over topic A, and over topic B beside it."""
@@ -67,14 +71,14 @@ def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: b
 def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
     with reading(settings) as reader, servers.running(settings, "streaming.speed") as speed:
         log = log_of(settings, "streaming.speed")
-        until(lambda: _taken(reader, warm_up), speed, log)
+        warm = until(lambda: _taken(reader, WARM * warm_up), speed, log)
         used = servers.cpu_s()
         done = until(lambda: _taken(reader, topic.records), speed, log)
         usage = servers.cpu_s() - used
         epoch = reader.epochs()[0].epoch
         wrong = wrong_counts(reader, epoch, topic.counts)
-    seconds, rows, warm = steady(done, warm_up, settings.speed_max_offsets)
-    return Drained(rows / seconds, usage / (topic.records - warm) * 1e6, wrong)
+    seconds, rows, _ = steady(done, warm_up, settings.speed_max_offsets)
+    return Drained(rows / seconds, usage / (topic.records - ended(warm)) * 1e6, wrong)
 
 
 def _with_archive(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
@@ -97,7 +101,12 @@ def _with_archive(servers: Servers, settings: Settings, topic: Topic, warm_up: i
     return Drained(result.posts_per_s, result.core_us, tuple(wrong))
 
 
-def _taken(reader: Reader, posts: int) -> list[Batch] | None:
+def ended(done: list[Batch]) -> int:
+    """Records of the micro-batches that have ended."""
+    return sum(batch.rows_in for batch in done if batch.ended_at is not None)
+
+
+def _taken(reader: Reader, posts: float) -> list[Batch] | None:
     """The micro-batches of the newest epoch, once it has taken that many posts."""
     epochs = reader.epochs()
     if not epochs or sum(epochs[0].processed.values()) < posts:
@@ -110,15 +119,14 @@ def steady(done: list[Batch], warm_up: int, most: int) -> tuple[float, int, int]
 
     Raises BadInputError where fewer than two full ones are left.
     """
-    ended = [
+    counted = [
         (batch, so_far)
         for batch, so_far in zip(done, accumulate(batch.rows_in for batch in done), strict=True)
         if batch.ended_at is not None
     ]
-    # a micro-batch takes a few records fewer than it may, since each partition's part is rounded down
-    first = next(((batch, so_far) for batch, so_far in ended if so_far >= 0.99 * warm_up), None)
+    first = next(((batch, so_far) for batch, so_far in counted if so_far >= WARM * warm_up), None)
     # the last batches of a topic that has run dry are only part full
-    last = next(((batch, so_far) for batch, so_far in reversed(ended) if batch.rows_in > most / 2), None)
+    last = next(((batch, so_far) for batch, so_far in reversed(counted) if batch.rows_in > most / 2), None)
     if first is None or last is None or last[1] - first[1] < 1.9 * most:
         raise BadInputError(
             "fewer than two full micro-batches behind the warm-up: take more --posts, or a smaller --most"

@@ -58,9 +58,9 @@ STREAM_CONF = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
-    # after its 128th cell a task would sort all that follow, which takes longer than all else that the JVM does; the
-    # ids of a micro-batch's cells have room on the heap
-    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "32768",
+    # from its 128th cell on a task would sort all that follow; the ids of a micro-batch of 600,000 posts take some 60
+    # bytes each on the heap, so that it has room for twenty levels a post
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
 }
@@ -221,7 +221,8 @@ def watch(
                 "with twice the delay"
             )
         if not query.isActive:
-            failure = query.exception()
+            # behind the cause Spark lists its plan, in which nobody would find it
+            failure = str(query.exception()).partition("=== Streaming Query ===")[0].strip()
             raise IntegrityError(f"the speed query ended: {failure}")
         if catch_up is None and word is not None and word.catch_up is not None:
             catch_up = word.catch_up

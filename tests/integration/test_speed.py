@@ -161,9 +161,11 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
     stand.send(300, 100)
     until(lambda: program.process.poll() is not None)
     assert program.process.returncode == IntegrityError.exit_code
-    end = program.log.read_text()[-2000:]
-    assert "the speed query ended" in end
-    assert "UnavailableError: Cassandra did not take a write" in end
+    said = program.log.read_text().splitlines()
+    assert sum(line.startswith("speed: the speed query ended: ") for line in said) == 1
+    last = said[-1].removeprefix("drinkstream.errors.")
+    assert last.startswith("UnavailableError: Cassandra did not take a write: ")
+    assert "speed_cells_v1" in last
     unfinished = [b for b in stand.reader.batches(epoch.epoch, datetime.now(UTC).date()) if b.ended_at is None]
     assert len(unfinished) == 1
 

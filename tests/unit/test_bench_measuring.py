@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.backlog import fresh_from
-from bench.drain import steady
+from bench.drain import ended, steady
 from bench.hot import durations
 from bench.load import levels_of
 from bench.openloop import Times, content_length, run
@@ -39,6 +39,11 @@ def test_the_rate_is_that_of_the_full_micro_batches_behind_the_warm_up():
 def test_a_micro_batch_that_has_not_ended_is_not_measured():
     done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 1000, 27), batch(3, 1000, None)]
     assert steady(done, warm_up=1000, most=1000) == (7.0, 2000, 1000)
+
+
+def test_processor_time_is_shared_by_the_records_behind_those_that_had_ended():
+    assert ended([batch(0, 1000, 20), batch(1, 998, 24), batch(2, 1000, None)]) == 1998
+    assert ended([]) == 0
 
 
 def test_too_few_full_micro_batches_are_no_measurement():
