@@ -36,8 +36,9 @@ from jobs.write_cells import Written, write
 SAMPLES = 20
 
 SPARK_CONF = {
-    # as in the speed query, no core is left for a collector that works beside it
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
+    # as in the speed query, no core is left for a collector that works beside it; and the JVM has so little to do beside
+    # the Python workers that the second compiler would take more from them than it gives
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
 }
 
 
