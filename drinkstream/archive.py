@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -88,8 +89,8 @@ class Archive:
     def stored_files(self) -> list[dict[str, Any]]:
         """The files of the table, each with its `path` (in the table's folder), `size_bytes` and `partition.day`."""
         actions = pa.table(self._table().get_add_actions(flatten=True))
-        found: list[dict[str, Any]] = actions.select(["path", "size_bytes", "partition.day"]).to_pylist()
-        return found
+        files = actions.select(["path", "size_bytes", "partition.day"]).to_pylist()
+        return [{**file, "path": unquote(file["path"])} for file in files]  # the log has it as a URI does
 
     def at_version(self, version: int) -> "Archive":
         """The archive as it was at `version` of its table."""

@@ -48,6 +48,12 @@ def classifier() -> Classifier:
     return made
 
 
+def prepare() -> None:
+    """Makes what all records go through, so that the first one does not wait for it."""
+    _prefilter()
+    classifier()
+
+
 def mentions(post: Post) -> tuple[tuple[str | None, str | None], ...]:
     """The (category, brand) pairs that a post's text names."""
     decision = classifier().decide(post.text, post.lang)

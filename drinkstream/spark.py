@@ -2,10 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drinkstream.errors import IntegrityError, UnavailableError
 from drinkstream.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ BASE = {
     # the default parallelism of 10000 makes a Delta VACUUM run for a minute
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.python.worker.reuse": "true",
+    "spark.python.daemon.module": "drinkstream.spark_daemon",
 }
 
 DELTA = {
@@ -65,3 +68,22 @@ def session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+@contextmanager
+def causes() -> Iterator[None]:
+    """Spark's actions within raise what one of their Python workers raised, where it was one of our errors.
+
+    Such an error comes from a worker as text: the last line of its traceback, which all above it would only bury.
+    """
+    from pyspark.errors import PythonException
+
+    try:
+        yield
+    except PythonException as error:
+        said = str(error).strip().splitlines()[-1]
+        for kind in (UnavailableError, IntegrityError):
+            name = f"{kind.__module__}.{kind.__qualname__}: "
+            if said.startswith(name):
+                raise kind(said.removeprefix(name)) from None
+        raise

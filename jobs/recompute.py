@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import click
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from drinkstream import meaning
@@ -21,7 +21,7 @@ from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.merge import days_between
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
-from drinkstream.spark import session
+from drinkstream.spark import causes, session
 from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
@@ -36,8 +36,8 @@ from jobs.write_cells import Written, write
 SAMPLES = 20
 
 SPARK_CONF = {
-    # as in the speed query, no core is left for a collector that works beside it; and the JVM has so little to do beside
-    # the Python workers that the second compiler would take more from them than it gives
+    # as in the speed query, no core is left for a collector that works beside it; nor for the JVM's second compiler,
+    # which takes more from the Python workers than the little that the JVM does here would gain
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
 }
 
@@ -121,7 +121,8 @@ def recompute(
         writer.run_of_attempt(request.attempt, day, run_id)
     done = 0
     for chunk in chunks(request.days, held, settings.recompute_chunk):
-        recompute_chunk(spark, settings, reader, writer, chunk, runs, version, held)
+        with causes():
+            recompute_chunk(spark, settings, reader, writer, chunk, runs, version, held)
         done += len(chunk)
         print(f"recomputed {done} of {len(request.days)} days, up to {chunk[-1]}", flush=True)
     settle(pinned, settings.status_topic, reader, writer, request.days)
@@ -211,8 +212,11 @@ def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
     rejected = read.where(F.col("what") == "rejected").select(
         "stored", F.col("detail").alias("reason"), F.struct("partition", "offset").alias("place")
     )
-    rows = rejected.groupBy("stored", "reason").agg(
-        F.count(F.lit(1)).alias("n"), F.slice(F.sort_array(F.collect_set("place")), 1, SAMPLES).alias("places")
+    # there may be millions: only the first are gathered
+    at = F.row_number().over(Window.partitionBy("stored", "reason").orderBy("place"))
+    first = rejected.withColumn("first", F.when(at <= SAMPLES, F.col("place")))
+    rows = first.groupBy("stored", "reason").agg(
+        F.count(F.lit(1)).alias("n"), F.sort_array(F.collect_list("first")).alias("places")
     )
     return {
         (row["stored"], row["reason"]): (

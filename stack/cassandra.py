@@ -10,6 +10,7 @@ from drinkstream.errors import UnavailableError
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from stack.account import as_server
+from stack.repack import repack
 
 SCHEMA = ROOT / "drinkstream" / "store" / "schema.cql"
 ADMIN = "drinkstream_admin"
@@ -60,6 +61,8 @@ def set_up(settings: Settings) -> None:
             session.execute(f"CREATE ROLE IF NOT EXISTS {_name(user)}")
             session.execute(f"ALTER ROLE {_name(user)} WITH LOGIN = true AND PASSWORD = {_text(password)}")
         grant(settings, session)
+        if runs := repack(session, settings.keyspace):
+            print(f"cassandra: the cells of {runs} runs are packed now", flush=True)
     except (DriverException, NoHostAvailable) as error:
         raise UnavailableError(f"Cassandra does not take its roles and tables: {error}") from error
     finally:

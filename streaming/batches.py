@@ -92,8 +92,9 @@ class Batch(ProducerBatch):  # type: ignore[misc]
 
     @property
     def appended_ms(self) -> int:
-        """Kafka's append time of the records of a batch that it took whole, ms since 1970 UTC."""
-        return int(self.produce_future.value[1])
+        """Kafka's append time, ms since 1970 UTC, of a batch that is done; where it was split, of its last part."""
+        parts = self._record_futures.made
+        return int(parts[-1].value.timestamp if parts else self.produce_future.value[1])
 
     def wait(self, seconds: float) -> None:
         """Return when it is done, or has been split, at the latest after some `seconds`."""

@@ -47,7 +47,7 @@ def to_parse(values: pa.Array) -> pa.Array:
     """The places of those lines (binary) that are worth parsing: of all that name a drink, and of few others.
 
     In a stream that is filtered already nearly all lines may name one, and a look at each would only cost time: where
-    the first SAMPLE show that, all are parsed.
+    the first SAMPLE show that, all are parsed. The posts are the same; of lines that cannot be read more are counted.
     """
     if len(values) > SAMPLE and candidates(values.slice(0, SAMPLE)).mean() > NEARLY_ALL:
         return pa.array(range(len(values)), pa.int64())

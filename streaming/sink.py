@@ -6,18 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from drinkstream.errors import UnavailableError
 from drinkstream.merge import days_between
+from drinkstream.spark import causes
 from drinkstream.store.read import Reader
 from drinkstream.store.write import MicroBatch, Writer, now_us
 from streaming.epochs import Life, offsets_of
 from streaming.upserts import WRITTEN, Begun, Opened, upsert
-
-_AWAY = f"{UnavailableError.__module__}.{UnavailableError.__qualname__}: "
 
 
 class Sink:
@@ -95,14 +92,8 @@ def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]
     Raises UnavailableError where Cassandra did not take one of them.
     """
     task = partial(upsert, begun=begun, opened=opened)
-    try:
+    with causes():
         told = frame.mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
-    except PythonException as error:
-        # the last line of the worker's traceback; all above it would only bury what an operator must read
-        said = str(error).strip().splitlines()[-1]
-        if said.startswith(_AWAY):
-            raise UnavailableError(said.removeprefix(_AWAY)) from None
-        raise
     written: Counter[str] = Counter()
     for row in told.to_pylist():
         written[row["hour"]] += row["cells"]

@@ -58,8 +58,8 @@ STREAM_CONF = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
-    # from its 128th cell on a task would sort all that follow; the ids of a micro-batch of 600,000 posts take some 60
-    # bytes each on the heap, so that it has room for twenty levels a post
+    # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
+    # the heap, earlier ones too, some 60 bytes each; most are in a few large cells, which would be there anyway
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",

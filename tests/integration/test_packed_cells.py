@@ -1,5 +1,6 @@
 """Packed cells on a real Cassandra: an hour of more parts than are read at once, and a cell larger than a part."""
 
+import json
 from datetime import date
 
 import numpy as np
@@ -10,10 +11,57 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import CellCount, CellIds, Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from stack.cassandra import admin
+from stack.repack import repack
 
 DAY = date(2017, 9, 14)
 HOUR = f"{DAY}T08"
 MILLION = 1_000_000
+
+
+CELLS_BEFORE = """
+CREATE TABLE {keyspace}.batch_cells_v1 (
+    run_id text, hour text, category text,
+    minute tinyint, brand text, source text, kind text, lang text, shard smallint,
+    n int, ids blob,
+    PRIMARY KEY ((run_id, hour, category), minute, brand, source, kind, lang, shard)
+)
+"""
+
+
+def test_runs_of_an_earlier_build_answer_as_they_did(cassandra_settings: Settings):
+    keyspace = cassandra_settings.keyspace
+    session = admin(cassandra_settings)
+    assert repack(session, keyspace) == 0
+    session.execute(CELLS_BEFORE.format(keyspace=keyspace))
+    insert = session.prepare(f"INSERT INTO {keyspace}.batch_cells_v1 JSON ?")
+    names = ("run_id", "hour", "category", "minute", "brand", "source", "kind", "lang", "shard")
+    cells = {
+        ("run-1", HOUR, "*", 3, "", "x", "original", "en", 0): ["1", "2"],
+        ("run-1", HOUR, "*", 3, "", "x", "original", "en", 1): ["3"],
+        ("run-1", HOUR, "*", 3, "é", "x", "original", "en", 0): ["2"],
+        ("run-1", HOUR, "*", 3, "z", "x", "original", "en", 0): ["1"],
+        ("run-1", HOUR, "tea", 0, "", "x", "quote", "th", 0): ["1", "2", "3"],
+        ("run-2", f"{DAY}T09", "tea", 59, "", "demo", "reply", "und", 0): ["abc"],
+    }
+    for key, ids in cells.items():
+        about = {**dict(zip(names, key, strict=True)), "n": len(ids), "ids": "0x" + pack(ids).hex()}
+        session.execute(insert, (json.dumps(about),))
+    assert repack(session, keyspace) == 2
+    assert repack(session, keyspace) == 0
+    session.cluster.shutdown()
+    session = connect(cassandra_settings, cassandra_settings.reader_login())
+    reader = Reader(session)
+    x = "x", "original", "en"
+    assert list(reader.batch_ids("run-1", [HOUR], "*", None)) == [
+        CellIds(HOUR, 3, "*", "", *x, (pack(["1", "2"]), pack(["3"]))),
+        CellIds(HOUR, 3, "*", "z", *x, (pack(["1"]),)),
+        CellIds(HOUR, 3, "*", "é", *x, (pack(["2"]),)),
+    ]
+    assert reader.batch_counts("run-1", [HOUR], ["tea"]) == [CellCount(HOUR, 0, "tea", "", "x", "quote", "th", 3)]
+    (other,) = reader.batch_ids("run-2", [f"{DAY}T09"], "tea", "")
+    assert other == CellIds(f"{DAY}T09", 59, "tea", "", "demo", "reply", "und", (pack(["abc"]),))
+    session.cluster.shutdown()
 
 
 def test_an_hour_of_many_parts_and_a_cell_of_a_million_ids_come_back(cassandra_settings: Settings):

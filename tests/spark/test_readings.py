@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drinkstream.errors import UnavailableError
 from drinkstream.post import ERASED
 from drinkstream.recount import recount
+from drinkstream.spark import causes
 from jobs.elsewhere import elsewhere
 from jobs.lines import Lines
 from jobs.readings import NO_DAY, level_rows, posts, readings, removed
@@ -253,3 +255,16 @@ def test_a_post_counts_on_its_own_day_only(archived: Archived):
         (f"x:{late}", post(late, COFFEE), "2017-09-13"),
     )
     assert counted_cells(records) == {("2017-09-13", -720, "coffee"): {early}}
+
+
+def test_a_file_that_is_gone_ends_a_recompute_with_its_name(archived: Archived):
+    """And with the error's own kind, though it was met in another process."""
+    records = archived((f"x:{id_at(1)}", post(id_at(1), COFFEE)))
+    read = readings(records)
+    (file,) = Path(records.archive.uri).glob("day=*/*.parquet")
+    file.unlink()
+    with (
+        pytest.raises(UnavailableError, match=f"^day={DAY}/{file.name} of the archive at .* could not be read"),
+        causes(),
+    ):
+        counted(read)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"drinkstream", "streaming", "jobs", "dags", "webapp", "stack"}
 
 EDGES = {
-    **{"spark": {"pyspark"}, "store": {"cassandra"}},
+    **{"spark": {"pyspark"}, "spark_daemon": {"pyspark"}, "store": {"cassandra"}},
     **{edge: {"deltalake"} for edge in ("archive", "archive_change", "archive_files")},
 }
 """The edges of `drinkstream`, and what only they may import."""
