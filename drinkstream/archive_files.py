@@ -82,7 +82,7 @@ def read(
 
 
 def _read(
-    files: PyFileSystem, topic: str, part: Part, stored: list[str], schema: pa.Schema, rows: int
+    files: PyFileSystem, topic: str, part: Part, stored: list[str], schema: pa.Schema, at_once: int
 ) -> Iterator[pa.RecordBatch]:
     with files.open_input_file(part.path) as opened:
         # read as a stream, so that no more than a page of each column is held
@@ -99,11 +99,12 @@ def _read(
             about = file.metadata.row_group(group)
             columns = [about.column(number) for number in range(about.num_columns)]
             size = sum(one.total_uncompressed_size for one in columns if one.path_in_schema in stored)
-            most = max(1, min(rows, BATCH_BYTES * about.num_rows // max(1, size)))
+            most = max(1, min(at_once, BATCH_BYTES * about.num_rows // max(1, size)))
             for batch in file.iter_batches(most, [group], stored, use_threads=False):
-                mine = batch.filter(pc.equal(batch.column("topic"), topic))
-                if len(mine):
-                    yield _as(mine, schema, part.day)
+                mine = pc.equal(batch.column("topic").cast(pa.string()), topic)
+                rows = _as(batch, schema, part.day).filter(mine)
+                if len(rows):
+                    yield rows
 
 
 def _begin(about: FileMetaData, group: int) -> int:
@@ -113,6 +114,7 @@ def _begin(about: FileMetaData, group: int) -> int:
 
 
 def _as(batch: pa.RecordBatch, schema: pa.Schema, day: str) -> pa.RecordBatch:
+    # who writes files anew, as an erasure does, may give texts another type, of which Arrow can do less
     columns = []
     for field in schema:
         if field.name == "stored":

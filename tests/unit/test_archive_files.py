@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from drinkstream import archive_files
 from drinkstream.archive import Archive
@@ -93,6 +94,15 @@ def _sized(table: Archive, file: Path) -> Archive:
             action["add"]["size"] = file.stat().st_size
     log.write_text("\n".join(map(json.dumps, actions)))
     return Archive(table.uri)
+
+
+def test_files_that_an_erasure_wrote_are_read_like_others(tmp_path: Path):
+    table = archive(tmp_path, [row(0), row(1, value=b"secret"), row(2, topic="feed.status"), row(3, key=None)])
+    before = found(table, DAYS)
+    DeltaTable(table.uri).update(updates={"value": "X'7b7d'"}, predicate="key = 'x:1'")
+    types = {f.type for file in tmp_path.glob("day=*/*.parquet") for f in pq.read_schema(file)}
+    assert pa.string_view() in types
+    assert found(Archive(table.uri), DAYS) == [{**one, "value": b"{}"} for one in before]
 
 
 def test_small_files_are_gathered_into_few_tasks(tmp_path: Path):
