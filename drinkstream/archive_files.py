@@ -78,7 +78,8 @@ def read(
         try:
             yield from _read(files, topic, part, sorted(stored), schema, rows)
         except (OSError, DeltaError, pa.ArrowException) as error:
-            raise UnavailableError(f"{part.path} of the archive at {uri} could not be read: {error}") from error
+            said = str(error).splitlines() or [type(error).__name__]  # a trace may follow
+            raise UnavailableError(f"{part.path} of the archive at {uri} could not be read: {said[0]}") from error
 
 
 def _read(

@@ -74,16 +74,16 @@ def session(
 def causes() -> Iterator[None]:
     """Spark's actions within raise what one of their Python workers raised, where it was one of our errors.
 
-    Such an error comes from a worker as text: the last line of its traceback, which all above it would only bury.
+    Such an error comes from a worker as text, at the end of its traceback, which would only bury it.
     """
     from pyspark.errors import PythonException
 
     try:
         yield
     except PythonException as error:
-        said = str(error).strip().splitlines()[-1]
-        for kind in (UnavailableError, IntegrityError):
-            name = f"{kind.__module__}.{kind.__qualname__}: "
-            if said.startswith(name):
-                raise kind(said.removeprefix(name)) from None
+        for line in reversed(str(error).splitlines()):
+            for kind in (UnavailableError, IntegrityError):
+                name = f"{kind.__module__}.{kind.__qualname__}: "
+                if line.startswith(name):
+                    raise kind(line.removeprefix(name)) from None
         raise

@@ -1,0 +1,23 @@
+"""Spark's Python workers have classifier and prefilter from the process that they are forked from."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def test_no_worker_makes_them_itself(spark: "SparkSession"):
+    def made(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from drinkstream import hits
+
+        for batch in batches:
+            sizes = [[one.cache_info().misses] * len(batch) for one in (hits.classifier, hits._prefilter)]
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(size, pa.int64()) for size in sizes], ["classifier", "prefilter"]
+            )
+
+    rows = spark.range(0, 4, 1, 2).mapInArrow(made, "classifier long, prefilter long").collect()
+    assert [tuple(row) for row in rows] == [(1, 1)] * 4
