@@ -16,14 +16,15 @@ MINUTES = 2
 class Watch:
     """Asks while its block runs; `seen` has by id the moment (s since 1970) at which an answer first held it.
 
-    A moment is that of the answer's arrival, so it is never too early, and too late by EVERY_S at most.
+    A moment is that of the answer's arrival, so it is never too early, and too late by `every` seconds at most.
     """
 
-    def __init__(self, reader: Reader, epoch: str, minutes: int = MINUTES) -> None:
+    def __init__(self, reader: Reader, epoch: str, minutes: int = MINUTES, every: float = EVERY_S) -> None:
         self.seen: dict[int, float] = {}
         self._reader = reader
         self._epoch = epoch
         self._minutes = minutes
+        self._every = every
         self._blobs: dict[object, tuple[bytes, ...]] = {}
         self._ended = threading.Event()
         self._failure: BaseException | None = None
@@ -43,7 +44,7 @@ class Watch:
 
     def _run(self) -> None:
         try:
-            while not self._ended.wait(EVERY_S):
+            while not self._ended.wait(self._every):
                 self.look(int(time.time() * 1000), self._minutes)
         except BaseException as failure:  # noqa: BLE001 - it is raised where the block ends
             self._failure = failure
