@@ -16,7 +16,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from drinkstream.edits import day_in, other_keys
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import UnavailableError, first_line
 from drinkstream.positions import Held, Positions, Span
 from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
@@ -330,8 +330,7 @@ class Archive:
             raise UnavailableError(f"{self.uri} has no version {self.pinned} (any more): {error}") from error
 
     def _unreadable(self, error: Exception) -> UnavailableError:
-        said = str(error).splitlines() or [type(error).__name__]  # a trace may follow
-        return UnavailableError(f"the archive at {self.uri} could not be read: {said[0]}")
+        return UnavailableError(f"the archive at {self.uri} could not be read: {first_line(error)}")
 
     def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
         for batch in self._batches(columns, where, end, within):

@@ -13,7 +13,7 @@ from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attemp
 
 from drinkstream.archive import Archive, Row
 from drinkstream.erasures import Erasures, Place
-from drinkstream.errors import ConflictError, UnavailableError
+from drinkstream.errors import ConflictError, UnavailableError, first_line
 from drinkstream.post import ERASED
 
 TRIES = 8
@@ -108,17 +108,13 @@ def retried(change: Callable[[], T]) -> T:
     except RetryError as error:
         raise ConflictError(
             f"the archive was changed by others each of {TRIES} times: repeat it, at a quieter time "
-            f"({_first_line(error.last_attempt.exception())})"
+            f"({first_line(error.last_attempt.exception())})"
         ) from error
 
 
 def _overtaken(error: BaseException) -> bool:
     # the engine has no kind of its own for a file that went since the table was read
     return isinstance(error, CommitFailedError) or (isinstance(error, DeltaError) and _GONE in str(error))
-
-
-def _first_line(error: BaseException | None) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _replace(uri: str, rows: list[Row]) -> None:

@@ -11,7 +11,7 @@ from pyarrow.fs import PyFileSystem
 from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
 from drinkstream.archive import Archive
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import UnavailableError, first_line
 
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of files that one task reads: the last of a few large tasks would leave the other cores idle."""
@@ -78,8 +78,8 @@ def read(
         try:
             yield from _read(files, topic, part, sorted(stored), schema, rows)
         except (OSError, DeltaError, pa.ArrowException) as error:
-            said = str(error).splitlines() or [type(error).__name__]  # a trace may follow
-            raise UnavailableError(f"{part.path} of the archive at {uri} could not be read: {said[0]}") from error
+            said = first_line(error)
+            raise UnavailableError(f"{part.path} of the archive at {uri} could not be read: {said}") from error
 
 
 def _read(

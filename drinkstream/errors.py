@@ -39,3 +39,8 @@ class IntegrityError(DrinkStreamError):
     """The numbers do not add up. Nothing was published; the message names the records to look at."""
 
     exit_code = 6
+
+
+def first_line(error: BaseException | None) -> str:
+    """What a library's error says, without the trace that may follow; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,32 +3,19 @@
 import gc
 from functools import cache, lru_cache
 from math import lcm
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from drinkstream.cells import integer_of, levels, minute_of, spread_of
+from drinkstream.cells import levels, spread_of
 from drinkstream.classify import Classifier
 from drinkstream.post import Post
 from drinkstream.prefilter import Prefilter
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 
-
-class Hit(NamedTuple):
-    """One post in one level. Exactly one of `number` and `text` is its id: the first where it is a 64-bit integer."""
-
-    append_us: int
-    minute_ms: int
-    source: str
-    category: str
-    brand: str
-    kind: str
-    lang: str
-    shard: int
-    number: int | None
-    text: str | None
+LEVELS = pa.list_(pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())]))
+"""What `placed` gives of a post, as Arrow has it."""
 
 
 @cache
@@ -68,20 +55,6 @@ def placed(post: Post) -> tuple[tuple[str, str, int], ...]:
     return _placed(named, spread_of(post.source, post.id) % turns if turns > 1 else 0) if named else ()
 
 
-def hits(post: Post, append_us: int) -> list[Hit]:
-    """A post in each of its levels; an empty list where it names no drink and no brand."""
-    found = placed(post)
-    if not found:
-        return []
-    number = integer_of(post.id)
-    text = post.id if number is None else None
-    minute = minute_of(post.event_ms)
-    return [
-        Hit(append_us, minute, post.source, category, brand, post.kind, post.lang, shard, number, text)
-        for category, brand, shard in found
-    ]
-
-
 @lru_cache(maxsize=4096)
 def _placed(named: tuple[tuple[str | None, str | None], ...], spread: int) -> tuple[tuple[str, str, int], ...]:
     """The levels of a post with these mentions, each with its shard; most posts name what others do."""
@@ -97,9 +70,14 @@ def _turns() -> int:
 
 def candidates(values: pa.Array) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Which of these lines (binary, shape (n,)) may name a drink; False is certain."""
-    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
-    data = values.buffers()[2]
-    if data is None:
+    text, offsets = bytes_of(values)
+    if not text:
         return np.zeros(len(values), np.bool_)
-    base = int(offsets[0])
-    return _prefilter().candidates(memoryview(data)[base : int(offsets[-1])], offsets - base)
+    return _prefilter().candidates(text, offsets)
+
+
+def bytes_of(values: pa.Array) -> "tuple[memoryview, np.ndarray[tuple[int], np.dtype[np.int32]]]":
+    """The bytes of all lines (binary, shape (n,)), one behind the other, and where each begins and the last ends."""
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
+    base, data = int(offsets[0]), values.buffers()[2]
+    return memoryview(data or b"")[base : int(offsets[-1])], offsets - base

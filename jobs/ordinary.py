@@ -6,6 +6,7 @@ alone, without their lines.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from drinkstream.archive_files import RECORDS
+from drinkstream.hits import bytes_of
 from drinkstream.post import DAY_MS, NO_DAY, plain_posts
 from drinkstream.wire_json import MAX_DEPTH
 from jobs.lines import Lines
@@ -31,16 +34,7 @@ MANY = pa.schema([("n", pa.int64()), ("last", pa.int64())])
 
 _TOGETHER = ["what", "detail", "day", "stored", "cluster", "partition"]
 _PLACE = ["cluster", "partition", "offset"]
-_KEYED = pa.schema(
-    [
-        ("key", pa.string()),
-        ("stored", pa.string()),
-        ("append_ms", pa.int64()),
-        ("cluster", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-    ]
-)
+_KEYED = RECORDS.remove(RECORDS.get_field_index("value"))
 
 
 def plain(batch: pa.RecordBatch, lines: list[bytes | None], may_hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -69,14 +63,10 @@ def _utf8(values: pa.Array) -> bool:
 
 def _brackets(values: pa.Array) -> npt.NDArray[np.int64]:
     """How many `[` and `{` stand in each line."""
-    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
-    data = values.buffers()[2]
-    if data is None:
-        return np.zeros(len(values), np.int64)
-    text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    text, offsets = bytes_of(values)
     # the two differ in one bit
-    at = np.flatnonzero((text | 0x20) == ord("{"))
-    counts: npt.NDArray[np.int64] = np.diff(np.searchsorted(at, offsets - offsets[0]))
+    at = np.flatnonzero((np.frombuffer(text, np.uint8) | 0x20) == ord("{"))
+    counts: npt.NDArray[np.int64] = np.diff(np.searchsorted(at, offsets))
     return counts
 
 
@@ -143,7 +133,7 @@ def ordinary(lines: Lines, read: DataFrame, naming: int | None = None) -> DataFr
         .select(F.col("day").alias("stored"), F.concat_ws(":", "source", "id").alias("key"))
         .distinct()
     )
-    days = Lines(lines.spark, lines.archive, lines.topic, [day for day in lines.days if day != NO_DAY])
+    days = replace(lines, days=[day for day in lines.days if day != NO_DAY])
     if naming is not None and naming <= FEW:
         about = days.mapped(_KEYED.names, _keyed(named, lines), _KEYED, KEYS_AT_ONCE)
     else:

@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 from drinkstream.archive_files import RECORDS
 from drinkstream.cells import minute_of
 from drinkstream.edits import day_in, other_keys
-from drinkstream.hits import candidates, hits
+from drinkstream.hits import LEVELS, candidates, placed
 from drinkstream.post import (
     NO_DAY,
     REMOVING,
@@ -35,8 +35,6 @@ from drinkstream.post import (
 from jobs.lines import Lines
 from jobs.ordinary import MANY, gathered, ordinary, plain, several
 
-LEVEL = pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())])
-
 OTHER = pa.struct([("id", pa.string()), ("day", pa.string())])
 """An id that a later version of a post has, and the day under which an order lies that names it."""
 
@@ -51,7 +49,7 @@ READINGS = pa.schema(
         ("minute", pa.int64()),
         ("kind", pa.string()),
         ("lang", pa.string()),
-        ("levels", pa.list_(LEVEL)),
+        ("levels", LEVELS),
         ("others", pa.list_(OTHER)),  # ids besides `id` by which a line names its post, one that was edited
         ("stored", pa.string()),  # the archive's partition that the record lies in
         ("append_ms", pa.int64()),
@@ -73,9 +71,7 @@ def readings(lines: Lines) -> DataFrame:
 
     `n` sums to the number of records.
     """
-    # a local name, so that Spark sends this function and not the module's state
-    read = _read_lines
-    return lines.mapped(RECORDS.names, read, pa.unify_schemas([READINGS, PRINTS, MANY]))
+    return lines.mapped(RECORDS.names, _read_lines, pa.unify_schemas([READINGS, PRINTS, MANY]))
 
 
 def _read_lines(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -182,7 +178,7 @@ def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_] | None = No
     if may_hit is None:
         may_hit = candidates(values)
     rows = [
-        _row(parse_keyed(value, key, append_ms), append_ms, hit)
+        _row(parse_keyed(value, key, append_ms), hit)
         for key, value, append_ms, hit in zip(
             keys.to_pylist(), values.to_pylist(), appends.to_pylist(), may_hit.tolist(), strict=True
         )
@@ -193,10 +189,10 @@ def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_] | None = No
     return pa.RecordBatch.from_arrays([*arrays, *batch.columns[2:]], schema=schema)
 
 
-def _row(record: Record, append_ms: int, may_hit: bool) -> tuple[Any, ...]:
+def _row(record: Record, may_hit: bool) -> tuple[Any, ...]:
     match record:
         case Post():
-            levels = [(hit.category, hit.brand, hit.shard) for hit in hits(record, append_ms * 1000)] if may_hit else []
+            levels = placed(record) if may_hit else ()
             others = [(key.partition(":")[2], day_in(key)) for key in other_keys(record)] if record.others else None
             day = day_of(record.event_ms)
             minute = minute_of(record.event_ms)

@@ -7,10 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from drinkstream.cells import integer_of, minute_of
-from drinkstream.hits import candidates, placed
+from drinkstream.hits import LEVELS, candidates, placed
 from drinkstream.post import REASONS, Post, Rejected, parse_keyed
-
-LEVELS = pa.list_(pa.struct([("category", pa.string()), ("brand", pa.string()), ("shard", pa.int16())]))
 
 POSTS = pa.schema(
     [

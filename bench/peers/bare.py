@@ -18,8 +18,8 @@ from typing import NamedTuple
 import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from drinkstream.cells import MINUTE_MS, hour_of, pack, slot_of
-from drinkstream.hits import candidates, hits
+from drinkstream.cells import MINUTE_MS, hour_of, minute_of, pack, slot_of
+from drinkstream.hits import candidates, placed
 from drinkstream.post import Post, parse_keyed
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
@@ -81,10 +81,10 @@ def main(epoch: str, part: str, parts: str) -> None:
             append_ms = message.timestamp()[1]
             record = parse_keyed(values[index], message.key().decode(), append_ms)
             if isinstance(record, Post):
-                slot = slot_of(append_ms)
-                for hit in hits(record, append_ms * 1000):
-                    shard = hit.shard * int(parts) + int(part)
-                    cell = Cell(slot, hit.minute_ms, hit.source, hit.category, hit.brand, hit.kind, hit.lang, shard)
+                slot, minute = slot_of(append_ms), minute_of(record.event_ms)
+                for category, brand, shard in placed(record):
+                    of_process = shard * int(parts) + int(part)
+                    cell = Cell(slot, minute, record.source, category, brand, record.kind, record.lang, of_process)
                     cells[cell].add(record.id)
                     changed.add(cell)
         left -= len(messages)

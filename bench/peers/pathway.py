@@ -19,8 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from drinkstream.cells import MINUTE_MS, hour_of, pack
-from drinkstream.hits import candidates, hits
+from drinkstream.cells import MINUTE_MS, hour_of, minute_of, pack
+from drinkstream.hits import candidates, placed
 from drinkstream.post import Post, parse_keyed
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
@@ -46,8 +46,8 @@ def pairs(values: list[bytes]) -> list[list[Pair]]:
         record = parse_keyed(values[index], "x:", now_ms)
         if isinstance(record, Post):
             found[index] = [
-                ((hit.minute_ms, hit.category, hit.brand, hit.source, hit.kind, hit.lang), int(record.id))
-                for hit in hits(record, 0)
+                ((minute_of(record.event_ms), *level, record.source, record.kind, record.lang), int(record.id))
+                for *level, _ in placed(record)
             ]
     return found
 

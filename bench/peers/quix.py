@@ -20,8 +20,8 @@ from quixstreams import Application
 from quixstreams.sinks import BatchingSink, SinkBatch
 
 from bench.peers.bare import Cell, write
-from drinkstream.cells import MINUTE_MS
-from drinkstream.hits import candidates, hits
+from drinkstream.cells import MINUTE_MS, minute_of
+from drinkstream.hits import candidates, placed
 from drinkstream.post import Post, parse_keyed
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
@@ -61,8 +61,9 @@ class Cells(BatchingSink):
             item = items[index]
             record = parse_keyed(item.value, item.key.decode(), item.timestamp)
             if isinstance(record, Post):
-                for hit in hits(record, item.timestamp * 1000):
-                    cell = Cell(0, hit.minute_ms, hit.source, hit.category, hit.brand, hit.kind, hit.lang, self._shard)
+                minute = minute_of(record.event_ms)
+                for category, brand, _ in placed(record):
+                    cell = Cell(0, minute, record.source, category, brand, record.kind, record.lang, self._shard)
                     if record.id not in self._elsewhere.get(cell, ()):
                         self._cells[cell].add(record.id)
                         self._changed.add(cell)
