@@ -30,6 +30,12 @@ BASE = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.python.worker.reuse": "true",
     "spark.python.daemon.module": "drinkstream.spark_daemon",
+    # over TCP what is sent in small pieces waits 40 ms for an acknowledgement that is held back
+    "spark.python.unix.domain.socket.enabled": "true",
+    # the default one starts a process for each link that it looks for, a dozen in a micro-batch
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+    ),
 }
 
 DELTA = {

@@ -14,9 +14,11 @@ from drinkstream.positions import Positions
 ANSWER_MS = 5_000
 """How long a broker that is not there is asked before it counts as away."""
 
-CONSUMER = {"kafka.max.poll.records": "5000"}
+CONSUMER = {"kafka.max.poll.records": "5000", "kafka.fetch.max.wait.ms": "0"}
 """Options of Spark's readers of Kafka. With each poll they ask the broker where the partition begins and ends, too, and
-wait for the answers: for the default of 500 records that takes as long as reading them."""
+wait for the answers: for the default of 500 records that takes as long as reading them. The broker answers one question
+of a connection after the other, so a request ahead for records that are yet to come must not wait for them: by default
+it would for half a second in each partition where none come."""
 
 
 @dataclass(frozen=True, slots=True)

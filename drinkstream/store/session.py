@@ -1,5 +1,7 @@
 """A session with Cassandra, opened after any fork, with the settings that both layers share."""
 
+import socket
+
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
@@ -31,6 +33,8 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
         protocol_version=5,
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 15.0, max_attempts=None),
         connect_timeout=10,
+        # else a request in two pieces waits 40 ms for an acknowledgement that the server holds back
+        sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
     try:
         return cluster.connect(keyspace or settings.keyspace)
