@@ -73,7 +73,7 @@ def _sent(settings: Settings, day: date, posts: int) -> Counts:
         for chunk in range(chunks):
             made = list(lines(chunk, chunks, SEED, day_ms=day_ms))
             for line in made:
-                producer.send(settings.posts_topic, line.value, line.key, headers(line))
+                producer.send(settings.posts_topic, line.value, line.key, headers(line.event_ms))
             for level, n in truth(made).items():
                 counts[level] = counts.get(level, 0) + n
         producer.flush()

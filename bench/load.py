@@ -2,8 +2,9 @@
 
     python -m bench.load BOOTSTRAP TOPIC REPORT --rate N [--hit-share S] [--hot S] [--part N/M] [--sample N]
 
-Each post is dated to the moment at which it was due. At the end REPORT (JSON) says how many posts were sent and of
-each level, how late the stream ever was, and, of every `--sample`-th hit, the broker's append time.
+Each post is dated to the moment at which it was due. What it says is one of POOL posts that were written before, since
+what the stream costs is taken from what is measured on the same cores. At the end REPORT (JSON) says how many posts
+were sent and of each level, how late the stream ever was, and, of every `--sample`-th hit, the broker's append time.
 """
 
 import json
@@ -21,15 +22,18 @@ from pathlib import Path
 
 import click
 
-from bench.posts import Text, headers, line_at, text_of
+from bench.posts import START_MS, Line, Text, created_at, headers, id_at, line_at, text_of
 from bench.servers import stop
 from bench.topic import Counts
 from drinkstream.errors import DrinkStreamError
 from drinkstream.settings import PREFIX, Settings
 from streaming.batches import Batch, BatchProducer
 
-LOOK_S = 0.005
+LOOK_S = 0.02
+POOL = 20_000
 ACKNOWLEDGED_S = 60.0
+ID = b"%d" % id_at(START_MS, 0)
+CREATED_AT = created_at(START_MS // 1000)
 LATE_S = 1.0
 """A stream that was ever later than this was not the steady one that it should have been."""
 
@@ -63,13 +67,13 @@ def main(
     """Send posts until standard input ends."""
     own, parts = map(int, part.split("/"))
     random_ = random.Random(own)
-    # what the stream itself costs is taken from what is measured on the same cores
+    pool = [_written(random_, hit_share, hot) for _ in range(POOL)]
     producer = BatchProducer(
-        bootstrap_servers=bootstrap, acks="all", compression_type="zstd", batch_size=131_072, linger_ms=5
+        bootstrap_servers=bootstrap, acks="all", compression_type="zstd", batch_size=131_072, linger_ms=50
     )
     under_way: deque[tuple[int | None, Batch]] = deque()
     appended: dict[int, int] = {}
-    counts: Counter[tuple[str, str]] = Counter()
+    sent: Counter[int] = Counter()
     posts = hits = 0
     late = 0.0
     began = time.time()
@@ -79,13 +83,16 @@ def main(
         due = int((time.time() - began) * rate)
         late = max(late, (due - posts) / rate)
         for number in range(posts, due):
-            said = _hot(random_, hot) if hot is not None else text_of(random_, hit_share)
-            line = line_at(random_, int((began + number / rate) * 1000), number * parts + own, said)
-            batch = producer.append(topic, line.value, line.key, headers(line))
-            counts.update(levels_of(line.pairs))
+            chosen = int(random_.random() * POOL)
+            line = pool[chosen]
+            event_ms = int((began + number / rate) * 1000)
+            post_id = id_at(event_ms, number * parts + own)
+            value = line.value.replace(ID, b"%d" % post_id).replace(CREATED_AT, created_at(event_ms // 1000))
+            batch = producer.append(topic, value, b"x:%d" % post_id, headers(event_ms))
+            sent[chosen] += 1
             hits += bool(line.pairs)
             sampled = line.pairs and hits % sample == 0
-            under_way.append((int(line.key[2:]) if sampled else None, batch))
+            under_way.append((post_id if sampled else None, batch))
         posts = due
         while under_way and (ended or under_way[0][1].is_done):
             number_, batch = under_way.popleft()
@@ -98,6 +105,9 @@ def main(
             if number_ is not None:
                 appended[number_] = batch.appended_ms
     producer.close()
+    counts: Counter[tuple[str, str]] = Counter()
+    for chosen, times in sent.items():
+        counts.update(dict.fromkeys(levels_of(pool[chosen].pairs), times))
     told = {"posts": posts, "hits": hits, "late_s": late, "appended": list(appended.items())}
     report.write_text(json.dumps({**told, "counts": [[*level, n] for level, n in sorted(counts.items())]}))
 
@@ -164,6 +174,12 @@ def _read(file: Path) -> Report:
     said = json.loads(file.read_text())
     counts = {(category, brand): n for category, brand, n in said["counts"]}
     return Report(said["posts"], said["hits"], counts, said["late_s"], dict(said["appended"]))
+
+
+def _written(random_: random.Random, hit_share: float, hot: float | None) -> Line:
+    """A post of no moment yet: ID and CREATED_AT stand where its own must come."""
+    said = _hot(random_, hot) if hot is not None else text_of(random_, hit_share)
+    return line_at(random_, START_MS, 0, said)
 
 
 def _hot(random_: random.Random, share: float) -> Text:

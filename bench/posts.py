@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SEED = 2017
 X_EPOCH_MS = 1_288_834_974_657
@@ -111,9 +112,9 @@ def lines(
         yield line
 
 
-def headers(line: Line, shape: str = "post.x.v2") -> list[tuple[str, bytes]]:
-    """What collect sends beside a line."""
-    return [("source", b"x"), ("shape", shape.encode()), ("event_ms", str(line.event_ms).encode())]
+def headers(event_ms: int, shape: bytes = b"post.x.v2") -> list[tuple[str, bytes]]:
+    """What collect sends beside the line of a post at `event_ms`."""
+    return [("source", b"x"), ("shape", shape), ("event_ms", b"%d" % event_ms)]
 
 
 def truth(counted: Iterable[Line]) -> dict[tuple[str, str], int]:
@@ -130,10 +131,21 @@ def truth(counted: Iterable[Line]) -> dict[tuple[str, str], int]:
 
 
 def line_at(random_: random.Random, event_ms: int, number: int, said: Text, writing: Writing | None = None) -> Line:
-    """The line of a post at `event_ms` that says `said`; posts of one millisecond differ where their numbers do."""
-    post_id = event_ms - X_EPOCH_MS << 22 | number % (1 << 22)
+    """The line of a post at `event_ms` that says `said`; `number` as in `id_at`."""
+    post_id = id_at(event_ms, number)
     value = (writing or v2)(random_, post_id, event_ms, said)
     return Line(f"x:{post_id}".encode(), value, event_ms, said.lang, said.pairs)
+
+
+def id_at(event_ms: int, number: int) -> int:
+    """The id of a post at `event_ms`; those of one millisecond differ where their numbers do."""
+    return event_ms - X_EPOCH_MS << 22 | number % (1 << 22)
+
+
+@lru_cache(maxsize=64)
+def created_at(second: int) -> bytes:
+    """A second since 1970 UTC as a v2 line has it."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
 
 
 def text_of(random_: random.Random, hit_share: float) -> Text:
@@ -157,7 +169,7 @@ def v2(random_: random.Random, post_id: int, event_ms: int, said: Text) -> bytes
     data: dict[str, object] = {
         "id": str(post_id),
         "text": said.text,
-        "created_at": datetime.fromtimestamp(event_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "created_at": created_at(event_ms // 1000).decode(),
         "lang": said.lang,
         "edit_history_tweet_ids": [str(post_id)],
     }

@@ -140,7 +140,7 @@ def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple
             settings.posts_topic,
             line.value,
             line.key,
-            headers=headers(line, how.shape),
+            headers=headers(line.event_ms, how.shape.encode()),
         )
         for line in made
     ]

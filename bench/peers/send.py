@@ -27,7 +27,7 @@ def ours(_: str, topic: str, made: list[Line]) -> None:
 
     with Producer(Settings.load(), threading.Event()) as producer:
         for line in made:
-            producer.send(topic, line.value, line.key, headers(line))
+            producer.send(topic, line.value, line.key, headers(line.event_ms))
         producer.flush()
 
 
@@ -55,7 +55,7 @@ def confluent(bootstrap: str, topic: str, made: list[Line]) -> None:
     for line in made:
         while True:
             try:
-                producer.produce(topic, line.value, line.key, headers=headers(line), on_delivery=delivered)
+                producer.produce(topic, line.value, line.key, headers=headers(line.event_ms), on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)
@@ -81,7 +81,7 @@ async def _aio(bootstrap: str, topic: str, made: list[Line]) -> None:
         max_batch_size=BATCH_BYTES,
     )
     async with producer:
-        sent = [await producer.send(topic, line.value, line.key, headers=headers(line)) for line in made]
+        sent = [await producer.send(topic, line.value, line.key, headers=headers(line.event_ms)) for line in made]
         await asyncio.gather(*sent)
 
 
