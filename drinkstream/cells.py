@@ -144,10 +144,12 @@ def pack_integers(ids: Integers, offsets: npt.NDArray[Any]) -> list[bytes]:
     """
     sets = len(offsets) - 1
     owner = np.repeat(np.arange(sets), np.diff(offsets))
-    order = np.lexsort((ids, owner))
-    ids, owner = ids[order], owner[order]
     first = np.ones(len(ids), np.bool_)
     first[1:] = owner[1:] != owner[:-1]
+    # most come in order
+    if not (first[1:] | (ids[1:] > ids[:-1])).all():
+        # the sets stay where they are
+        ids = ids[np.lexsort((ids, owner))]
     deltas = np.diff(ids, prepend=np.int64(0)).astype(np.uint64)
     once = first | (deltas != 0)
     ids, owner, first, deltas = ids[once], owner[once], first[once], deltas[once]

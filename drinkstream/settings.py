@@ -72,7 +72,7 @@ class Settings(BaseModel):
     archive_max_offsets: int = Field(500_000, description="records that one commit of the archive takes at most")
 
     # speed layer
-    speed_trigger: float = Field(1.0, description="seconds between micro-batches of the speed layer")
+    speed_trigger: float = Field(0.75, description="seconds between micro-batches of the speed layer")
     speed_watermark: int = Field(600, description="watermark delay on append time, seconds")
     speed_max_offsets: int = Field(600_000, description="records a micro-batch takes at most")
     spark_master: str = Field("local[2]", description="Spark master of all jobs")

@@ -2,7 +2,7 @@
 
     python -m stack.compile_jvm
 
-A second run finds what the first made and does nothing, until the source changes.
+A second run finds what the first made and does nothing, until a source changes.
 """
 
 import os
@@ -19,7 +19,7 @@ from py4j.protocol import Py4JJavaError
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import java
-from streaming.jvm_prefilter import SOURCE, jar
+from streaming.jvm_classes import jar, sources
 
 KEPT = 8
 
@@ -30,7 +30,7 @@ def main() -> int:
     if made.is_file():
         return 0
     try:
-        classes = compiled(SOURCE.read_text(), Settings.load().jar_folder / "spark")
+        classes = compiled(sources(), Settings.load().jar_folder / "spark")
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -45,10 +45,10 @@ def main() -> int:
     return 0
 
 
-def compiled(source: str, jars: Path) -> dict[str, bytes]:
-    """The classes of a Java source by name, compiled against Spark and the jars in a folder.
+def compiled(files: list[Path], jars: Path) -> dict[str, bytes]:
+    """The classes of Java sources by name, each source compiled by itself against Spark and the jars in a folder.
 
-    Raises DrinkStreamError where it is not one that Janino takes, and where there is no Java.
+    Raises DrinkStreamError where one is not one that Janino takes, and where there is no Java.
     """
     home = java.home()
     if home is None:
@@ -64,12 +64,16 @@ def compiled(source: str, jars: Path) -> dict[str, bytes]:
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port))
     try:
         jvm: Any = gateway.jvm
-        compiler = jvm.org.codehaus.janino.SimpleCompiler()
-        compiler.cook(source)
-        classes = compiler.getBytecodes()
-        return {name: bytes(classes[name]) for name in classes}
-    except Py4JJavaError as error:
-        raise DrinkStreamError(f"{SOURCE.name} does not compile: {error.java_exception}") from None
+        found: dict[str, bytes] = {}
+        for file in files:
+            compiler = jvm.org.codehaus.janino.SimpleCompiler()
+            try:
+                compiler.cook(file.read_text())
+            except Py4JJavaError as error:
+                raise DrinkStreamError(f"{file.name} does not compile: {error.java_exception}") from None
+            classes = compiler.getBytecodes()
+            found |= {name: bytes(classes[name]) for name in classes}
+        return found
     finally:
         gateway.shutdown()
 

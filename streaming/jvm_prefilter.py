@@ -1,17 +1,15 @@
 """The prefilter's first scan in Spark's JVM: most lines never go to Python, which decides about the others as before.
 
 The Hyperscan database is the one that the prefilter compiled, so this has no words of its own; the class that scans
-with it, `jvm/MayName.java`, is compiled by `make install`. Where Hyperscan does not run in this JVM all lines go to
+with it is `jvm/MayName.java`. Where Hyperscan does not run in this JVM all lines go to
 Python: the counts are the same, the rate is not.
 """
 
 import hashlib
-import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-import pyspark
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,15 +17,9 @@ from pyspark.sql import functions as F
 from drinkstream.prefilter import database
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
+from streaming.jvm_classes import jar
 
-SOURCE = Path(__file__).with_name("jvm") / "MayName.java"
 FUNCTION = "may_name"
-
-
-def jar() -> Path:
-    """Where the compiled class of this source lies, for the Spark of this environment; it need not be there."""
-    digest = hashlib.sha256(pyspark.__version__.encode() + SOURCE.read_bytes()).hexdigest()[:16]
-    return Path(sys.prefix) / "drinkstream-compiled" / f"jvm-{digest}.jar"
 
 
 def sought(records: DataFrame, settings: Settings) -> DataFrame:

@@ -40,7 +40,9 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
-from streaming.jvm_prefilter import jar, sought
+from streaming.id_sets import packed_ids
+from streaming.jvm_classes import jar
+from streaming.jvm_prefilter import sought
 from streaming.offsets import CONSUMER, append_times, look, offsets_at
 from streaming.roll_up import POSTS, TALLIES, roll_up
 from streaming.sink import Progress, Sink
@@ -184,7 +186,7 @@ def drink_posts(records: DataFrame) -> DataFrame:
 
 
 def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
-    """(cell, slot, shard) -> the set of its ids, as integers and as texts. `posts` are POSTS without tallies."""
+    """(cell, slot, shard) -> its ids: the integers packed, the others as texts. `posts` are POSTS without tallies."""
     levels = (
         posts.withWatermark("append", f"{watermark_s} seconds")
         # a post travels once and is in each of its levels from here on
@@ -193,8 +195,8 @@ def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
     )
     return (
         levels.groupBy(F.window("append", "10 minutes").alias("slot"), *CELL)
-        .agg(F.collect_set("number").alias("numbers"), F.collect_set("text").alias("texts"))
-        .select(F.unix_millis("slot.start").alias("slot"), *CELL, "numbers", "texts")
+        .agg(packed_ids(posts.sparkSession, "number").alias("packed"), F.collect_set("text").alias("texts"))
+        .select(F.unix_millis("slot.start").alias("slot"), *CELL, "packed", "texts")
     )
 
 

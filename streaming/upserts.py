@@ -1,4 +1,4 @@
-"""A micro-batch's cells on their way into Cassandra: what each of Spark's tasks packs and writes, in its own process.
+"""A micro-batch's cells on their way into Cassandra: what each of Spark's tasks writes, in its own process.
 
 Spark's Python workers live on from micro-batch to micro-batch, and so does the one session that each of them keeps.
 """
@@ -9,12 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from cassandra.cluster import Session
 
-from drinkstream.cells import MINUTE_MS, hour_of, pack, pack_integers, size, unpack
+from drinkstream.cells import MINUTE_MS, hour_of, pack, size, unpack
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import CellRow, Writer
@@ -46,7 +44,7 @@ def upsert(batches: Iterable[pa.RecordBatch], begun: Begun, opened: Opened) -> I
     written: Counter[str] = Counter()
     with opened() as writer:
         for batch in batches:
-            rows = sorted(cell_rows(pa.Table.from_batches([batch])), key=lambda row: row[:3])
+            rows = sorted(cell_rows(batch), key=lambda row: row[:3])
             cells = Counter(row.hour for row in rows)
             if fresh := cells.keys() - begun.known - written.keys():
                 writer.speed_hours(begun.epoch, sorted(fresh), begun.started_at)
@@ -55,18 +53,12 @@ def upsert(batches: Iterable[pa.RecordBatch], begun: Begun, opened: Opened) -> I
     yield pa.RecordBatch.from_pydict({"hour": list(written), "cells": list(written.values())}, schema=WRITTEN)
 
 
-def cell_rows(table: pa.Table) -> Iterator[CellRow]:
-    """A table of (slot, minute, source, category, brand, kind, lang, shard, numbers, texts) as rows to write."""
-    columns = [table.column(name).to_pylist() for name in table.column_names[:8]]
-    numbers = table.column("numbers").combine_chunks()
-    flat = pc.list_flatten(numbers).to_numpy()
-    offsets = np.concatenate(([0], np.cumsum(pc.list_value_length(numbers).to_numpy())))
-    blobs = pack_integers(flat, offsets)
-    texts = table.column("texts").to_pylist()
-    for (slot, minute, source, category, brand, kind, lang, shard), blob, text in zip(
-        zip(*columns, strict=True), blobs, texts, strict=True
+def cell_rows(batch: pa.RecordBatch) -> Iterator[CellRow]:
+    """A batch of (slot, minute, source, category, brand, kind, lang, shard, packed, texts) as rows to write."""
+    for slot, minute, source, category, brand, kind, lang, shard, packed, texts in zip(
+        *[column.to_pylist() for column in batch.columns], strict=True
     ):
-        ids = pack([*unpack(blob), *text]) if text else blob
+        ids = pack([*unpack(packed), *texts]) if texts else packed
         yield CellRow(
             hour_of(minute),
             category,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from drinkstream.cells import SLOT_MS, slot_of
+from drinkstream.cells import SLOT_MS, pack, slot_of
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
 from streaming import speed
@@ -32,7 +32,7 @@ GROUPED = pa.schema(
     [
         ("slot", pa.int64()),
         *[pa.field(name, {"minute": pa.int64(), "shard": pa.int16()}.get(name, pa.string())) for name in speed.CELL],
-        ("numbers", pa.list_(pa.int64())),
+        ("packed", pa.binary()),
         ("texts", pa.list_(pa.string())),
     ]
 )
@@ -192,7 +192,7 @@ def group(records: list[Stored], state: State, newest: int, delay: int) -> tuple
     rows = [
         dict(
             zip(["slot", *speed.CELL], key, strict=True),
-            numbers=[number for number, _ in ids if number is not None],
+            packed=pack(str(number) for number, _ in ids if number is not None),
             texts=[text for _, text in ids if text is not None],
         )
         for key, ids in changed.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drinkstream.settings import Settings
 from drinkstream.spark import session
-from streaming.jvm_prefilter import jar
+from streaming.jvm_classes import jar
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

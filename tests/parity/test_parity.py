@@ -94,8 +94,9 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
     def keep(batch: "DataFrame", _: int) -> None:
         from drinkstream.cells import unpack
 
-        for cell in cell_rows(batch.toArrow()):
-            found[cell.category, cell.brand, cell.lang] = frozenset(unpack(cell.ids))
+        for part in batch.toArrow().to_batches():
+            for cell in cell_rows(part):
+                found[cell.category, cell.brand, cell.lang] = frozenset(unpack(cell.ids))
 
     records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
     settings = Settings.load().model_copy(update={"home": tmp_path})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drinkstream.cells import pack
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from streaming.sink import write_beside
@@ -24,7 +25,7 @@ MINUTE = 1_505_376_000_000  # 2017-09-14T08:00:00Z
 HOUR = 3_600_000
 CELLS = (
     "slot long, minute long, source string, category string, brand string, kind string, lang string, shard short, "
-    "numbers array<long>, texts array<string>"
+    "packed binary, texts array<string>"
 )
 
 
@@ -32,7 +33,7 @@ CELLS = (
 def frame(spark: "SparkSession") -> "DataFrame":
     """Cells of two hours in two tasks, each task with a part of each hour."""
     rows = [
-        (0, MINUTE + hour * HOUR, "x", "tea", f"b{n}", "original", "en", 0, [n + 1], [])
+        (0, MINUTE + hour * HOUR, "x", "tea", f"b{n}", "original", "en", 0, bytearray(pack([str(n + 1)])), [])
         for hour in (0, 1)
         for n in range(50)
     ]

@@ -7,23 +7,22 @@ import pytest
 
 from drinkstream.errors import DrinkStreamError
 from stack import compile_jvm
-from streaming import jvm_prefilter
+from streaming import jvm_classes
 
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source of its own, and a place for what is made of it."""
     path = tmp_path / "One.java"
-    monkeypatch.setattr(jvm_prefilter, "SOURCE", path)
-    monkeypatch.setattr(compile_jvm, "SOURCE", path)
-    monkeypatch.setattr(jvm_prefilter.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(jvm_classes, "FOLDER", tmp_path)
+    monkeypatch.setattr(jvm_classes.sys, "prefix", str(tmp_path))
     return path
 
 
 def test_a_source_is_compiled_once(source: Path, monkeypatch: pytest.MonkeyPatch):
     source.write_text("package one; public final class One { static final class Two {} }")
     assert compile_jvm.main() == 0
-    with zipfile.ZipFile(jvm_prefilter.jar()) as archive:
+    with zipfile.ZipFile(jvm_classes.jar()) as archive:
         assert archive.namelist() == ["one/One.class", "one/One$Two.class"]
         assert archive.read("one/One.class").startswith(bytes.fromhex("cafebabe"))
     monkeypatch.delattr(compile_jvm, "compiled")
@@ -32,9 +31,9 @@ def test_a_source_is_compiled_once(source: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_edited_source_has_another_jar(source: Path):
     source.write_text("class One {}")
-    before = jvm_prefilter.jar()
+    before = jvm_classes.jar()
     source.write_text("class One { int two; }")
-    assert jvm_prefilter.jar() != before
+    assert jvm_classes.jar() != before
 
 
 def test_a_fault_in_the_source_is_named(source: Path, capsys: pytest.CaptureFixture[str]):
@@ -42,4 +41,4 @@ def test_a_fault_in_the_source_is_named(source: Path, capsys: pytest.CaptureFixt
     assert compile_jvm.main() == DrinkStreamError.exit_code
     assert "One.java does not compile" in (said := capsys.readouterr().err)
     assert "three" in said
-    assert not jvm_prefilter.jar().exists()
+    assert not jvm_classes.jar().exists()

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from drinkstream.cells import pack
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
@@ -28,7 +29,7 @@ CELLS = pa.schema(
         ("minute", pa.int64()),
         *[(name, pa.string()) for name in ("source", "category", "brand", "kind", "lang")],
         ("shard", pa.int16()),
-        ("numbers", pa.list_(pa.int64())),
+        ("packed", pa.binary()),
         ("texts", pa.list_(pa.string())),
     ]
 )
@@ -36,7 +37,10 @@ CELLS = pa.schema(
 
 def cells(*rows: tuple[int, str, list[int], list[str]]) -> pa.RecordBatch:
     """An Arrow batch of cells, each by (minute, category, integer ids, other ids)."""
-    made = [(0, minute, "x", category, "", "original", "en", 0, *ids) for minute, category, *ids in rows]
+    made = [
+        (0, minute, "x", category, "", "original", "en", 0, pack(map(str, numbers)), texts)
+        for minute, category, numbers, texts in rows
+    ]
     return pa.RecordBatch.from_arrays(
         [pa.array(list(c), f.type) for c, f in zip(zip(*made, strict=True), CELLS, strict=True)], schema=CELLS
     )
