@@ -11,6 +11,7 @@ from drinkstream.errors import IntegrityError, UnavailableError
 from drinkstream.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 BASE = {
@@ -74,6 +75,16 @@ def session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+def wake_workers(spark: "SparkSession") -> None:
+    """Has as many Python workers as the session has tasks at a time, for which else the first tasks would wait."""
+    tasks = spark.sparkContext.defaultParallelism
+    spark.range(0, tasks, 1, tasks).mapInArrow(_same, "id long").collect()
+
+
+def _same(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    yield from batches
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -34,7 +35,7 @@ from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.settings import Settings
-from drinkstream.spark import session
+from drinkstream.spark import session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
@@ -89,7 +90,10 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     sink = Sink(spark, reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
-    query = start(spark, settings, life, sink)
+    with ThreadPoolExecutor(1) as beside_it:
+        awake = beside_it.submit(wake_workers, spark)
+        query = start(spark, settings, life, sink)
+        awake.result()
     try:
         watch(query, stopping, settings, reader, writer, life, sink, word)
     finally:
