@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import psutil
 import pyarrow as pa
+
+from drinkstream.spark import wake_workers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,3 +24,17 @@ def test_no_worker_makes_them_itself(spark: "SparkSession"):
 
     rows = spark.range(0, 4, 1, 2).mapInArrow(made, "classifier long, prefilter long").collect()
     assert [tuple(row) for row in rows] == [(1, 1)] * 4
+
+
+def test_woken_workers_are_those_that_later_tasks_get(spark: "SparkSession"):
+    def which(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import os
+
+        for batch in batches:
+            yield pa.RecordBatch.from_pydict({"pid": [os.getpid()] * len(batch)})
+
+    wake_workers(spark)
+    awake = {child.pid for child in psutil.Process().children(recursive=True)}
+    tasks = spark.sparkContext.defaultParallelism
+    rows = spark.range(0, tasks, 1, tasks).mapInArrow(which, "pid long").collect()
+    assert {row["pid"] for row in rows} <= awake
