@@ -128,10 +128,8 @@ def ordinary(lines: Lines, read: DataFrame, naming: int | None = None) -> DataFr
     many readings name a drink, where that is known.
     """
     # an ordinary record lies under its own day, and has its post's key
-    named = (
-        read.where(F.size("levels") > 0)
-        .select(F.col("day").alias("stored"), F.concat_ws(":", "source", "id").alias("key"))
-        .distinct()
+    named = read.where(F.size("levels") > 0).select(
+        F.col("day").alias("stored"), F.concat_ws(":", "source", "id").alias("key")
     )
     days = replace(lines, days=[day for day in lines.days if day != NO_DAY])
     if naming is not None and naming <= FEW:

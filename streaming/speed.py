@@ -59,6 +59,13 @@ STREAM_CONF = {
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # to find what has ended Spark looks through the whole state with each micro-batch: that of half an hour of 10,000
+    # hits a second fits this cache, which each task has outside of the heap. Differences of ids gain nothing by
+    # compression
+    "spark.sql.streaming.stateStore.rocksdb.blockCacheSizeMB": "96",
+    "spark.sql.streaming.stateStore.rocksdb.compression": "none",
+    # else each row that is written is read once more
+    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
     # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
     # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
