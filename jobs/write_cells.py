@@ -23,12 +23,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from drinkstream.cells import ANY, HOUR_MS, MINUTE_MS, Integers, hour_of, pack, pack_integers, size, union
+from drinkstream.cells import HOUR_MS, MINUTE_MS, Integers, hour_of, pack, pack_integers, size, union
 from drinkstream.packed import Key, PartRow, Place, part_rows
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from drinkstream.taxonomy import load
 
 ORDER = ("category", "minute", "brand", "source", "kind", "lang", "shard")
 """What the rows of an hour are sorted by, and all that a cell is told by."""
@@ -81,10 +80,7 @@ def write(rows: DataFrame, runs: Mapping[str, str], settings: Settings) -> dict[
 def ordered(rows: DataFrame) -> DataFrame:
     """The rows of an hour and category in one partition, those of a cell one behind the other, all in ORDER."""
     hour = (F.col("minute") / HOUR_MS).cast("long")
-    # Spark compares the first column's eight bytes alone as long as they differ: they tell hour, category and minute
-    rank = F.array_position(F.array(*map(F.lit, sorted({ANY, *load().categories}))), F.col("category"))
-    minute = F.when(rank > 0, F.col("minute") / MINUTE_MS % 60).otherwise(0).cast("long")
-    return rows.repartition(hour, "category").sortWithinPartitions((hour * 4096 + rank) * 64 + minute, *ORDER)
+    return rows.repartition(hour, "category").sortWithinPartitions(hour, *ORDER)
 
 
 def write_sorted(writer: Writer, batches: Iterable[pa.RecordBatch], runs: Mapping[str, str]) -> pa.RecordBatch:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOON_MS = 1_505_390_400_000  # 2017-09-14T12:00:00Z
 FRAME = "minute long, category string, brand string, source string, kind string, lang string, shard short, id string"
-NAMES = ("", "*", "coffee", "tea", "Nescafe", "nescafé", "咖啡", "\uffee", "\U0001f37a")
+NAMES = ("", "*", "Nescafe", "nescafé", "咖啡", "\uffee", "\U0001f37a")
 """Their order by UTF-16 is another one than by code points."""
 
 
