@@ -1,10 +1,14 @@
 """The Spark edge: the session that every job uses."""
 
+import atexit
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from drinkstream.errors import IntegrityError, UnavailableError
@@ -33,7 +37,8 @@ BASE = {
     "spark.python.daemon.module": "drinkstream.spark_daemon",
     # over TCP what is sent in small pieces waits 40 ms for an acknowledgement that is held back
     "spark.python.unix.domain.socket.enabled": "true",
-    # the default one starts a process for each link that it looks for, a dozen in a micro-batch
+    # checkpoints lie on a local disk, where the default starts a process for each link that it looks for, a dozen in a
+    # micro-batch
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
@@ -67,6 +72,7 @@ def session(
         "spark.jars": ",".join(map(str, paths)),
         "spark.driver.memory": f"{heap}m",
         "spark.local.dir": str(scratch),
+        "spark.python.unix.domain.socket.dir": _sockets(),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         **(conf or {}),
     }
@@ -75,6 +81,15 @@ def session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+@cache
+def _sockets() -> str:
+    """A folder of this process, into which no other user can look: who reaches a worker's socket is trusted."""
+    # below the home the path may be longer than a socket's can be
+    folder = mkdtemp(prefix="drinkstream-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def wake_workers(spark: "SparkSession") -> None:

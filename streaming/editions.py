@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drinkstream import meaning
-from drinkstream.errors import BadInputError
+from drinkstream.errors import BadInputError, DrinkStreamError
 
 PACKAGES = ("drinkstream", "streaming")
 SUFFIXES = frozenset({".py", ".toml", ".cql", ".java"})
@@ -36,16 +36,18 @@ class Edition:
 
 
 def main() -> int:
-    """Loads the taxonomy and all that is made of it, and prints the meaning version: what `keep` asks a copy."""
+    """Loads what a query is made of, and prints the meaning version: what `keep` asks a copy."""
     # here only: who keeps copies needs neither the tables nor their memory
     import pyarrow as pa
 
     from drinkstream.hits import candidates, classifier
+    from streaming.jvm_classes import require
 
     try:
+        require()
         candidates(pa.array([b"coffee"], pa.binary()))
         classifier().decide("coffee", "en")
-    except BadInputError as error:
+    except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     print(meaning.version())

@@ -5,19 +5,14 @@ from typing import Any
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from drinkstream.errors import DrinkStreamError
-from streaming.jvm_classes import jar
-
 FUNCTION = "packed_ids"
 
 
 def packed_ids(spark: SparkSession, column: str) -> Column:
     """An aggregation: the set of a column's ids (bigint, none below 0) as a blob of cells.py's codec. Null is no id.
 
-    The session must have been opened with `jar`. Raises DrinkStreamError where that is not compiled.
+    The session must have been opened with the jar of jvm_classes.py.
     """
-    if not jar().is_file():
-        raise DrinkStreamError("the classes that count in Spark's JVM are not compiled: run make install")
     jvm: Any = spark._jvm
     session: Any = spark._jsparkSession
     packed = jvm.org.apache.spark.sql.functions.udaf(

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pyspark
 
+from drinkstream.errors import UnavailableError
+
 FOLDER = Path(__file__).with_name("jvm")
 
 
 def sources() -> list[Path]:
     """The sources, in order."""
     return sorted(FOLDER.glob("*.java"))
+
+
+def require() -> None:
+    """Raises UnavailableError where the jar of these sources is not there."""
+    if not jar().is_file():
+        raise UnavailableError("the classes that count in Spark's JVM are not compiled: run make install")
 
 
 def jar() -> Path:

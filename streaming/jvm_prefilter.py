@@ -1,8 +1,8 @@
 """The prefilter's first scan in Spark's JVM: most lines never go to Python, which decides about the others as before.
 
 The Hyperscan database is the one that the prefilter compiled, so this has no words of its own; the class that scans
-with it is `jvm/MayName.java`. Where Hyperscan does not run in this JVM all lines go to
-Python: the counts are the same, the rate is not.
+with it is `jvm/MayName.java`. Where Hyperscan does not run in this JVM all lines go to Python: the counts are the same,
+the rate is not.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from drinkstream.prefilter import database
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
-from streaming.jvm_classes import jar
 
 FUNCTION = "may_name"
 
@@ -25,11 +24,8 @@ FUNCTION = "may_name"
 def sought(records: DataFrame, settings: Settings) -> DataFrame:
     """Those of `records` whose `value` (binary) may name a drink by the first scan; all of them where it cannot run.
 
-    The session must have been opened with `jar`.
+    The session must have been opened with the jar of jvm_classes.py.
     """
-    if not jar().is_file():
-        print("prefilter: not in the JVM, its class is not compiled (make install); all lines go to Python", flush=True)
-        return records
     spark = records.sparkSession
     scratch = Path(settings.home) / "tmp"
     file = _kept(database(load(), Path(settings.home) / "prefilter"), scratch)

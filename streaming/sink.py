@@ -49,7 +49,7 @@ class Sink:
         if all(start == until for start, until in offsets.values()):
             # Spark runs a batch without records to let go of old state: no cell changes by it, but it must be run,
             # since the state's next version is written as its rows are computed
-            frame.toArrow()
+            frame.count()
             return
         started_at = datetime.now(UTC)
         # above any timestamp of this epoch, so that a writer that was orphaned can never lower a newer value
@@ -93,10 +93,12 @@ def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]
     """
     task = partial(upsert, begun=begun, opened=opened)
     with causes():
-        told = frame.mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
+        told = frame.mapInArrow(task, from_arrow_schema(WRITTEN))
+        # not by collect, which opens a socket whose path the JVM keeps in mind until it ends
+        rows = told._jdf.collectAsList()
     written: Counter[str] = Counter()
-    for row in told.to_pylist():
-        written[row["hour"]] += row["cells"]
+    for row in rows:
+        written[row.getString(0)] += row.getLong(1)
     return written
 
 

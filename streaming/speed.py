@@ -5,7 +5,7 @@
       -> prefilter on bytes, parse, classify, roll up to levels            streaming/roll_up.py, in Python workers
       -> one row for each post and level
       -> watermark and ten-minute slots, both on Kafka's append time
-      -> the set of ids of each cell, slot and shard
+      -> the set of ids of each cell, slot and shard, packed                streaming/id_sets.py, in the JVM
       -> upserts of whole rows, in Python workers                          streaming/upserts.py
       -> what came of the micro-batch                                      streaming/sink.py
 
@@ -42,7 +42,7 @@ from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
 from streaming.id_sets import packed_ids
-from streaming.jvm_classes import jar
+from streaming.jvm_classes import jar, require
 from streaming.jvm_prefilter import sought
 from streaming.offsets import CONSUMER, append_times, look, offsets_at
 from streaming.roll_up import POSTS, TALLIES, roll_up
@@ -69,8 +69,10 @@ STREAM_CONF = {
     # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
     # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
-    # the heap, earlier ones too, some 60 bytes each; most are in a few large cells, which would be there anyway
+    # the heap, earlier ones too, some ten bytes each; most are in a few large cells, which would be there anyway
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
+    # a cell of ten million ids passes, where the default ends at a third of that
+    "spark.kryoserializer.buffer.max": "1024m",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
 }
@@ -89,6 +91,7 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     """Count posts as they arrive."""
     stopping = threading.Event()
     word = Word(sys.stdin, stopping) if led or beside else None
+    require()
     settings = Settings.load()
     session_ = connect(settings, settings.writer_login())
     reader, writer = Reader(session_), Writer(session_)
@@ -97,14 +100,16 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     sink = Sink(spark, reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
-    with ThreadPoolExecutor(1) as beside_it:
-        awake = beside_it.submit(wake_workers, spark)
-        query = start(spark, settings, life, sink)
-        awake.result()
     try:
-        watch(query, stopping, settings, reader, writer, life, sink, word)
+        with ThreadPoolExecutor(1) as beside_it:
+            awake = beside_it.submit(wake_workers, spark)
+            query = start(spark, settings, life, sink)
+        try:
+            awake.result()
+            watch(query, stopping, settings, reader, writer, life, sink, word)
+        finally:
+            query.stop()
     finally:
-        query.stop()
         spark.stop()
         session_.cluster.shutdown()
 

@@ -14,7 +14,7 @@ import org.apache.spark.sql.expressions.Aggregator;
  * null adds nothing).
  *
  * In place of collect_set, since integers stay out of objects and in order: a large set from the state and a small new
- * one are merged in one pass.
+ * one are merged in one pass. The state holds them packed, too.
  *
  * Written for the compiler that Spark brings along, which makes no bridges for generic methods.
  */
@@ -72,43 +72,42 @@ public final class CollectIds extends Aggregator {
             this.size += others.size;
         }
 
+        /** As `pack` says: the form, how many, the least, then the differences of neighbours as LEB128. */
         byte[] packed() {
             this.order();
+            // of its own, since what Kryo hands over writes integers as its settings say
             Output out = new Output(16 + 4 * this.size, -1);
             out.writeByte(INTEGERS);
             out.writeInt(Integer.reverseBytes(this.size));
             if (this.size > 0) {
                 out.writeLong(Long.reverseBytes(this.ids[0]));
-                this.writeDifferences(out);
+            }
+            for (int at = 1; at < this.size; at++) {
+                out.writeLong(this.ids[at] - this.ids[at - 1], true);
             }
             return out.toBytes();
         }
 
         public void write(Kryo kryo, Output out) {
-            this.order();
-            out.writeInt(this.size, true);
-            if (this.size > 0) {
-                out.writeLong(this.ids[0]);
-                this.writeDifferences(out);
-            }
+            byte[] packed = this.packed();
+            out.writeInt(packed.length);
+            out.writeBytes(packed);
         }
 
         public void read(Kryo kryo, Input in) {
-            this.size = in.readInt(true);
+            Input packed = new Input(in.readBytes(in.readInt()));
+            int form = packed.readByte();
+            if (form != INTEGERS) {
+                throw new IllegalStateException("the state holds ids in the form " + form + ", not " + INTEGERS);
+            }
+            this.size = Integer.reverseBytes(packed.readInt());
             this.ids = new long[Math.max(8, this.size)];
             this.ordered = true;
             if (this.size > 0) {
-                this.ids[0] = in.readLong();
+                this.ids[0] = Long.reverseBytes(packed.readLong());
             }
             for (int at = 1; at < this.size; at++) {
-                this.ids[at] = this.ids[at - 1] + in.readLong(true);
-            }
-        }
-
-        /** Those of neighbours, as LEB128. */
-        private void writeDifferences(Output out) {
-            for (int at = 1; at < this.size; at++) {
-                out.writeLong(this.ids[at] - this.ids[at - 1], true);
+                this.ids[at] = this.ids[at - 1] + packed.readLong(true);
             }
         }
 

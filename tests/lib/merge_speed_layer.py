@@ -70,15 +70,34 @@ class LoggedSink(Sink):
         return self.checkpoint.offsets(batch_id)
 
 
+@dataclass(frozen=True)
+class JavaRow:
+    """What the sink uses of a row in the JVM."""
+
+    values: tuple[Any, ...]
+
+    def getString(self, at: int) -> str:
+        """Its text at a place."""
+        return str(self.values[at])
+
+    def getLong(self, at: int) -> int:
+        """Its number at a place."""
+        return int(self.values[at])
+
+
 @dataclass
 class Frame:
     """What the sink uses of a DataFrame. Two tasks hold its rows, the second runs behind the first."""
 
     table: pa.Table
 
-    def toArrow(self) -> pa.Table:
-        """All rows."""
-        return self.table
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.table)
+
+    @property
+    def _jdf(self) -> Any:
+        return SimpleNamespace(collectAsList=lambda: [JavaRow(tuple(row.values())) for row in self.table.to_pylist()])
 
     def mapInArrow(self, task: Any, _: Any) -> "Frame":
         """What `task` makes of each part."""

@@ -26,6 +26,13 @@ def test_no_worker_makes_them_itself(spark: "SparkSession"):
     assert [tuple(row) for row in rows] == [(1, 1)] * 4
 
 
+def workers() -> list[psutil.Process]:
+    """The Python workers of this process's Spark: forks of those that the JVM has started."""
+    every = psutil.Process().children(recursive=True)
+    java = [one for one in every if one.name() == "java"]
+    return [worker for jvm in java for parent in jvm.children() for worker in parent.children()]
+
+
 def test_woken_workers_are_those_that_later_tasks_get(spark: "SparkSession"):
     def which(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os
@@ -33,8 +40,12 @@ def test_woken_workers_are_those_that_later_tasks_get(spark: "SparkSession"):
         for batch in batches:
             yield pa.RecordBatch.from_pydict({"pid": [os.getpid()] * len(batch)})
 
+    for child in workers():
+        child.kill()
+    psutil.wait_procs(workers(), timeout=30)
     wake_workers(spark)
-    awake = {child.pid for child in psutil.Process().children(recursive=True)}
+    awake = {child.pid for child in workers()}
     tasks = spark.sparkContext.defaultParallelism
+    assert len(awake) == tasks
     rows = spark.range(0, tasks, 1, tasks).mapInArrow(which, "pid long").collect()
     assert {row["pid"] for row in rows} <= awake

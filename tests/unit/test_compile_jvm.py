@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drinkstream.errors import DrinkStreamError
+from drinkstream.errors import DrinkStreamError, UnavailableError
 from stack import compile_jvm
 from streaming import jvm_classes
 
@@ -27,6 +27,22 @@ def test_a_source_is_compiled_once(source: Path, monkeypatch: pytest.MonkeyPatch
         assert archive.read("one/One.class").startswith(bytes.fromhex("cafebabe"))
     monkeypatch.delattr(compile_jvm, "compiled")
     assert compile_jvm.main() == 0
+
+
+def test_each_source_is_compiled_by_itself(source: Path):
+    source.write_text("package one; public final class One {}")
+    source.with_name("Two.java").write_text("package one; public final class Two {}")
+    assert compile_jvm.main() == 0
+    with zipfile.ZipFile(jvm_classes.jar()) as archive:
+        assert archive.namelist() == ["one/One.class", "one/Two.class"]
+
+
+def test_where_nothing_is_compiled_one_is_told_what_to_do(source: Path):
+    source.write_text("class One {}")
+    with pytest.raises(UnavailableError, match="run make install"):
+        jvm_classes.require()
+    assert compile_jvm.main() == 0
+    jvm_classes.require()
 
 
 def test_edited_source_has_another_jar(source: Path):
