@@ -71,8 +71,6 @@ STREAM_CONF = {
     # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
     # the heap, earlier ones too, some ten bytes each; most are in a few large cells, which would be there anyway
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
-    # a cell of ten million ids passes, where the default ends at a third of that
-    "spark.kryoserializer.buffer.max": "1024m",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
 }
