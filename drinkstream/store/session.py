@@ -33,6 +33,8 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
         protocol_version=5,
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 15.0, max_attempts=None),
         connect_timeout=10,
+        # the default of 2 s is not enough for a server that has just begun, on a busy machine
+        control_connection_timeout=10.0,
         # else a request in two pieces waits 40 ms for an acknowledgement that the server holds back
         sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )

@@ -46,5 +46,6 @@ def test_each_letter_that_folding_turns_into_another_is_seen_in_a_text():
 @given(st.characters(), st.sampled_from("\u0300\u0301\u0308\u0327\u3099\u309a\uff9e\uff9f"))
 def test_a_letter_and_its_mark_are_one_however_they_are_written(letter: str, mark: str):
     composed = unicodedata.normalize("NFC", letter + mark)
-    if len(composed) == 1 and len(letter.lower()) == 1:
+    # signs stay as they are written
+    if letter.isalpha() and len(composed) == 1 and len(letter.lower()) == 1:
         assert fold(letter + mark).text == fold(composed).text
