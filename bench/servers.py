@@ -29,6 +29,7 @@ PORTS = {
 }  # fmt: skip
 DEADLINE_S = 3600.0
 STOP_S = 120.0
+REMOVED_S = 60.0
 
 T = TypeVar("T")
 
@@ -84,9 +85,7 @@ class Servers:
             try:
                 yield mine
             finally:
-                admin = KafkaAdminClient(bootstrap_servers=mine.bootstrap)
-                admin.delete_topics([mine.posts_topic])
-                admin.close()
+                remove_topic(mine)
 
     @contextmanager
     def running(
@@ -124,6 +123,17 @@ class Servers:
         """Ends all of it; the topics stay, for the next call."""
         if self._started:
             down.down(self.settings)
+
+
+def remove_topic(settings: Settings) -> None:
+    """Deletes settings.posts_topic; when it returns Kafka no longer lists it."""
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    try:
+        admin.delete_topics([settings.posts_topic])
+        listed = retry_if_result(lambda names: settings.posts_topic in names)
+        Retrying(retry=listed, stop=stop_after_delay(REMOVED_S), wait=wait_fixed(0.2))(admin.list_topics)
+    finally:
+        admin.close()
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -10,13 +10,12 @@ from multiprocessing import get_context
 
 import click
 import pyarrow as pa
-from kafka import KafkaAdminClient, KafkaProducer
-from tenacity import Retrying, retry_if_result, stop_after_delay
+from kafka import KafkaProducer
 
 from bench.figures import differences
 from bench.posts import CHUNK, SEED, Writing, headers, lines, truth
 from bench.posts_v1 import v1
-from bench.servers import Servers
+from bench.servers import Servers, remove_topic
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.hits import candidates
 from drinkstream.settings import Settings
@@ -86,15 +85,12 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
     held = sum(seen.end.values()) - sum(seen.begin.values())
     if note.is_file():
         said = json.loads(note.read_text())
-        if said["cluster"] == seen.cluster and held > said["records"] * MOST:
-            admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
-            admin.delete_topics([name])
-            left = Retrying(retry=retry_if_result(lambda names: name in names), stop=stop_after_delay(KAFKA_WAIT_S))
-            left(admin.list_topics)
-            admin.close()
+        whole = said["cluster"] == seen.cluster and held >= said["records"]
+        if whole and held > said["records"] * MOST:
+            remove_topic(settings)
             note.unlink()
             return filled(servers, kind, posts)
-        if said["cluster"] == seen.cluster and held >= said["records"]:
+        if whole:
             counts = {(category, brand): n for category, brand, n in said["counts"]}
             return Topic(name, said["records"], said["bytes"], said["let_through"], counts)
     if held:

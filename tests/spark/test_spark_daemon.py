@@ -40,9 +40,9 @@ def test_woken_workers_are_those_that_later_tasks_get(spark: "SparkSession"):
         for batch in batches:
             yield pa.RecordBatch.from_pydict({"pid": [os.getpid()] * len(batch)})
 
-    for child in workers():
+    for child in (before := workers()):
         child.kill()
-    psutil.wait_procs(workers(), timeout=30)
+    psutil.wait_procs(before, timeout=30)
     wake_workers(spark)
     awake = {child.pid for child in workers()}
     tasks = spark.sparkContext.defaultParallelism
