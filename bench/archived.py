@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import WriterProperties, write_deltalake
 
 from bench.posts import CHUNK, SEED, START_MS, lines, truth
 from bench.servers import Servers
@@ -23,6 +23,7 @@ TOPIC = "archived"
 PARTITIONS = 8
 CHUNKS_A_FILE = 5
 DAY_MS = 86_400_000
+WRITTEN = WriterProperties(compression="ZSTD", compression_level=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ def _write(folder: Path, note: Path, days: int, chunks: int) -> None:
         click.progressbar(length=len(parts), label=f"{days} archived days of {chunks * CHUNK:,} posts") as bar,
     ):
         for (day, _), (table, bytes_, levels) in zip(parts, pool.map(partial(_part, chunks), parts), strict=True):
-            # one file for each commit, as the archive query does it
-            write_deltalake(str(folder), table, mode="append", partition_by=["day"])
+            # one file for each commit and compressed as the archive query does it
+            write_deltalake(str(folder), table, mode="append", partition_by=["day"], writer_properties=WRITTEN)
             size += bytes_
             of_day = counts.setdefault(str(_date(day)), {})
             for level, n in levels.items():

@@ -109,9 +109,13 @@ class Archive:
 
         The ledger (positions.py) may be further: the newest rows may have been erased, or a gap lie behind them.
         """
-        columns = 'topic, "partition", max("offset") + 1 AS next'
-        rows = self._select(columns, f"cluster = {_quoted(cluster)}", 'GROUP BY topic, "partition"')
-        return {(row["topic"], row["partition"]): row["next"] for row in rows}
+        return {(topic, partition): end for (of, topic, partition), end in self.ends().items() if of == cluster}
+
+    def ends(self) -> dict[tuple[str, str, int], int]:
+        """As `positions`, for each (cluster, topic, partition)."""
+        columns = 'cluster, topic, "partition", max("offset") + 1 AS next'
+        rows = self._select(columns, end='GROUP BY cluster, topic, "partition"')
+        return {(row["cluster"], row["topic"], row["partition"]): row["next"] for row in rows}
 
     def days(self) -> dict[str, int]:
         """Rows of each event day (`YYYY-MM-DD`, or `none`), of all topics, by day."""

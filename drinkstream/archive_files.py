@@ -1,7 +1,8 @@
 """The archive's files, read where they lie (deltalake, pyarrow; no JVM): in parts that many processes may share."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ from drinkstream.archive import Archive
 from drinkstream.errors import UnavailableError, first_line
 
 PART_BYTES = 32 * 1024 * 1024
-"""Bytes of files that one task reads: the last of a few large tasks would leave the other cores idle."""
+"""About how many bytes of files one task reads: the last of a few large tasks would leave the other cores idle."""
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 64 * 1024 * 1024
@@ -47,15 +48,17 @@ class Part:
 
 
 def parts(archive: Archive, days: Collection[str]) -> list[tuple[Part, ...]]:
-    """All files under `days` in parts of at most PART_BYTES, in lists of about as much: those that one task reads."""
+    """All files under `days` in parts of about PART_BYTES, in lists of about as much: those that one task reads."""
     tasks: list[tuple[Part, ...]] = []
     gathered: list[Part] = []
     size = 0
     for file in sorted(archive.stored_files(), key=lambda file: (file["partition.day"], file["path"])):
         if file["partition.day"] not in days:
             continue
-        for first in range(0, file["size_bytes"], PART_BYTES):
-            until = min(first + PART_BYTES, file["size_bytes"])
+        # no part is so small that no row group may begin in it
+        cuts = max(1, round(file["size_bytes"] / PART_BYTES))
+        bounds = [file["size_bytes"] * cut // cuts for cut in range(cuts + 1)]
+        for first, until in pairwise(bounds):
             if gathered and size + until - first > PART_BYTES:
                 tasks.append(tuple(gathered))
                 gathered, size = [], 0
@@ -65,25 +68,39 @@ def parts(archive: Archive, days: Collection[str]) -> list[tuple[Part, ...]]:
 
 
 def read(
-    uri: str, topic: str, parts: Iterable[Part], columns: Collection[str], rows: int = BATCH_ROWS
+    uri: str,
+    topic: str,
+    parts: Iterable[Part],
+    columns: Collection[str],
+    rows: int = BATCH_ROWS,
+    keys: Mapping[str, pa.Array] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The records of `topic` in these parts, in batches of `rows` at most (some BATCH_BYTES), each of one day.
 
-    `columns` are some of RECORDS. Raises UnavailableError where a file cannot be read.
+    `columns` are some of RECORDS. `keys`: of each day only the records with these keys; each batch first hashes them.
+    Raises UnavailableError where a file cannot be read.
     """
     files = PyFileSystem(DeltaStorageHandler(uri))
     schema = pa.schema([RECORDS.field(name) for name in columns])
     stored = {source for name in columns for source in _COLUMNS.get(name, (name,))} | {"topic"}
     for part in parts:
+        if keys is not None and part.day not in keys:
+            continue
         try:
-            yield from _read(files, topic, part, sorted(stored), schema, rows)
+            yield from _read(files, topic, part, sorted(stored), schema, rows, None if keys is None else keys[part.day])
         except (OSError, DeltaError, pa.ArrowException) as error:
             said = first_line(error)
             raise UnavailableError(f"{part.path} of the archive at {uri} could not be read: {said}") from error
 
 
 def _read(
-    files: PyFileSystem, topic: str, part: Part, stored: list[str], schema: pa.Schema, at_once: int
+    files: PyFileSystem,
+    topic: str,
+    part: Part,
+    stored: list[str],
+    schema: pa.Schema,
+    at_once: int,
+    keys: pa.Array | None,
 ) -> Iterator[pa.RecordBatch]:
     with files.open_input_file(part.path) as opened:
         # read as a stream, so that no more than a page of each column is held
@@ -103,7 +120,11 @@ def _read(
             most = max(1, min(at_once, BATCH_BYTES * about.num_rows // max(1, size)))
             for batch in file.iter_batches(most, [group], stored, use_threads=False):
                 mine = pc.equal(batch.column("topic").cast(pa.string()), topic)
-                rows = _as(batch, schema, part.day).filter(mine)
+                if keys is not None:
+                    mine = pc.and_(mine, pc.is_in(batch.column("key").cast(pa.string()), keys))
+                found = _as(batch, schema, part.day)
+                # nearly always it is all of them: to filter copies their lines
+                rows = found if pc.all(mine, min_count=0).as_py() else found.filter(mine)
                 if len(rows):
                     yield rows
 

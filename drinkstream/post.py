@@ -8,9 +8,13 @@ import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
-from drinkstream import wire_x, wire_x_page
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from drinkstream import wire_x, wire_x_page, wire_x_plain
 from drinkstream.record import (
     ERASED,
     REASONS,
@@ -61,7 +65,7 @@ UNREAD = "?"
 """What a key has in place of an id, before a checksum, where the line could not be read: no id begins so."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
-_PLAIN: dict[str, Callable[[bytes, str], int | None]] = {"x": wire_x.time_of_plain, "demo": wire_x.time_of_plain}
+_PLAIN = {"x": wire_x_plain.event_times, "demo": wire_x_plain.event_times}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 
@@ -88,25 +92,23 @@ def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
     return Rejected("key") if isinstance(record, Post) and not source else record
 
 
-def plain_posts(values: list[Any], keys: list[Any], appends_ms: list[int], first_ms: int, until_ms: int) -> list[bool]:
+def plain_posts(
+    values: list[bytes | None], keys: pa.Array, append_ms: npt.NDArray[np.int64], first_ms: int, until_ms: int
+) -> npt.NDArray[np.bool_]:
     """Which records are posts made from `first_ms` to before `until_ms` that have their key's id and were never edited.
 
-    A quick look, which `parse_keyed` agrees with wherever it says yes; where it does not, that one has to be asked.
-    No value may be `wire_json.undecodable`; values and keys may be None.
+    `keys` (string) and `append_ms` are of shape (n,), as the result. A quick look, which `parse_keyed` agrees with
+    wherever it says yes; where it does not, that one has to be asked. No value may be `wire_json.undecodable`; values
+    and keys may be None.
     """
-    found = []
-    for at, value in enumerate(values):
-        event_ms = None
-        key = keys[at]
-        if value is not None and key is not None:
-            source, _, name = key.partition(":")
-            look = _PLAIN.get(source)
-            event_ms = None if look is None else look(value, name)
-        found.append(
-            event_ms is not None
-            and max(first_ms, EARLIEST_MS) <= event_ms < until_ms
-            and event_ms <= appends_ms[at] + LATEST_AHEAD_MS
-        )
+    found = np.zeros(len(values), np.bool_)
+    for source, event_times in _PLAIN.items():
+        prefix = f"{source}:"
+        theirs = pc.starts_with(keys, prefix)
+        if pc.any(theirs, min_count=1).as_py():
+            names = pc.utf8_slice_codeunits(pc.if_else(theirs, keys, None), len(prefix))
+            times = event_times(values, names)
+            found |= (times >= max(first_ms, EARLIEST_MS)) & (times < until_ms) & (times <= append_ms + LATEST_AHEAD_MS)
     return found
 
 

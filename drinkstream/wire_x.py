@@ -29,23 +29,6 @@ def read(value: bytes, source: str) -> Reading:
     return _post_or_page(line, source) or _read_patiently(value, source)
 
 
-def time_of_plain(value: bytes, name: str) -> int | None:
-    """The event time of the v2 post with the id `name`, never edited, that `value` is; None leaves it to `read`.
-
-    A quick look, which `read` agrees with wherever it gives an answer. `value` must not be `undecodable`.
-    """
-    try:
-        tweet = _LINE.decode(value).data
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    if not isinstance(tweet, Tweet) or tweet.text is None or tweet.id != name or post_id(tweet.id) is None:
-        return None
-    history = tweet.edit_history_tweet_ids
-    if history and (len(history) > 1 or history[0] != name):
-        return None
-    return event_time(name, tweet.created_at)
-
-
 def _read_patiently(value: bytes, source: str) -> Reading:
     """As `read`, by the standard library's decoder; here end all lines that are no posts, and all that are odd."""
     found = wire_json.load(value)

@@ -4,7 +4,7 @@ A line is parsed in Python; that Spark's JVM reads the files first, and hands ea
 that is done to most of them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -27,18 +27,26 @@ class Lines:
     days: Collection[str]
 
     def mapped(
-        self, columns: Collection[str], reading: Reading, schema: pa.Schema, rows: int = BATCH_ROWS
+        self,
+        columns: Collection[str],
+        reading: Reading,
+        schema: pa.Schema,
+        rows: int = BATCH_ROWS,
+        keys: Mapping[str, pa.Array] | None = None,
     ) -> DataFrame:
         """What `reading` makes of the records, as rows of `schema`; it runs once for each task.
 
-        It gets batches of these `columns` of drinkstream.archive_files.RECORDS, of `rows` at most, each of one day.
+        It gets batches of these `columns` of drinkstream.archive_files.RECORDS, of `rows` at most, each of one day;
+        with `keys` only of the records that have these keys, by day, which are handed to every worker.
         """
         uri, topic, tasks = self.archive.uri, self.topic, parts(self.archive, self.days)
+        handed = None if keys is None else self.spark.sparkContext.broadcast(keys)
 
         def read_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for number in batch.column(0).to_pylist():
-                    yield from reading(read(uri, topic, tasks[number], columns, rows))
+                    sought = None if handed is None else handed.value
+                    yield from reading(read(uri, topic, tasks[number], columns, rows, sought))
 
         # one number for each task
         numbers = self.spark.range(0, len(tasks), 1, max(1, len(tasks)))

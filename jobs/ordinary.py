@@ -24,10 +24,13 @@ from drinkstream.wire_json import MAX_DEPTH
 from jobs.lines import Lines
 
 FEW = 1_000_000
-"""Posts that name a drink up to which their keys are handed to every worker: some 30 MB."""
+"""Readings of their own up to which their keys and places are handed to every worker: some 50 MB."""
 
 KEYS_AT_ONCE = 500_000
 """Keys that are looked up at once, since each look-up first hashes all that are sought."""
+
+_PIECE = 256 * 1024
+"""Bytes that are looked through at once: what is made of them stays in the processor's cache."""
 
 MANY = pa.schema([("n", pa.int64()), ("last", pa.int64())])
 """How many records a row stands for, and the last of their offsets; `offset` is the first, `print` all prints XORed."""
@@ -48,9 +51,8 @@ def plain(batch: pa.RecordBatch, lines: list[bytes | None], may_hit: npt.NDArray
     looked = lines.copy()
     for at in np.flatnonzero(may_hit | (_brackets(values) > MAX_DEPTH)).tolist():
         looked[at] = None
-    keys, appends = batch.column("key").to_pylist(), batch.column("append_ms").to_pylist()
     began = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
-    return np.array(plain_posts(looked, keys, appends, began, began + DAY_MS), np.bool_)
+    return plain_posts(looked, batch.column("key"), batch.column("append_ms").to_numpy(), began, began + DAY_MS)
 
 
 def _utf8(values: pa.Array) -> bool:
@@ -64,9 +66,11 @@ def _utf8(values: pa.Array) -> bool:
 def _brackets(values: pa.Array) -> npt.NDArray[np.int64]:
     """How many `[` and `{` stand in each line."""
     text, offsets = bytes_of(values)
+    every = np.frombuffer(text, np.uint8)
+    firsts = range(0, len(every), _PIECE)
     # the two differ in one bit
-    at = np.flatnonzero((np.frombuffer(text, np.uint8) | 0x20) == ord("{"))
-    counts: npt.NDArray[np.int64] = np.diff(np.searchsorted(at, offsets))
+    at = [np.flatnonzero((every[first : first + _PIECE] | 0x20) == ord("{")) + first for first in firsts]
+    counts: npt.NDArray[np.int64] = np.diff(np.searchsorted(np.concatenate([*at, np.zeros(0, np.int64)]), offsets))
     return counts
 
 
@@ -121,22 +125,22 @@ def several() -> Any:
     return (F.col("what") == "post") & F.col("id").isNull()
 
 
-def ordinary(lines: Lines, read: DataFrame, naming: int | None = None) -> DataFrame:
+def ordinary(lines: Lines, read: DataFrame, few: bool = False) -> DataFrame:
     """The ordinary records that are versions of a post which names a drink in another version, as rows of readings.
 
-    `lines` are the records of which `read` are the readings; only their keys and places are looked at. `naming` is how
-    many readings name a drink, where that is known.
+    `lines` are the records of which `read` are the readings; only their keys and places are looked at. `few`: whether
+    it is known that at most FEW of the readings stand for one record alone.
     """
     # an ordinary record lies under its own day, and has its post's key
-    named = read.where(F.size("levels") > 0).select(
-        F.col("day").alias("stored"), F.concat_ws(":", "source", "id").alias("key")
-    )
+    key = F.when(F.size("levels") > 0, F.concat_ws(":", "source", "id")).alias("key")
+    alone = read.where(~several()).select("stored", key, *_PLACE)
     days = replace(lines, days=[day for day in lines.days if day != NO_DAY])
-    if naming is not None and naming <= FEW:
-        about = days.mapped(_KEYED.names, _keyed(named, lines), _KEYED, KEYS_AT_ONCE)
+    if few:
+        rest = _handed(days, alone.toArrow())
     else:
+        named = alone.where(F.col("key").isNotNull()).select("stored", "key")
         about = days.mapped(_KEYED.names, iter, _KEYED).join(named, ["stored", "key"], "left_semi")
-    rest = about.join(read.where(~several()).select(*_PLACE), _PLACE, "left_anti")
+        rest = about.join(alone.select(*_PLACE), _PLACE, "left_anti")
     return rest.select(
         F.lit("post").alias("what"),
         F.col("stored").alias("day"),
@@ -150,20 +154,17 @@ def ordinary(lines: Lines, read: DataFrame, naming: int | None = None) -> DataFr
     )
 
 
-def _keyed(named: DataFrame, lines: Lines) -> Any:
-    """Reads the records that have one of the `named` keys under their day."""
-    table = named.toArrow()
-    handed = lines.spark.sparkContext.broadcast(
-        {
-            day: table.filter(pc.equal(table["stored"], day))["key"].combine_chunks()
-            for day in pc.unique(table["stored"]).to_pylist()
-        }
-    )
+def _handed(days: Lines, alone: pa.Table) -> DataFrame:
+    """The records that have a key of `alone` under its day, and none of its places."""
+    stored = pc.unique(alone["stored"]).to_pylist()
+    theirs = {day: alone.filter(pc.equal(alone["stored"], day)) for day in stored}
+    keys = {day: pc.drop_null(table["key"].combine_chunks()) for day, table in theirs.items()}
+    places = days.spark.sparkContext.broadcast({day: table.select(_PLACE) for day, table in theirs.items()})
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def others(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            keys = handed.value.get(batch.column("stored")[0].as_py())
-            if keys is not None:
-                yield batch.filter(pc.is_in(batch.column("key"), keys))
+            known = places.value[batch.column("stored")[0].as_py()]
+            found = pa.Table.from_batches([batch]).join(known, _PLACE, join_type="left anti", use_threads=False)
+            yield from found.select(_KEYED.names).to_batches()
 
-    return read
+    return days.mapped(_KEYED.names, others, _KEYED, KEYS_AT_ONCE, keys)

@@ -105,16 +105,16 @@ def prints(batch: pa.RecordBatch, lines: list[bytes | None]) -> pa.Array:
     return pa.array(np.array(hashed, np.uint64).view(np.int64))
 
 
-def posts(lines: Lines, read: DataFrame, gone: DataFrame, naming: int | None = None) -> DataFrame:
+def posts(lines: Lines, read: DataFrame, gone: DataFrame | None, few: bool = False) -> DataFrame:
     """One version of each post that names a drink but those `gone` (see `removed`): (day, source, id, minute, ...).
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
     one, else the first by the same order; where that one names nothing, its `levels` are empty. `read` are the readings
-    of `lines`, `naming` is how many of them name a drink, where that is known.
+    of `lines`; `few` as in `ordinary`.
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)
-    versions = _versions(read).unionByName(ordinary(lines, read, naming), allowMissingColumns=True)
+    versions = _versions(read).unionByName(ordinary(lines, read, few), allowMissingColumns=True)
     chosen = (
         # nearly all have one version, so that nothing is gained by grouping in each task first; ids come first since
         # Spark sorts by eight bytes of the first column as long as they differ
@@ -127,7 +127,7 @@ def posts(lines: Lines, read: DataFrame, gone: DataFrame, naming: int | None = N
         .select("day", "source", "id", F.coalesce("last_edit", "first").alias("version"))
         .select("day", "source", "id", "version.*")
     )
-    return chosen.join(gone, ["source", "id"], "left_anti")
+    return chosen if gone is None else chosen.join(gone, ["source", "id"], "left_anti")
 
 
 def removed(read: DataFrame, edited: int | None = None, elsewhere: Collection[tuple[str, str]] = ()) -> DataFrame:

@@ -6,12 +6,13 @@ Nothing of a run is visible before it is published. The days come as arguments; 
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from drinkstream import meaning
@@ -21,25 +22,30 @@ from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.merge import days_between
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
-from drinkstream.spark import causes, session
+from drinkstream.spark import causes, session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy_kept import installed
+from jobs.counted import counted, fingerprints, rejections
 from jobs.coverage import settle
 from jobs.elsewhere import elsewhere
 from jobs.lines import Lines
+from jobs.ordinary import FEW
 from jobs.readings import level_rows, posts, readings, removed
 from jobs.write_cells import Written, write
 
-SAMPLES = 20
+MANY_DAYS = 4
+"""Days from which on the JVM lives long enough to gain by its second compiler."""
 
-SPARK_CONF = {
-    # as in the speed query, no core is left for a collector that works beside it; nor for the JVM's second compiler,
-    # which takes more from the Python workers than the little that the JVM does here would gain
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
-}
+
+def spark_conf(days: int) -> dict[str, str]:
+    """What a session that recomputes so many days is made with."""
+    # as in the speed query, no core is left for a collector that works beside it; nor, for a few days, for the JVM's
+    # second compiler, which takes more from the Python workers meanwhile than the JVM's own work gains
+    compilers = "" if days >= MANY_DAYS else " -XX:TieredStopAtLevel=1"
+    return {"spark.driver.extraJavaOptions": f"-XX:+UseParallelGC{compilers} -XX:+ExitOnOutOfMemoryError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,13 @@ def run(first: datetime | None, last: datetime | None, days: str, attempt: str, 
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
-        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap, SPARK_CONF)
+        conf = spark_conf(len(request.days))
+        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap, conf)
         try:
-            recompute(spark, settings, Reader(cassandra), Writer(cassandra), request)
+            with ThreadPoolExecutor(1) as beside_it:
+                awake = beside_it.submit(wake_workers, spark)
+                recompute(spark, settings, Reader(cassandra), Writer(cassandra), request)
+            awake.result()
         finally:
             spark.stop()
     finally:
@@ -98,7 +108,7 @@ def recompute(
     latest = Archive(settings.archive)
     pinned = Archive(settings.archive, latest.version())
     version = int(pinned.version())
-    position = {"/".join(map(str, place)): held.islands[-1].until for place, held in pinned.held().items()}
+    position = {"/".join(map(str, place)): end for place, end in sorted(pinned.ends().items())}
     held = pinned.rows_by_day(settings.posts_topic)
     mint = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
     runs = {day: f"{mint}-{day:%Y%m%d}" for day in request.days}
@@ -170,13 +180,13 @@ def recompute_chunk(
                 f"read {rows_read} records of {names[0]} to {names[-1]} at archive version {version}, which holds "
                 f"{rows_held}: nothing was completed"
             )
-        rejected = rejections(read)
+        rejected = rejections(read) if counts.of("rejected") else {}
         # (cell, shard, id): the levels of the posts that stay
         outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
-        gone = removed(read, counts.edited, outside.posts)
-        found = level_rows(posts(lines, read, gone, counts.naming).where(F.col("day").isin(*names)))
+        gone = removed(read, counts.edited, outside.posts) if counts.of("tombstone") or outside.posts else None
+        found = level_rows(posts(lines, read, gone, counts.alone <= FEW).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
-        prints = fingerprints(read, names, gone, outside.checksums)
+        prints = fingerprints(counts, names, 0 if gone is None else gone.count(), outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
             # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
             raise IntegrityError(
@@ -187,81 +197,6 @@ def recompute_chunk(
             complete(reader, writer, day, runs[day], written.get(runs[day], Written()), prints[str(day)], rejected)
     finally:
         read.unpersist()
-
-
-class Counted(NamedTuple):
-    """Records by (what, day), day '' for what is no post; how many name a drink or a brand, how many several ids."""
-
-    records: dict[tuple[str, str], int]
-    naming: int
-    edited: int
-
-
-def counted(read: DataFrame) -> Counted:
-    """How many records of each kind there are, in one pass."""
-    day = F.coalesce("day", F.lit("")).alias("day")
-    naming = F.count_if(F.size("levels") > 0).alias("naming")
-    edited = F.count_if(F.size("others") > 0).alias("edited")
-    rows = read.groupBy("what", day).agg(F.sum("n").alias("n"), naming, edited).collect()
-    records = {(row["what"], row["day"]): row["n"] for row in rows}
-    return Counted(records, sum(row["naming"] for row in rows), sum(row["edited"] for row in rows))
-
-
-def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
-    """Rejected records by (archive partition, reason): how many, and the places of the first as 'partition:offset'."""
-    rejected = read.where(F.col("what") == "rejected").select(
-        "stored", F.col("detail").alias("reason"), F.struct("partition", "offset").alias("place")
-    )
-    # there may be millions: only the first are gathered
-    at = F.row_number().over(Window.partitionBy("stored", "reason").orderBy("place"))
-    first = rejected.withColumn("first", F.when(at <= SAMPLES, F.col("place")))
-    rows = first.groupBy("stored", "reason").agg(
-        F.count(F.lit(1)).alias("n"), F.sort_array(F.collect_list("first")).alias("places")
-    )
-    return {
-        (row["stored"], row["reason"]): (
-            row["n"],
-            [f"{place['partition']}:{place['offset']}" for place in row["places"]],
-        )
-        for row in rows.collect()
-    }
-
-
-def fingerprints(
-    read: DataFrame, names: Sequence[str], gone: DataFrame, outside: Mapping[str, int]
-) -> dict[str, dict[str, Any]]:
-    """What each day's run was computed from: rows, offset ranges, tombstones and a checksum over places and bytes.
-
-    Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day. `gone`
-    are the posts that tombstones remove, `outside` checksums by day of those that lie under other days.
-    """
-    rows = (
-        read.groupBy("stored", "cluster", "partition")
-        .agg(
-            F.sum("n").alias("rows"),
-            F.min("offset").alias("first"),
-            F.max("last").alias("last"),
-            F.bit_xor("print").alias("checksum"),
-        )
-        .collect()
-    )
-    tombstones = gone.count()
-    prints = {}
-    for name in names:
-        mine = [row for row in rows if row["stored"] in (name, NO_DAY)]
-        checksum = outside.get(name, 0)
-        for row in mine:
-            checksum ^= row["checksum"] & (2**64 - 1)
-        prints[name] = {
-            "rows": sum(row["rows"] for row in mine),
-            "offsets": {
-                f"{row['stored']}/{row['cluster']}/{row['partition']}": [row["first"], row["last"]]
-                for row in sorted(mine, key=lambda row: (row["stored"], row["cluster"], row["partition"]))
-            },
-            "tombstones": tombstones,
-            "checksum": f"{checksum:016x}",
-        }
-    return prints
 
 
 def complete(

@@ -15,10 +15,10 @@ from drinkstream.errors import UnavailableError
 from drinkstream.post import ERASED
 from drinkstream.recount import recount
 from drinkstream.spark import causes
+from jobs.counted import counted, rejections
 from jobs.elsewhere import elsewhere
 from jobs.lines import Lines
 from jobs.readings import NO_DAY, level_rows, posts, readings, removed
-from jobs.recompute import counted, rejections
 from tests.lib import oracle
 from tests.lib.archived import archive, row
 
@@ -65,9 +65,9 @@ def archived(spark: "SparkSession", tmp_path: Path) -> Archived:
 
 
 def counted_cells(records: Lines) -> dict[tuple[Any, ...], set[str]]:
-    """The cells, the same whether those who look for ordinary versions know how many posts name a drink or not."""
+    """The cells, the same whether the search for ordinary versions is handed what is sought or joined with it."""
     read = readings(records)
-    every, few = (kept_cells(posts(records, read, removed(read), n)) for n in (None, counted(read).naming))
+    every, few = (kept_cells(posts(records, read, removed(read), few)) for few in (False, True))
     assert every == few
     return every
 
@@ -209,7 +209,7 @@ def test_spark_counts_what_plain_python_and_the_oracle_count(spark: "SparkSessio
     read = readings(stored)
     counts = counted(read)
     outside = elsewhere(table, "posts", read, [DAY], counts.edited)
-    kept = posts(stored, read, removed(read, counts.edited, outside.posts), counts.naming)
+    kept = posts(stored, read, removed(read, counts.edited, outside.posts), few=True)
     found = by_category((row["category"], [row["id"]]) for row in level_rows(kept).collect())
     again = recount(table, "posts", DAY, {"c1/posts/0": len(rows)})
     truth = oracle.batch(records, {COFFEE: {("coffee", None)}, TEA: {("tea", None)}}.get)
@@ -239,7 +239,12 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived:
         (None, b"\xff\xfe", NO_DAY),
         (f"x:{one}", b"[1, 2]"),
     )
-    assert counted(readings(records)) == ({("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}, 1, 0)
+    counts = counted(readings(records))
+    assert counts.records == {("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}
+    assert (counts.of("post"), counts.of("rejected"), counts.of("tombstone")) == (1, 4, 0)
+    assert (counts.alone, counts.edited) == (6, 0)
+    (none, day) = (counts.read[stored, "c1", 0] for stored in (NO_DAY, DAY))
+    assert (none[:3], day[:3]) == ((4, 1, 4), (2, 0, 5))
     assert rejections(readings(records)) == {
         (NO_DAY, "key"): (1, ["0:1"]),
         (NO_DAY, "cut_off"): (1, ["0:3"]),

@@ -27,6 +27,12 @@ def test_positions_are_one_more_than_the_highest_offset(tmp_path: Path) -> None:
     assert found.positions("it's another") == {("posts", 0): 100}
     assert found.positions("unknown") == {}
     assert found.clusters() == ("c1", "it's another")
+    assert found.ends() == {
+        ("c1", "posts", 0): 2,
+        ("c1", "posts", 1): 8,
+        ("c1", "feed.status", 0): 4,
+        ("it's another", "posts", 0): 100,
+    }
 
 
 def test_a_pinned_version_stays_as_it_was(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from drinkstream.archive_files import RECORDS
 from drinkstream.post import Post, day_of, parse_keyed
+from drinkstream.wire_values import FIRST_TIMED_ID
+from drinkstream.wire_x_plain import NO_TIME, event_times
 from jobs.ordinary import plain
 from jobs.readings import prints, read_batch, read_lines
 from tests.lib.planted import COFFEE, DAY, post_id, tweet
@@ -131,6 +133,30 @@ def test_the_quick_look_never_says_more_than_the_parser(line: dict, key: str | N
         assert isinstance(record, Post)
         assert (f"{record.source}:{record.id}", day_of(record.event_ms)) == (key, stored)
         assert (record.edited, record.others) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1",
+        "29999999999",
+        "30000000000",
+        str(2**63 - 1),
+        str(2**63),
+        str(2**64),
+        "9" * 20,
+        "030000000000",
+        "",
+        "\u0663" * 12,
+    ],
+)
+def test_the_quick_look_reads_ids_and_their_times_as_the_parser_does(name: str):
+    value = tweet(name, SILENT, first=name)
+    (found,) = event_times([value], pa.array([name])).tolist()
+    record = parse_keyed(value, f"x:{name}", 2**60)
+    # ids that carry no time are left to the parser
+    timed = isinstance(record, Post) and int(name) >= FIRST_TIMED_ID
+    assert found == (record.event_ms if timed else NO_TIME)
 
 
 @pytest.mark.parametrize("deep", [199, 200, 201, 5000])
