@@ -43,7 +43,7 @@ class Days:
 def archived(servers: Servers, days: int, day_posts: int) -> Days:
     """An archive of `days` days with at least `day_posts` records each, in whole chunks."""
     chunks = -(-day_posts // CHUNK)
-    folder = servers.settings.home / "archives" / f"{days}_{chunks * CHUNK}"
+    folder = servers.settings.home / "archives" / f"{days}_{chunks * CHUNK}_zstd"
     note = folder / "bench.json"
     if not note.is_file():
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut off

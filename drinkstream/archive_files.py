@@ -55,7 +55,7 @@ def parts(archive: Archive, days: Collection[str]) -> list[tuple[Part, ...]]:
     for file in sorted(archive.stored_files(), key=lambda file: (file["partition.day"], file["path"])):
         if file["partition.day"] not in days:
             continue
-        # no part is so small that no row group may begin in it
+        # equal parts: a short rest would make a task that reads no more than where the row groups lie
         cuts = max(1, round(file["size_bytes"] / PART_BYTES))
         bounds = [file["size_bytes"] * cut // cuts for cut in range(cuts + 1)]
         for first, until in pairwise(bounds):
@@ -77,7 +77,8 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     """The records of `topic` in these parts, in batches of `rows` at most (some BATCH_BYTES), each of one day.
 
-    `columns` are some of RECORDS. `keys`: of each day only the records with these keys; each batch first hashes them.
+    `columns` are some of RECORDS. `keys`, for which `key` is among the columns: of each day
+    only the records with these keys; each batch first hashes them.
     Raises UnavailableError where a file cannot be read.
     """
     files = PyFileSystem(DeltaStorageHandler(uri))
@@ -124,7 +125,7 @@ def _read(
                     mine = pc.and_(mine, pc.is_in(batch.column("key").cast(pa.string()), keys))
                 found = _as(batch, schema, part.day)
                 # nearly always it is all of them: to filter copies their lines
-                rows = found if pc.all(mine, min_count=0).as_py() else found.filter(mine)
+                rows = found if pc.all(mine, skip_nulls=False, min_count=0).as_py() else found.filter(mine)
                 if len(rows):
                     yield rows
 

@@ -9,12 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from drinkstream import wire_x, wire_x_page, wire_x_plain
+from drinkstream import wire_x, wire_x_page
 from drinkstream.record import (
     ERASED,
     REASONS,
@@ -50,7 +45,6 @@ __all__ = [
     "key_of",
     "parse",
     "parse_keyed",
-    "plain_posts",
     "post_of",
     "unread",
 ]
@@ -65,7 +59,6 @@ UNREAD = "?"
 """What a key has in place of an id, before a checksum, where the line could not be read: no id begins so."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
-_PLAIN = {"x": wire_x_plain.event_times, "demo": wire_x_plain.event_times}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 
@@ -90,26 +83,6 @@ def parse_keyed(value: bytes, key: str | None, append_ms: int) -> Record:
         return Tombstone(source, identity, "erase", ())
     record = parse(value, source or "x", append_ms)
     return Rejected("key") if isinstance(record, Post) and not source else record
-
-
-def plain_posts(
-    values: list[bytes | None], keys: pa.Array, append_ms: npt.NDArray[np.int64], first_ms: int, until_ms: int
-) -> npt.NDArray[np.bool_]:
-    """Which records are posts made from `first_ms` to before `until_ms` that have their key's id and were never edited.
-
-    `keys` (string) and `append_ms` are of shape (n,), as the result. A quick look, which `parse_keyed` agrees with
-    wherever it says yes; where it does not, that one has to be asked. No value may be `wire_json.undecodable`; values
-    and keys may be None.
-    """
-    found = np.zeros(len(values), np.bool_)
-    for source, event_times in _PLAIN.items():
-        prefix = f"{source}:"
-        theirs = pc.starts_with(keys, prefix)
-        if pc.any(theirs, min_count=1).as_py():
-            names = pc.utf8_slice_codeunits(pc.if_else(theirs, keys, None), len(prefix))
-            times = event_times(values, names)
-            found |= (times >= max(first_ms, EARLIEST_MS)) & (times < until_ms) & (times <= append_ms + LATEST_AHEAD_MS)
-    return found
 
 
 def envelopes(line: bytes, source: str, received_ms: int) -> list[Envelope]:

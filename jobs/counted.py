@@ -14,12 +14,19 @@ SAMPLES = 20
 
 
 class Read(NamedTuple):
-    """How many records of one Kafka partition were read, their first and last offsets, and their prints XORed."""
+    """What was read of one Kafka partition: records, their first and last offsets, their prints XORed, tombstones."""
 
     rows: int
     first: int
     last: int
     checksum: int
+    tombstones: int
+
+    def __or__(self, other: "Read") -> "Read":
+        """Of other records of the same partition too."""
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        checksum, tombstones = self.checksum ^ other.checksum, self.tombstones + other.tombstones
+        return Read(self.rows + other.rows, first, last, checksum, tombstones)
 
 
 class Counted(NamedTuple):
@@ -57,11 +64,9 @@ def counted(read: DataFrame) -> Counted:
     for row in rows:
         records[row["what"], row["day"]] += row["n"]
         place = row["stored"], row["cluster"], row["partition"]
-        mine = Read(row["n"], row["first"], row["last"], row["checksum"] & (2**64 - 1))
-        one = places.get(place, Read(0, mine.first, mine.last, 0))
-        places[place] = Read(
-            one.rows + mine.rows, min(one.first, mine.first), max(one.last, mine.last), one.checksum ^ mine.checksum
-        )
+        tombstones = row["n"] if row["what"] == "tombstone" else 0
+        mine = Read(row["n"], row["first"], row["last"], row["checksum"] & (2**64 - 1), tombstones)
+        places[place] = places[place] | mine if place in places else mine
     alone, edited = (sum(row[name] for row in rows) for name in ("alone", "edited"))
     return Counted(dict(records), places, alone, edited)
 
@@ -86,13 +91,11 @@ def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:
     }
 
 
-def fingerprints(
-    counts: Counted, names: Sequence[str], tombstones: int, outside: Mapping[str, int]
-) -> dict[str, dict[str, Any]]:
+def fingerprints(counts: Counted, names: Sequence[str], outside: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """What each day's run was computed from: rows, offset ranges, tombstones and a checksum over places and bytes.
 
-    Two runs with equal fingerprints and meaning have equal rows. The records without a day belong to every day.
-    `tombstones` is how many posts they remove, `outside` checksums by day of those that lie under other days.
+    Two runs with equal fingerprints and meaning have equal rows, whatever was read with them. The records without a day
+    belong to every day; `outside` are checksums by day of the tombstones that lie under other days.
     """
     prints = {}
     for name in names:
@@ -103,7 +106,7 @@ def fingerprints(
         prints[name] = {
             "rows": sum(read.rows for read in mine.values()),
             "offsets": {"/".join(map(str, place)): [read.first, read.last] for place, read in mine.items()},
-            "tombstones": tombstones,
+            "tombstones": sum(read.tombstones for read in mine.values()),
             "checksum": f"{checksum:016x}",
         }
     return prints

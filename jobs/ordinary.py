@@ -19,12 +19,13 @@ from pyspark.sql import functions as F
 
 from drinkstream.archive_files import RECORDS
 from drinkstream.hits import bytes_of
-from drinkstream.post import DAY_MS, NO_DAY, plain_posts
+from drinkstream.plain_posts import plain_posts
+from drinkstream.post import DAY_MS, NO_DAY
 from drinkstream.wire_json import MAX_DEPTH
 from jobs.lines import Lines
 
 FEW = 1_000_000
-"""Readings of their own up to which their keys and places are handed to every worker: some 50 MB."""
+"""Readings that stand for one record alone up to which their keys and places are handed to every worker: 70 MB."""
 
 KEYS_AT_ONCE = 500_000
 """Keys that are looked up at once, since each look-up first hashes all that are sought."""
@@ -131,15 +132,16 @@ def ordinary(lines: Lines, read: DataFrame, few: bool = False) -> DataFrame:
     `lines` are the records of which `read` are the readings; only their keys and places are looked at. `few`: whether
     it is known that at most FEW of the readings stand for one record alone.
     """
-    # an ordinary record lies under its own day, and has its post's key
-    key = F.when(F.size("levels") > 0, F.concat_ws(":", "source", "id")).alias("key")
-    alone = read.where(~several()).select("stored", key, *_PLACE)
+    # an ordinary record lies under its own day, and has its post's key; what names a drink may lie under `none`
+    named = F.size("levels") > 0
+    sought = F.when(named, F.col("day")).alias("day"), F.when(named, F.concat_ws(":", "source", "id")).alias("key")
+    alone = read.where(~several()).select("stored", *sought, *_PLACE)
     days = replace(lines, days=[day for day in lines.days if day != NO_DAY])
     if few:
         rest = _handed(days, alone.toArrow())
     else:
-        named = alone.where(F.col("key").isNotNull()).select("stored", "key")
-        about = days.mapped(_KEYED.names, iter, _KEYED).join(named, ["stored", "key"], "left_semi")
+        keys = alone.where(F.col("key").isNotNull()).select(F.col("day").alias("stored"), "key")
+        about = days.mapped(_KEYED.names, iter, _KEYED).join(keys, ["stored", "key"], "left_semi")
         rest = about.join(alone.select(*_PLACE), _PLACE, "left_anti")
     return rest.select(
         F.lit("post").alias("what"),
@@ -156,15 +158,17 @@ def ordinary(lines: Lines, read: DataFrame, few: bool = False) -> DataFrame:
 
 def _handed(days: Lines, alone: pa.Table) -> DataFrame:
     """The records that have a key of `alone` under its day, and none of its places."""
-    stored = pc.unique(alone["stored"]).to_pylist()
-    theirs = {day: alone.filter(pc.equal(alone["stored"], day)) for day in stored}
-    keys = {day: pc.drop_null(table["key"].combine_chunks()) for day, table in theirs.items()}
-    places = days.spark.sparkContext.broadcast({day: table.select(_PLACE) for day, table in theirs.items()})
+    keys = {day: alone.filter(pc.equal(alone["day"], day))["key"].combine_chunks() for day in days.days}
+    under = {day: alone.filter(pc.equal(alone["stored"], day)).select(_PLACE) for day in days.days}
+    places = days.spark.sparkContext.broadcast(under)
 
     def others(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             known = places.value[batch.column("stored")[0].as_py()]
-            found = pa.Table.from_batches([batch]).join(known, _PLACE, join_type="left anti", use_threads=False)
+            # the join hashes all that it is given, and few of a day's places are near these
+            near = known.filter(pc.is_in(known["offset"], batch.column("offset")))
+            found = pa.Table.from_batches([batch]).join(near, _PLACE, join_type="left anti", use_threads=False)
             yield from found.select(_KEYED.names).to_batches()
 
-    return days.mapped(_KEYED.names, others, _KEYED, KEYS_AT_ONCE, keys)
+    wanted = {day: some for day, some in keys.items() if len(some)}
+    return days.mapped(_KEYED.names, others, _KEYED, KEYS_AT_ONCE, wanted)

@@ -110,7 +110,7 @@ def posts(lines: Lines, read: DataFrame, gone: DataFrame | None, few: bool = Fal
 
     Of several versions the last by (append time, partition, offset) among those marked as edits counts if there is
     one, else the first by the same order; where that one names nothing, its `levels` are empty. `read` are the readings
-    of `lines`; `few` as in `ordinary`.
+    of `lines`; `few` as in `ordinary`; where nothing is `gone` it may be None.
     """
     version = F.struct("minute", "kind", "lang", "levels")
     order = F.struct(*ORDER)

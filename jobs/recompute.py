@@ -80,6 +80,7 @@ def run(first: datetime | None, last: datetime | None, days: str, attempt: str, 
             with ThreadPoolExecutor(1) as beside_it:
                 awake = beside_it.submit(wake_workers, spark)
                 recompute(spark, settings, Reader(cassandra), Writer(cassandra), request)
+            # what could have kept them from waking ends a recompute itself; but nothing fails unsaid
             awake.result()
         finally:
             spark.stop()
@@ -184,9 +185,9 @@ def recompute_chunk(
         # (cell, shard, id): the levels of the posts that stay
         outside = elsewhere(archive, settings.posts_topic, read, names, counts.edited)
         gone = removed(read, counts.edited, outside.posts) if counts.of("tombstone") or outside.posts else None
-        found = level_rows(posts(lines, read, gone, counts.alone <= FEW).where(F.col("day").isin(*names)))
+        found = level_rows(posts(lines, read, gone, few=counts.alone <= FEW).where(F.col("day").isin(*names)))
         written = write(found, {str(day): runs[day] for day in days}, settings)
-        prints = fingerprints(counts, names, 0 if gone is None else gone.count(), outside.checksums)
+        prints = fingerprints(counts, names, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
             # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
             raise IntegrityError(

@@ -5,7 +5,9 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from itertools import count
+from operator import xor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,8 +245,12 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived:
     assert counts.records == {("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}
     assert (counts.of("post"), counts.of("rejected"), counts.of("tombstone")) == (1, 4, 0)
     assert (counts.alone, counts.edited) == (6, 0)
-    (none, day) = (counts.read[stored, "c1", 0] for stored in (NO_DAY, DAY))
-    assert (none[:3], day[:3]) == ((4, 1, 4), (2, 0, 5))
+    read = [counts.read[stored, "c1", 0] for stored in (NO_DAY, DAY)]
+    assert [one[:3] for one in read] == [(4, 1, 4), (2, 0, 5)]
+    assert [one.checksum for one in read] == [
+        reduce(xor, (row["print"] & (2**64 - 1) for row in readings(records).collect() if row["stored"] == stored))
+        for stored in (NO_DAY, DAY)
+    ]
     assert rejections(readings(records)) == {
         (NO_DAY, "key"): (1, ["0:1"]),
         (NO_DAY, "cut_off"): (1, ["0:3"]),
@@ -260,6 +266,19 @@ def test_a_post_counts_on_its_own_day_only(archived: Archived):
         (f"x:{late}", post(late, COFFEE), "2017-09-13"),
     )
     assert counted_cells(records) == {("2017-09-13", -720, "coffee"): {early}}
+    read = readings(records)
+    assert kept_cells(posts(records, read, None)) == counted_cells(records)
+
+
+def test_a_version_that_lies_under_no_day_does_not_count_beside_an_ordinary_one_under_its_own(archived: Archived):
+    one, two = id_at(1), id_at(2)
+    records = archived(
+        (f"x:{one}", post(one, "never mind")),
+        (f"x:{one}", post(one, COFFEE), NO_DAY),
+        (f"x:{two}", post(two, COFFEE), NO_DAY),
+        (f"x:{two}", post(two, "never mind")),
+    )
+    assert counted_cells(records) == {(DAY, 2, "coffee"): {two}}
 
 
 def test_a_file_that_is_gone_ends_a_recompute_with_its_name(archived: Archived):

@@ -79,9 +79,27 @@ def test_a_large_file_is_shared_by_row_groups(tmp_path: Path, monkeypatch: pytes
     pq.write_table(columns, file, row_group_size=37, use_deprecated_int96_timestamps=True)
     grown = _sized(table, file)
     tasks = parts(grown, DAYS)
-    assert len(tasks) == max(1, round(file.stat().st_size / part_bytes))
+    assert (len(tasks) > 1) == (part_bytes < file.stat().st_size / 2)
     assert [(one["offset"], one["append_ms"], one["value"]) for one in found(grown, DAYS)] == [
         (n, 1505390400250, bytes([n % 256]) * 97) for n in range(500)
+    ]
+
+
+def test_files_are_cut_into_equal_parts_without_a_short_rest(monkeypatch: pytest.MonkeyPatch):
+    class Files:
+        def stored_files(self) -> list[dict[str, object]]:
+            sizes = (149, 151, 249, 1000)
+            return [{"path": f"{n}", "size_bytes": size, "partition.day": DAYS[0]} for n, size in enumerate(sizes)]
+
+    monkeypatch.setattr(archive_files, "PART_BYTES", 100)
+    cut = [(part.path, part.first, part.until) for task in parts(Files(), DAYS) for part in task]
+    assert cut == [
+        ("0", 0, 149),
+        ("1", 0, 75),
+        ("1", 75, 151),
+        ("2", 0, 124),
+        ("2", 124, 249),
+        *(("3", 100 * n, 100 * (n + 1)) for n in range(10)),
     ]
 
 

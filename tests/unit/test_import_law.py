@@ -1,6 +1,8 @@
 """Who may import whom: the table of the architecture, read from the source and enforced."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,11 @@ def test_the_web_never_touches_spark_even_through_drinkstream():
         if any(name.startswith("drinkstream.spark") for name in imported(path))
     }
     assert broken == set()
+
+
+@pytest.mark.parametrize("sender", ["collect", "replay"])
+def test_what_sends_posts_to_kafka_carries_no_arrow(sender: str):
+    loaded = f"import sys, streaming.{sender}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"msgspec", "kafka"} <= set(done.stdout.split())
+    assert {"pyarrow", "numpy"}.isdisjoint(done.stdout.split())

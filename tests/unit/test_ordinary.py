@@ -3,6 +3,7 @@
 import json
 from functools import reduce
 from operator import xor
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,9 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw, ValidationError, convert, structs
 
+from drinkstream import wire_x_fields, wire_x_plain
 from drinkstream.archive_files import RECORDS
 from drinkstream.post import Post, day_of, parse_keyed
 from drinkstream.wire_values import FIRST_TIMED_ID
@@ -110,14 +113,29 @@ WORDS = st.sampled_from(
         [{"type": "retweeted", "id": "5", "text": "again"}],
     ]
 )
-NAMES = ("id", "text", "created_at", "edit_history_tweet_ids", "note_tweet", "referenced_tweets", "geo", "lang", "odd")
+NAMES = ("id", "text", *sorted({one.name for one in structs.fields(wire_x_fields.Tweet)} - {"id", "text"}), "odd")
 TWEETS = st.fixed_dictionaries(
     {"id": st.just(ID), "text": st.just(SILENT)}, optional=dict.fromkeys(NAMES[2:], WORDS)
 ) | st.dictionaries(st.sampled_from(NAMES), WORDS, max_size=5)
 LINES = st.fixed_dictionaries(
     {"data": TWEETS | WORDS},
-    optional=dict.fromkeys(("text", "id_str", "includes", "delete", "matching_rules", "retweeted_status"), WORDS),
+    optional=dict.fromkeys(
+        ("text", "id_str", "includes", "errors", "delete", "matching_rules", "retweeted_status"), WORDS
+    ),
 )
+
+
+def test_the_quick_look_minds_the_type_of_each_field_that_the_parser_minds():
+    typed = {one.name: one.type for one in structs.fields(wire_x_fields.Tweet) if one.type is not Any}
+    minded = {one.name: one.type for one in structs.fields(wire_x_plain.Tweet)}
+    assert {name: minded.get(name) for name in typed} == typed
+    # beside a post only what the parser reads alike, or does not read at all
+    read = {one.name: one.type for one in structs.fields(wire_x_fields.Line)}
+    beside = {one.name: one.type for one in structs.fields(wire_x_plain.Line) if one.name != "data"}
+    assert {name: kind for name, kind in beside.items() if kind is not Raw} == {"includes": read["includes"]}
+    assert read.keys() & {name for name, kind in beside.items() if kind is Raw} == set()
+    with pytest.raises(ValidationError, match="unknown field"):
+        convert({"data": {}, "odd": 1}, wire_x_plain.Line)
 
 
 @given(line=LINES, key=KEYS, stored=st.sampled_from([str(DAY), "none", "2017-09-15"]), data=st.data())
