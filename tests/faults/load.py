@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumberError
 
 from drinkstream.settings import Settings
 from tests.lib.labels import TEXTS
@@ -71,21 +71,29 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         """Each line is sent until Kafka has acknowledged it, however often that takes."""
-        # one idempotent producer, which sends again by itself while the broker comes back
-        producer = KafkaProducer(bootstrap_servers=self._settings.bootstrap, acks="all", compression_type="zstd")
+        self._producer = self._new()
         for ident, value in self._lines:
             if not self._going.is_set():
                 self._still.set()
             self._going.wait()
             if self._ended.wait(self._pause):
                 break
-            place = self._acknowledged(producer, ident, value)
+            place = self._acknowledged(ident, value)
             self.acknowledged[place.partition, place.offset] = value
-        producer.close()
+        self._producer.close()
 
-    def _acknowledged(self, producer: KafkaProducer, ident: str, value: bytes) -> Any:
+    def _new(self) -> KafkaProducer:
+        # idempotent: it sends again by itself while the broker comes back
+        return KafkaProducer(bootstrap_servers=self._settings.bootstrap, acks="all", compression_type="zstd")
+
+    def _acknowledged(self, ident: str, value: bytes) -> Any:
+        # a line may have been taken though it is sent again: the truth is what Kafka holds
         while True:
             try:
-                return producer.send(self._settings.posts_topic, value, b"x:" + ident.encode()).get(DELIVERY_S)
+                return self._producer.send(self._settings.posts_topic, value, b"x:" + ident.encode()).get(DELIVERY_S)
             except KafkaTimeoutError:
-                continue  # it may have been taken all the same: the truth is what Kafka holds
+                continue
+            except OutOfOrderSequenceNumberError:
+                # one that gave up a line in time leaves a gap in its numbers, and is refused from then on
+                self._producer.close()
+                self._producer = self._new()

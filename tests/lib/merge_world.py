@@ -16,9 +16,7 @@ from typing import Any
 from unittest.mock import patch
 from zlib import crc32
 
-from drinkstream.archive import Held
 from drinkstream.hits import _placed, _turns, load
-from drinkstream.positions import Span
 from drinkstream.post import NO_DAY, Post, day_of, envelopes, parse_keyed
 from drinkstream.settings import Settings
 from jobs.audit import Archived
@@ -90,15 +88,15 @@ class ArchiveView:
     def version(self) -> int:
         return self.number
 
-    def held(self) -> dict[tuple[str, str, int], Held]:
+    def ends(self) -> dict[tuple[str, str, int], int]:
         until: dict[tuple[str, str, int], int] = {}
         for row in self.rows:
             place = (row.cluster, TOPIC, row.partition)
             until[place] = max(until.get(place, 0), row.offset + 1)
-        return {place: Held(end, 0, (Span(*place, 0, end),)) for place, end in until.items()}
+        return until
 
     def positions(self, cluster: str) -> dict[tuple[str, int], int]:
-        return {(topic, p): held.islands[-1].until for (c, topic, p), held in self.held().items() if c == cluster}
+        return {(topic, partition): end for (of, topic, partition), end in self.ends().items() if of == cluster}
 
     def first_appends(self, topic: str, cluster: str) -> dict[str, int]:
         assert topic == TOPIC
