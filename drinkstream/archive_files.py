@@ -77,9 +77,8 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     """The records of `topic` in these parts, in batches of `rows` at most (some BATCH_BYTES), each of one day.
 
-    `columns` are some of RECORDS. `keys`, for which `key` is among the columns: of each day
-    only the records with these keys; each batch first hashes them.
-    Raises UnavailableError where a file cannot be read.
+    `columns` are some of RECORDS. `keys`, for which `key` is among the columns: of each day only the records with these
+    keys; each batch first hashes them. Raises UnavailableError where a file cannot be read.
     """
     files = PyFileSystem(DeltaStorageHandler(uri))
     schema = pa.schema([RECORDS.field(name) for name in columns])

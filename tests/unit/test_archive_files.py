@@ -79,7 +79,10 @@ def test_a_large_file_is_shared_by_row_groups(tmp_path: Path, monkeypatch: pytes
     pq.write_table(columns, file, row_group_size=37, use_deprecated_int96_timestamps=True)
     grown = _sized(table, file)
     tasks = parts(grown, DAYS)
-    assert (len(tasks) > 1) == (part_bytes < file.stat().st_size / 2)
+    sizes = [part.until - part.first for task in tasks for part in task]
+    assert sum(sizes) == file.stat().st_size
+    assert len(tasks) == 1 if part_bytes == 10**9 else len(tasks) == len(sizes) > 1
+    assert part_bytes == 10**9 or all(part_bytes * 2 / 3 <= size <= part_bytes * 3 / 2 for size in sizes)
     assert [(one["offset"], one["append_ms"], one["value"]) for one in found(grown, DAYS)] == [
         (n, 1505390400250, bytes([n % 256]) * 97) for n in range(500)
     ]
