@@ -28,11 +28,11 @@ from drinkstream.settings import Settings
 from drinkstream.spark import session
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
+from streaming.progress import Told
 from streaming.resume import Start, resume
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming.listener import StreamingQueryProgress
     from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("archive")
@@ -241,28 +241,20 @@ def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[
 
     Raises the query's own exception if it fails.
     """
-    last = -1
+    told = Told(query)
     deadline = None
     while deadline is None or monotonic() < deadline:
         query.awaitTermination(1)
-        for batch in _since(query, last):
-            advance(positions_of(batch.sources[0].endOffset))
-            last = batch.batchId
-            log.info("batch=%d rows=%d ms=%d", last, batch.numInputRows, batch.batchDuration)
+        for batch in told.new():
+            if batch.numInputRows > 0:
+                advance(positions_of(batch.sources[0].endOffset))
+                log.info("batch=%d rows=%d ms=%d", batch.batchId, batch.numInputRows, batch.batchDuration)
         if ended():
             if not query.status["isTriggerActive"]:
                 break
             deadline = deadline or monotonic() + STOP_WAIT
     # a batch that is cut off here is done again at the next start
     query.stop()
-
-
-def _since(query: "StreamingQuery", batch: int) -> "list[StreamingQueryProgress]":
-    """What the query says of each batch after `batch` that took any records, oldest first."""
-    newest = query.lastProgress
-    if newest is None or newest.batchId <= batch:
-        return []
-    return [progress for progress in query.recentProgress if progress.batchId > batch and progress.numInputRows > 0]
 
 
 if __name__ == "__main__":

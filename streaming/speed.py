@@ -45,6 +45,7 @@ from streaming.id_sets import packed_ids
 from streaming.jvm_classes import jar, require
 from streaming.jvm_prefilter import sought
 from streaming.offsets import CONSUMER, append_times, look, offsets_at
+from streaming.progress import Told
 from streaming.roll_up import POSTS, TALLIES, roll_up
 from streaming.sink import Progress, Sink
 from streaming.upserts import kept
@@ -66,14 +67,33 @@ STREAM_CONF = {
     "spark.sql.streaming.stateStore.rocksdb.compression": "none",
     # else each row that is written is read once more
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
-    # two cores have no room for a collector that works beside the query; its pauses are far below a micro-batch
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError",
+    # snapshots of the state of a minute, or thirty old versions to be deleted, would take a third of a second from a
+    # single micro-batch
+    "spark.sql.streaming.stateStore.maintenanceInterval": "15s",
+    "spark.sql.streaming.ratioExtraSpaceAllowedInCheckpoint": "0.1",
     # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
     # the heap, earlier ones too, some ten bytes each; most are in a few large cells, which would be there anyway
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
     # progress is polled once a second; nothing may fall out of the list in between
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
 }
+
+
+def stream_conf(settings: Settings) -> dict[str, str]:
+    """What the session of the speed query is made with."""
+    collector = [
+        # two cores have no room for a collector that works beside the query
+        "-XX:+UseParallelGC",
+        # a micro-batch's sets of ids outlive a young collection, but not the micro-batch: where they have no room among
+        # the young they fill the old generation, which then is collected in whole, a quarter of a second each time
+        f"-Xms{settings.speed_heap}m",
+        "-XX:NewRatio=1",
+        "-XX:SurvivorRatio=4",
+        "-XX:-UseAdaptiveSizePolicy",
+        # else classes fill their first room five times while the query starts, and all is collected each time
+        "-XX:MetaspaceSize=256m",
+    ]
+    return {**STREAM_CONF, "spark.driver.extraJavaOptions": " ".join([*collector, "-XX:+ExitOnOutOfMemoryError"])}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -94,7 +114,7 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     session_ = connect(settings, settings.writer_login())
     reader, writer = Reader(session_), Writer(session_)
     life = begin(settings, reader, writer, epoch, beside)
-    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF, [jar()])
+    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, stream_conf(settings), [jar()])
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     sink = Sink(spark, reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
@@ -225,12 +245,12 @@ def watch(
     word: Word | None = None,
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
-    progress = Progress(sink)
+    told, progress = Told(query), Progress(sink)
     current = False
     catch_up = life.catch_up
     ttl = timedelta(days=settings.speed_ttl_days)
     while not stopping.wait(timeout=0.5):
-        if dropped := progress.store(query.recentProgress):
+        if dropped := progress.store(told.new()):
             writer.epoch(life.epoch, status="dropped")
             raise IntegrityError(
                 f"the watermark of {life.watermark_s} s dropped {dropped} rows of {life.epoch}; a new epoch starts "

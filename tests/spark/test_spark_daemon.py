@@ -1,10 +1,11 @@
-"""Spark's Python workers have classifier and prefilter from the process that they are forked from."""
+"""What Spark's Python workers have from the process that they are forked from."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import psutil
 import pyarrow as pa
+import pytest
 
 from drinkstream.spark import wake_workers
 
@@ -12,18 +13,42 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def test_no_worker_makes_them_itself(spark: "SparkSession"):
+def test_no_worker_makes_classifier_or_prefilter_itself(spark: "SparkSession"):
     def made(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from drinkstream import hits
 
         for batch in batches:
-            sizes = [[one.cache_info().misses] * len(batch) for one in (hits.classifier, hits._prefilter)]
+            told = [one.cache_info().misses for one in (hits.classifier, hits._prefilter)]
             yield pa.RecordBatch.from_arrays(
-                [pa.array(size, pa.int64()) for size in sizes], ["classifier", "prefilter"]
+                [pa.array([one] * len(batch), pa.int64()) for one in told], ["classifier", "prefilter"]
             )
 
     rows = spark.range(0, 4, 1, 2).mapInArrow(made, "classifier long, prefilter long").collect()
     assert [tuple(row) for row in rows] == [(1, 1)] * 4
+
+
+def test_what_a_worker_has_loaded_is_not_walked_through_behind_each_task(spark: "SparkSession"):
+    def looked_at(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import gc
+
+        import cassandra.cluster  # noqa: F401
+
+        loaded = [len(gc.get_objects()), gc.get_freeze_count()]
+        for batch in batches:
+            yield pa.RecordBatch.from_arrays([pa.array([one] * len(batch), pa.int64()) for one in loaded], ["n", "f"])
+
+    def once() -> list[tuple[int, int]]:
+        rows = spark.range(0, 2, 1, 2).mapInArrow(looked_at, "n long, f long").collect()
+        return [(row["n"], row["f"]) for row in rows]
+
+    for _ in range(3):
+        once()
+    told = once()
+    assert all(walked < 30_000 < kept for walked, kept in told), told
+    # and a task leaves nothing behind
+    for _ in range(5):
+        once()
+    assert [kept for _, kept in once()] == pytest.approx([kept for _, kept in told], abs=500)
 
 
 def workers() -> list[psutil.Process]:
