@@ -124,7 +124,7 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
             query = start(spark, settings, life, sink)
         try:
             awake.result()
-            watch(query, stopping, settings, reader, writer, life, sink, word)
+            watch(query, Told(query), stopping, settings, reader, writer, life, sink, word)
         finally:
             query.stop()
     finally:
@@ -236,6 +236,7 @@ def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
 
 def watch(
     query: StreamingQuery,
+    told: Told,
     stopping: threading.Event,
     settings: Settings,
     reader: Reader,
@@ -245,7 +246,7 @@ def watch(
     word: Word | None = None,
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
-    told, progress = Told(query), Progress(sink)
+    progress = Progress(sink)
     current = False
     catch_up = life.catch_up
     ttl = timedelta(days=settings.speed_ttl_days)

@@ -179,12 +179,13 @@ class SpeedLayer:
 
         Raises IntegrityError where rows had been dropped. One that is to be killed has measured all before.
         """
-        query: Any = SimpleNamespace(recentProgress=self._progress if writes is None else [], isActive=True)
+        query: Any = SimpleNamespace(isActive=True)
+        told: Any = SimpleNamespace(new=lambda: self._progress if writes is None else [])
         looks = iter([False, True])
         stopping: Any = SimpleNamespace(wait=lambda timeout: next(looks))  # noqa: ARG005
         work = self._work = Stepped(
             lambda: speed.watch(
-                query, stopping, self._world.settings, self._reader, self._writer, self.life, self._sink
+                query, told, stopping, self._world.settings, self._reader, self._writer, self.life, self._sink
             )
         )
         ended = work.advance(writes)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pyarrow as pa
-import pytest
 
 from drinkstream.spark import wake_workers
 
@@ -45,10 +44,10 @@ def test_what_a_worker_has_loaded_is_not_walked_through_behind_each_task(spark: 
         once()
     told = once()
     assert all(walked < 30_000 < kept for walked, kept in told), told
-    # and a task leaves nothing behind
+    # and a task leaves nothing behind, in whichever worker it runs
     for _ in range(5):
         once()
-    assert [kept for _, kept in once()] == pytest.approx([kept for _, kept in told], abs=500)
+    assert max(kept for _, kept in once()) < max(kept for _, kept in told) + 500
 
 
 def workers() -> list[psutil.Process]:
