@@ -1,7 +1,8 @@
 """The process that Spark's Python workers are forked from: it has classifier and prefilter before the first of them.
 
 So they are made once for all workers, which share their memory, and no worker's first task waits for them. What must
-not cross a fork, a session with Cassandra say, is opened by the workers.
+not cross a fork, a session with Cassandra say, is opened by the workers. What these hold behind a task is kept from the
+garbage collector.
 """
 
 import gc

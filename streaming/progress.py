@@ -1,6 +1,7 @@
 """What a streaming query tells of its triggers, as it goes on."""
 
 import json
+from itertools import takewhile
 from typing import Any
 
 from pyspark.sql.streaming.listener import StreamingQueryProgress
@@ -21,15 +22,12 @@ class Told:
     def new(self) -> list[StreamingQueryProgress]:
         """What was told since the last look and is still kept (`numRecentProgressUpdates`), the oldest first."""
         kept: Any = self._query._jsq.recentProgress()
-        found: list[StreamingQueryProgress] = []
-        last = None
-        for place in reversed(range(len(kept))):
-            one = kept[place]
-            # a trigger without records has the number of the micro-batch that comes next
-            trigger = int(one.batchId()), str(one.timestamp())
-            if trigger == self._last:
-                break
-            last = last or trigger
-            found.append(StreamingQueryProgress.fromJson(json.loads(one.json())))
-        self._last = last or self._last
-        return found[::-1]
+        new = list(takewhile(lambda one: _trigger(one) != self._last, reversed(kept)))
+        if new:
+            self._last = _trigger(new[0])
+        return [StreamingQueryProgress.fromJson(json.loads(one.json())) for one in reversed(new)]
+
+
+def _trigger(told: Any) -> tuple[int, str]:
+    # one without records has the number of the micro-batch that comes next
+    return int(told.batchId()), str(told.timestamp())

@@ -1,7 +1,7 @@
 """What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -102,26 +102,21 @@ def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]
     return written
 
 
-class Progress:
-    """What Spark measured of each micro-batch, stored beside the micro-batch's own record."""
+def store_measured(sink: Sink, told: Iterable[Any]) -> int:
+    """Stores what Spark measured of micro-batches beside their records; returns how many rows the watermark dropped.
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._seen = -1
-
-    def store(self, recent: list[Any]) -> int:
-        """Stores what is new in Spark's recent progress; returns how many rows the watermark dropped in it."""
-        dropped = 0
-        for progress in recent:
-            if progress.batchId <= self._seen or not progress.numInputRows:
-                continue
-            self._seen = progress.batchId
-            dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
-            tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
-            rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
-            times = [_instant(progress.eventTime.get(name)) for name in ("min", "max")]
-            self._sink.measured(progress.batchId, tally.get("post", 0), rejected, (times[0], times[1]))
-        return dropped
+    `told` is the progress of each once; triggers without records are no micro-batches.
+    """
+    dropped = 0
+    for progress in told:
+        if not progress.numInputRows:
+            continue
+        dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
+        tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
+        rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
+        times = [_instant(progress.eventTime.get(name)) for name in ("min", "max")]
+        sink.measured(progress.batchId, tally.get("post", 0), rejected, (times[0], times[1]))
+    return dropped
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -47,7 +47,7 @@ from streaming.jvm_prefilter import sought
 from streaming.offsets import CONSUMER, append_times, look, offsets_at
 from streaming.progress import Told
 from streaming.roll_up import POSTS, TALLIES, roll_up
-from streaming.sink import Progress, Sink
+from streaming.sink import Sink, store_measured
 from streaming.upserts import kept
 from streaming.word import Word
 
@@ -246,12 +246,11 @@ def watch(
     word: Word | None = None,
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
-    progress = Progress(sink)
     current = False
     catch_up = life.catch_up
     ttl = timedelta(days=settings.speed_ttl_days)
     while not stopping.wait(timeout=0.5):
-        if dropped := progress.store(told.new()):
+        if dropped := store_measured(sink, told.new()):
             writer.epoch(life.epoch, status="dropped")
             raise IntegrityError(
                 f"the watermark of {life.watermark_s} s dropped {dropped} rows of {life.epoch}; a new epoch starts "

@@ -17,9 +17,9 @@ def test_no_worker_makes_classifier_or_prefilter_itself(spark: "SparkSession"):
         from drinkstream import hits
 
         for batch in batches:
-            told = [one.cache_info().misses for one in (hits.classifier, hits._prefilter)]
+            sizes = [[one.cache_info().misses] * len(batch) for one in (hits.classifier, hits._prefilter)]
             yield pa.RecordBatch.from_arrays(
-                [pa.array([one] * len(batch), pa.int64()) for one in told], ["classifier", "prefilter"]
+                [pa.array(size, pa.int64()) for size in sizes], ["classifier", "prefilter"]
             )
 
     rows = spark.range(0, 4, 1, 2).mapInArrow(made, "classifier long, prefilter long").collect()
