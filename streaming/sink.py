@@ -33,6 +33,7 @@ class Sink:
         self._topic = topic
         self._last_us = 0
         self._days: dict[int, date] = {}
+        self._until: tuple[int, Mapping[str, int]] = (-1, life.first_offsets)
         row = next((epoch for epoch in reader.epochs() if epoch.epoch == life.epoch), None)
         self.processed: Mapping[str, int] = row.processed if row is not None else {}
         self.touched: dict[str, datetime] = reader.touched(life.epoch)
@@ -71,8 +72,11 @@ class Sink:
             self._writer.batch_measured(self._life.epoch, day, batch_id, hits, rejected, span)
 
     def _offsets(self, batch_id: int) -> dict[str, tuple[int, int]]:
+        last, start = self._until
+        if last != batch_id - 1:
+            start = offsets_of(self._log(batch_id - 1), self._topic)
         until = offsets_of(self._log(batch_id), self._topic)
-        start = offsets_of(self._log(batch_id - 1), self._topic) if batch_id > 0 else self._life.first_offsets
+        self._until = batch_id, until
         return {partition: (start.get(partition, 0), offset) for partition, offset in sorted(until.items())}
 
     def _log(self, batch_id: int) -> str:
@@ -114,10 +118,10 @@ def store_measured(sink: Sink, told: Iterable[Any]) -> int:
         dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
         tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
         rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
-        times = [_instant(progress.eventTime.get(name)) for name in ("min", "max")]
+        times = [_instant(tally.get(name)) for name in ("append_from", "append_to")]
         sink.measured(progress.batchId, tally.get("post", 0), rejected, (times[0], times[1]))
     return dropped
 
 
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _instant(us: int | None) -> datetime | None:
+    return datetime.fromtimestamp(us / 1_000_000, UTC) if us is not None else None

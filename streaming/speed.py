@@ -4,7 +4,7 @@
       -> the prefilter's first scan of the bytes                            streaming/jvm_prefilter.py, in the JVM
       -> prefilter on bytes, parse, classify, roll up to levels            streaming/roll_up.py, in Python workers
       -> one row for each post and level
-      -> watermark and ten-minute slots, both on Kafka's append time
+      -> watermark and ten-minute slots, both on the minute of Kafka's append time
       -> the set of ids of each cell, slot and shard, packed                streaming/id_sets.py, in the JVM
       -> upserts of whole rows, in Python workers                          streaming/upserts.py
       -> what came of the micro-batch                                      streaming/sink.py
@@ -71,6 +71,8 @@ STREAM_CONF = {
     # single micro-batch
     "spark.sql.streaming.stateStore.maintenanceInterval": "15s",
     "spark.sql.streaming.ratioExtraSpaceAllowedInCheckpoint": "0.1",
+    # as the default of this project (drinkstream/spark.py), and without a process for each file
+    "spark.sql.streaming.checkpointFileManagerClass": "drinkstream.CheckpointFiles",
     # from its 128th cell on a task would sort all that follow. The ids of all cells that a micro-batch touches are on
     # the heap, earlier ones too, some ten bytes each; most are in a few large cells, which would be there anyway
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "16384",
@@ -215,14 +217,18 @@ def drink_posts(records: DataFrame) -> DataFrame:
     tasks = int(records.sparkSession.conf.get("spark.sql.shuffle.partitions") or 2)
     schema = from_arrow_schema(POSTS, prefer_timestamp_ntz=False)
     rows = records.coalesce(tasks).mapInArrow(roll_up, schema)
+    appended = F.unix_micros("append")
+    span = F.min(appended).alias("append_from"), F.max(appended).alias("append_to")
     # tallies are summed beside the data, by Spark's own observation, and end here
-    return rows.observe("tally", *[_tally(name) for name in TALLIES]).where(F.col("tally").isNull())
+    return rows.observe("tally", *[_tally(name) for name in TALLIES], *span).where(F.col("tally").isNull())
 
 
 def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
     """(cell, slot, shard) -> its ids: the integers packed, the others as texts. `posts` are POSTS without tallies."""
     levels = (
-        posts.withWatermark("append", f"{watermark_s} seconds")
+        # of whole minutes: Spark writes the watermark into code that each of its values has compiled anew
+        posts.withColumn("append", F.date_trunc("minute", "append"))
+        .withWatermark("append", f"{watermark_s} seconds")
         # a post travels once and is in each of its levels from here on
         .select("append", "minute", "source", "kind", "lang", "number", "text", F.explode("levels").alias("level"))
         .select("*", "level.*")

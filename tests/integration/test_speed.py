@@ -154,6 +154,9 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
     batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
     assert sum(b.hits for b in batches) == named
     assert {hour[:10] for b in batches for hour in b.hours} == {cell[0] for cell in stand.truth()}
+    appended = [r.append_ms for r, post in zip(stand.sent, read, strict=True) if TEXTS.get(post.text)]
+    latest = max(b.append_to for b in batches if b.append_to is not None)
+    assert latest.timestamp() * 1000 == pytest.approx(max(appended), abs=0.5)
 
     admin = cassandra.admin(settings)
     admin.execute(f"DROP TABLE {settings.keyspace}.speed_cells_v1", timeout=60)

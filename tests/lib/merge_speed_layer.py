@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from drinkstream.cells import SLOT_MS, pack, slot_of
+from drinkstream.cells import MINUTE_MS, SLOT_MS, pack, slot_of
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
 from streaming import speed
@@ -170,7 +170,6 @@ class SpeedLayer:
                 numInputRows=len(batch.records),
                 stateOperators=[SimpleNamespace(numRowsDroppedByWatermark=batch.dropped)],
                 observedMetrics={"tally": SimpleNamespace(asDict=dict)},
-                eventTime={},
             )
         )
 
@@ -217,7 +216,8 @@ def group(records: list[Stored], state: State, newest: int, delay: int) -> tuple
         )
         for key, ids in changed.items()
     ]
-    after = max([newest, *(record.append_ms for record in records if level_rows(record))])
+    appended = [record.append_ms for record in records if level_rows(record)]
+    after = max([newest, *(ms - ms % MINUTE_MS for ms in appended)])
     return pa.Table.from_pylist(rows, GROUPED), (state | changed, after), dropped
 
 
