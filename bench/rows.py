@@ -77,6 +77,7 @@ ROWS: Mapping[str, Row] = {
         Asked(1.5, 1.0, most=True),
         _alone(freshness.freshness),
         ("runs", "rate", "seconds", "settle"),
+        peers=True,
     ),
     "backlog": Row(
         "60 record seconds of posts that a restart meets, until they are counted",

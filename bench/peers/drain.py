@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ class Peer:
 
     Each of its processes says in lines of JSON what it has drained so far: "posts" (read, and all of them written),
     "at" (s since 1970), "ended" (none are known to follow), and "read" where it reads on before it has written. Then it
-    waits to be ended.
+    waits to be ended, and those of LIVE go on with what arrives.
     """
 
     slug: str
@@ -51,6 +51,10 @@ class Peer:
     parts: int = 1
     once: bool = False
     ready: Callable[[Settings], str] = _ours
+
+    def epoch(self) -> str:
+        """A new one, so that what a peer keeps in Kafka under its name (groups, topics) is never an earlier run's."""
+        return f"{self.slug}{time.time_ns() // 1_000_000}"
 
     def arguments(self, epoch: str, part: int) -> list[str]:
         """What one of its processes is called with."""
@@ -67,10 +71,13 @@ PEERS = {
     "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
 }
 
+LIVE = {name: PEERS[name] for name in ("Flink", "Kafka Streams")}
+"""Those that also go on with a topic to which posts are still being sent."""
 
-def make_ready(settings: Settings) -> None:
-    """Fetches, installs and compiles what the peers need. Raises UnavailableError where that cannot be."""
-    for peer in PEERS.values():
+
+def make_ready(settings: Settings, peers: Mapping[str, Peer] = PEERS) -> None:
+    """Fetches, installs and compiles what these peers need. Raises UnavailableError where that cannot be."""
+    for peer in peers.values():
         peer.ready(settings)
 
 
@@ -92,8 +99,7 @@ def measured(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, name: s
 
 def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int, name: str, peer: Peer) -> Drained:
     python = peer.ready(settings)
-    # what a peer keeps in Kafka under its name, groups above all, is never that of an earlier run
-    epoch = f"{peer.slug}{time.time_ns() // 1_000_000}"
+    epoch = peer.epoch()
     used, read = servers.cpu_s(), 0
     with ExitStack() as stack:
         running: list[tuple[Process, Path]] = []

@@ -52,7 +52,7 @@ def main(name: str, epoch: str = "") -> None:
     folder.mkdir(parents=True)
     listed = folder / "words.tsv"
     words.write(listed)
-    end = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S).end
+    records = sum(look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S).end.values())
     user, password = settings.writer_login()
     given = {
         "EPOCH": epoch,
@@ -65,7 +65,9 @@ def main(name: str, epoch: str = "") -> None:
         "PASSWORD": password,
         "WORDS": listed,
         "FOLDER": folder,
-        "RECORDS": sum(end.values()),
+        "RECORDS": records,
+        # a backlog is fetched by the megabyte, what is just arriving as it comes
+        "FETCH_MIN_BYTES": 1_000_000 if records else 1,
     }
     path = f"{_compiled(settings, name)}:{_jars(settings) / name}/*"
     command = [_program("java"), *OPTIONS, f"-Djava.io.tmpdir={folder}", "-cp", path, MAINS[name]]

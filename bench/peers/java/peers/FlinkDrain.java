@@ -60,7 +60,7 @@ public final class FlinkDrain {
                 .setGroupId("flink")
                 .setStartingOffsets(OffsetsInitializer.earliest())
                 .setDeserializer(new Matching(given.words().toString()))
-                .setProperty("fetch.min.bytes", "1000000")
+                .setProperty("fetch.min.bytes", Integer.toString(given.fetchMinBytes()))
                 .setProperty("fetch.max.wait.ms", "100")
                 .setProperty("max.partition.fetch.bytes", "4000000")
                 .setProperty("max.poll.records", "10000")

@@ -14,7 +14,8 @@ record Given(
         String password,
         Path words,
         Path folder,
-        long records) {
+        long records,
+        int fetchMinBytes) {
     static Given read() {
         return new Given(
                 get("EPOCH"),
@@ -27,7 +28,8 @@ record Given(
                 get("PASSWORD"),
                 Path.of(get("WORDS")),
                 Path.of(get("FOLDER")),
-                Long.parseLong(get("RECORDS")));
+                Long.parseLong(get("RECORDS")),
+                Integer.parseInt(get("FETCH_MIN_BYTES")));
     }
 
     private static String get(String name) {
