@@ -16,7 +16,7 @@ from bench.figures import differences
 from bench.posts import CHUNK, SEED, Writing, headers, lines, truth
 from bench.posts_v1 import v1
 from bench.servers import Servers, remove_topic
-from drinkstream.errors import ConflictError, DrinkStreamError
+from drinkstream.errors import DrinkStreamError
 from drinkstream.hits import candidates
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
@@ -74,7 +74,8 @@ class Topic:
 def filled(servers: Servers, kind: str, posts: int) -> Topic:
     """The topic with at least `posts` lines of a kind, in whole chunks.
 
-    One to which rows have sent more than MOST allows is made anew.
+    One to which rows have sent more than MOST allows is made anew, and so is one that is not whole, of a call that was
+    cut off or since Kafka has let go of some.
     """
     chunks = -(-posts // CHUNK)
     name = f"{kind}_{chunks * CHUNK}"
@@ -85,19 +86,13 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
     held = sum(seen.end.values()) - sum(seen.begin.values())
     if note.is_file():
         said = json.loads(note.read_text())
-        whole = said["cluster"] == seen.cluster and held >= said["records"]
-        if whole and held > said["records"] * MOST:
-            remove_topic(settings)
-            note.unlink()
-            return filled(servers, kind, posts)
-        if whole:
+        if said["cluster"] == seen.cluster and said["records"] <= held <= said["records"] * MOST:
             counts = {(category, brand): n for category, brand, n in said["counts"]}
             return Topic(name, said["records"], said["bytes"], said["let_through"], counts)
     if held:
-        raise ConflictError(
-            f"topic {name} holds {held} records of a call that was cut off, or Kafka has let go of some: "
-            f"remove {settings.home} and start again"
-        )
+        remove_topic(settings)
+        note.unlink(missing_ok=True)
+        return filled(servers, kind, posts)
     topic = _fill(settings, kind, chunks)
     note.parent.mkdir(exist_ok=True)
     counts_ = [[*level, n] for level, n in sorted(topic.counts.items())]

@@ -1,8 +1,7 @@
 """The archive's edge (deltalake, pyarrow; no JVM): what its Delta table holds, read at one version."""
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -10,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from drinkstream.archive_search import holding
 from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError, first_line
 from drinkstream.positions import Held, Positions, Span
@@ -27,10 +26,6 @@ _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice:
 # one question names so many days at most: the engine's plan of a long one is as deep as it is long
 _DAYS_A_QUERY = 30
 _KEYS_A_QUERY = 5000
-WORD = re.compile(rb"\w+")
-"""A word of a line, as an id is one."""
-
-_FEW_PARTS = 8
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # as a number: Arrow makes Python times with the help of pandas, a second's import
@@ -223,10 +218,10 @@ class Archive:
 
         It reads every value. Many parts are sought as whole words (letters, digits and _), few as they stand.
         """
-        wanted = sorted(set(parts))
+        wanted = frozenset(parts)
         if not wanted:
             return
-        holds = _substrings(wanted) if len(wanted) <= _FEW_PARTS else _words(frozenset(wanted))
+        holds = holding(wanted)
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
         where = f"topic = {_quoted(topic)}" + (f" AND {_among('day', days)}" if days else "")
         for batch in self._batches(f"{columns}, {_APPEND_MS}", where):
@@ -352,22 +347,6 @@ class Archive:
                 raise
             # the engine has no kind of its own for a file that it cannot read; the message names it
             raise self._unreadable(error) from error
-
-
-def _substrings(parts: Sequence[bytes]) -> Callable[[pa.Array], list[bool | None]]:
-    def holds(values: pa.Array) -> list[bool | None]:
-        found = pc.match_substring(values, parts[0])
-        for part in parts[1:]:
-            found = pc.or_(found, pc.match_substring(values, part))
-        hits: list[bool | None] = found.to_pylist()
-        return hits
-
-    return holds
-
-
-def _words(parts: frozenset[bytes]) -> Callable[[pa.Array], list[bool | None]]:
-    # one pass whatever their number
-    return lambda values: [not parts.isdisjoint(WORD.findall(value or b"")) for value in values.to_pylist()]
 
 
 def _class(source: str, kind: str, detail: str, keyless: bool) -> Class:

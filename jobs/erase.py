@@ -14,8 +14,9 @@ from pathlib import Path
 
 import click
 
-from drinkstream.archive import WORD, Archive, Row
+from drinkstream.archive import Archive, Row
 from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, vacuum
+from drinkstream.archive_search import WORD
 from drinkstream.command import exit_code
 from drinkstream.edits import TIMED, time_in_id
 from drinkstream.erasures import Erasures
