@@ -36,13 +36,12 @@ Start = Callable[[Servers, Settings, Reader], AbstractContextManager[Running]]
 
 def freshness(servers: Servers, sizes: Sizes) -> Measured:
     """The 99th percentile of the delay, s; with the median, the greatest, and the cores that all processes took."""
-    if servers.peers:
-        make_ready(servers.settings, LIVE)
-    own = _measured(servers, sizes, "", _speed)
-    if not servers.peers:
-        return own
-    peers = {name: _measured(servers, sizes, name, partial(_peer, peer)) for name, peer in LIVE.items()}
-    return replace(own, peers=peers)
+    others = LIVE if servers.peers else {}
+    make_ready(servers.settings, others)
+    own = _measured(servers, sizes, "speed query", _speed)
+    return replace(
+        own, peers={name: _measured(servers, sizes, name, partial(_peer, one)) for name, one in others.items()}
+    )
 
 
 @contextmanager
@@ -62,8 +61,8 @@ def _peer(peer: Peer, servers: Servers, settings: Settings, _: Reader) -> Iterat
 def _measured(servers: Servers, sizes: Sizes, name: str, start: Start) -> Measured:
     results = [_run(servers, sizes, name, start) for _ in range(sizes.runs)]
     beside = {
-        name: rounded(statistics.median(result[name] for _, result, _ in results))
-        for name in ("p50", "max", "cores", "hits")
+        figure: rounded(statistics.median(told[figure] for _, told, _ in results))
+        for figure in ("p50", "max", "cores", "hits")
     }
     return Measured(
         tuple(p99 for p99, _, _ in results),
@@ -103,7 +102,7 @@ def _run(servers: Servers, sizes: Sizes, name: str, start: Start) -> tuple[float
     p99 = percentile(waited, 0.99)
     told = {"p50": percentile(waited, 0.5), "max": max(waited), "cores": cores, "hits": float(len(waited))}
     said = f"p50 {told['p50']:.2f} s, p99 {p99:.2f} s, max {told['max']:.2f} s, {cores:.2f} cores"
-    print(f"  {name}{', ' if name else ''}{said}", flush=True)
+    print(f"  {name}, {said}", flush=True)
     return p99, told, wrong
 
 
@@ -125,8 +124,3 @@ def wait_for(watch: Watch, numbers: Iterable[int], program: "subprocess.Popen[by
     wanted = set(numbers)
     last = time.time() + UNSEEN_S
     until(lambda: True if wanted <= watch.seen.keys() or time.time() > last else None, program, log)
-
-
-def taken(reader: Reader) -> int:
-    """How many records the newest epoch has counted."""
-    return sum(reader.epochs()[0].processed.values())

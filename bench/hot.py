@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 from bench.figures import Measured, percentile, rounded
-from bench.freshness import taken
 from bench.load import load, together
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import wrong_counts
 from drinkstream.errors import BadInputError
 from drinkstream.settings import ROOT, Settings
+from drinkstream.store.read import Reader
 from stack.environment import environment
 from streaming.epochs import checkpoint
 
@@ -84,6 +84,11 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         flush=True,
     )
     return longest, told, wrong
+
+
+def taken(reader: Reader) -> int:
+    """How many records the newest epoch has counted."""
+    return sum(reader.epochs()[0].processed.values())
 
 
 def durations(folder: Path) -> dict[int, float]:

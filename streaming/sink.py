@@ -33,6 +33,7 @@ class Sink:
         self._topic = topic
         self._last_us = 0
         self._days: dict[int, date] = {}
+        # the last micro-batch, by its number, and where it ended; before the first, where the life begins
         self._until: tuple[int, Mapping[str, int]] = (-1, life.first_offsets)
         row = next((epoch for epoch in reader.epochs() if epoch.epoch == life.epoch), None)
         self.processed: Mapping[str, int] = row.processed if row is not None else {}
@@ -118,8 +119,8 @@ def store_measured(sink: Sink, told: Iterable[Any]) -> int:
         dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
         tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
         rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
-        times = [_instant(tally.get(name)) for name in ("append_from", "append_to")]
-        sink.measured(progress.batchId, tally.get("post", 0), rejected, (times[0], times[1]))
+        span = _instant(tally.get("append_from")), _instant(tally.get("append_to"))
+        sink.measured(progress.batchId, tally.get("post", 0), rejected, span)
     return dropped
 
 
