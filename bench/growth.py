@@ -1,36 +1,57 @@
-"""Does a post cost the same after fifty million of them, and a page the same over a thousand published days?"""
+"""Does a post cost the same after fifty million of them, and a page the same over a thousand published days?
+
+The topic took a day to fill, by the times of its records, so that the state must let go of what is past; it is looked
+at by Spark's own reader of states, once the topic is drained.
+"""
 
 import statistics
+from bisect import bisect_left
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
 
 from bench.figures import Measured, rounded
 from bench.page import asked, serving
-from bench.servers import Servers, log_of, reading, until
+from bench.servers import Servers, batches, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
+from drinkstream.settings import Settings
+from drinkstream.spark import session
 from drinkstream.store.read import Reader
+from streaming.epochs import checkpoint
 
 WINDOWS = 10
 """The topic is drained in so many equal parts; the first warms up, the second is what the last is held against."""
+HEAP_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Of each part of the topic: processor time a post (us, all processes), and the state's rows at its end."""
+
+    costs: list[float]
+    rows: list[float]
+    wrong: tuple[str, ...]
 
 
 def growth(servers: Servers, sizes: Sizes) -> Measured:
     """Cost of a post at the end of a long topic, as a multiple of that at its beginning; the page's times beside it."""
-    topic = filled(servers, "a", sizes.growth)
-    results = [_costs(servers, sizes, topic) for _ in range(sizes.runs)]
+    topic = filled(servers, "day", sizes.growth)
+    results = [_run(servers, sizes, topic) for _ in range(sizes.runs)]
     few, many = (_page_ms(servers, sizes, days) for days in (1, sizes.growth_days))
     beside = {
-        "core_us_by_part": [rounded(statistics.median(parts)) for parts in zip(*(c for c, _ in results), strict=True)],
+        "core_us_by_part": _medians([run.costs for run in results]),
+        "state_rows_by_part": _medians([run.rows for run in results]),
         "posts": topic.records,
         "page_ms_1_day": rounded(few[0]),
         f"page_ms_{sizes.growth_days}_days": rounded(many[0]),
     }
-    wrong = (*(fault for _, faults in results for fault in faults), *few[1], *many[1])
-    return Measured(tuple(costs[-1] / costs[1] for costs, _ in results), "times the cost at first", wrong, beside)
+    wrong = (*(fault for run in results for fault in run.wrong), *few[1], *many[1])
+    return Measured(tuple(run.costs[-1] / run.costs[1] for run in results), "times the cost at first", wrong, beside)
 
 
-def _costs(servers: Servers, sizes: Sizes, topic: Topic) -> tuple[list[float], tuple[str, ...]]:
-    """Processor time a post (us, all processes) of each part of the topic, and the wrong counts."""
+def _run(servers: Servers, sizes: Sizes, topic: Topic) -> _Run:
     costs = []
     with servers.fresh(topic.name) as fresh, reading(fresh) as reader:
         settings = fresh.model_copy(update={"speed_max_offsets": sizes.most})
@@ -43,9 +64,34 @@ def _costs(servers: Servers, sizes: Sizes, topic: Topic) -> tuple[list[float], t
                 before, used = used, servers.cpu_s()
                 costs.append((used - before) / (now - done) * 1e6)
                 done = now
-            wrong = wrong_counts(reader, reader.epochs()[0].epoch, topic.counts)
-    print(f"  us a post by part: {', '.join(f'{cost:.1f}' for cost in costs)}", flush=True)
-    return costs, wrong
+            epoch = reader.epochs()[0].epoch
+            wrong = wrong_counts(reader, epoch, topic.counts)
+            counted = list(accumulate(batch.rows_in for batch in batches(reader, epoch)))
+            ends = [bisect_left(counted, topic.records * part // WINDOWS) for part in range(1, WINDOWS + 1)]
+            folder = checkpoint(settings.checkpoints, epoch)
+            until(lambda: True if (folder / "commits" / str(ends[-1])).is_file() else None, speed, log)
+        print(f"  us a post by part: {', '.join(f'{cost:.1f}' for cost in costs)}", flush=True)
+        rows = _state_rows(settings, folder, ends)
+    print(f"  rows of state by part: {', '.join(f'{n:,}' for n in rows)}", flush=True)
+    return _Run(costs, [float(n) for n in rows], wrong)
+
+
+def _state_rows(settings: Settings, folder: Path, ends: list[int]) -> list[int]:
+    """Rows of the state (cells, slots and shards that may still change) behind each of these micro-batches."""
+    spark = session(settings, "growth", HEAP_MIB)
+    try:
+        # whoever opens a state asks a coordinator, which begins with the manager of streaming queries
+        assert spark.streams.active == []
+        return [
+            spark.read.format("statestore").option("path", str(folder)).option("batchId", end).load().count()
+            for end in ends
+        ]
+    finally:
+        spark.stop()
+
+
+def _medians(parts: list[list[float]]) -> list[float]:
+    return [rounded(statistics.median(part)) for part in zip(*parts, strict=True)]
 
 
 def _processed(reader: Reader, least: int) -> int | None:

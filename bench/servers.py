@@ -27,6 +27,7 @@ PORTS = {
     "kafka_port": 39092, "cassandra_port": 39042, "cassandra_storage_port": 39000, "cassandra_jmx_port": 39199,
     "postgres_port": 39432, "airflow_port": 39080, "web_port": 39100,
 }  # fmt: skip
+RETENTION_DAYS = 36_500
 DEADLINE_S = 3600.0
 STOP_S = 120.0
 REMOVED_S = 60.0
@@ -39,7 +40,9 @@ class Servers:
 
     def __init__(self, base: Settings, peers: bool = True) -> None:
         self.peers = peers
-        self.settings = Settings(home=base.home / "bench" / "stack", jars=base.jar_folder, **PORTS)
+        home = base.home / "bench" / "stack"
+        # the times of a topic may lie years back
+        self.settings = Settings(home=home, jars=base.jar_folder, retention_days=RETENTION_DAYS, **PORTS)
         self._started: set[str] = set()
         self._numbers = count(1)
 

@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from multiprocessing import get_context
 
 import click
 import pyarrow as pa
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from bench.figures import differences
 from bench.posts import CHUNK, SEED, Writing, headers, lines, truth
@@ -26,25 +28,34 @@ from streaming.offsets import look
 
 Counts = dict[tuple[str, str], int]
 KAFKA_WAIT_S = 60.0
+DAY = timedelta(days=1)
 MOST = 1.01
 """How many times the records that it was filled with a topic may hold: `backlog` sends a few more to its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the lines of a topic are made: the share that names a drink, how they are written, as what they arrive."""
+    """How the lines of a topic are made: the share that names a drink, how they are written, as what they arrive.
+
+    Where `as_it_was`, Kafka holds a post as appended when it was written, as if it had been collected at once.
+    """
 
     hit_share: float
     shape: str
     writing: Writing | None = None
+    as_it_was: bool = False
 
 
 KINDS = {
     "a": Kind(0.03, "post.x.v2"),
     "b": Kind(0.03, "post.x.v1", v1),
     "hits": Kind(1.0, "post.x.v2"),
+    "day": Kind(0.03, "post.x.v2", as_it_was=True),
 }
-"""a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits: v2 lines that all name a drink."""
+"""a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits: v2 lines that all name a drink.
+
+day: as a, in a topic that took a day to fill by what Kafka says of it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,8 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
         remove_topic(settings)
         note.unlink(missing_ok=True)
         return filled(servers, kind, posts)
+    if KINDS[kind].as_it_was:
+        _take_times(settings)
     topic = _fill(settings, kind, chunks)
     note.parent.mkdir(exist_ok=True)
     counts_ = [[*level, n] for level, n in sorted(topic.counts.items())]
@@ -118,11 +131,23 @@ def wrong_totals(reader: Reader, run: Run, expected: Mapping[tuple[str, str], in
     return tuple(f"{run.day} {fault}" for fault in differences(expected, found))
 
 
+def _take_times(settings: Settings) -> None:
+    """Has Kafka keep the times that records are sent with in settings.posts_topic, in place of its own clock's."""
+    config = {**kafka.topic_config(settings, settings.posts_partitions), "message.timestamp.type": "CreateTime"}
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    try:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.posts_topic, configs=config)])
+    finally:
+        admin.close()
+
+
 def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
     counts: Counts = defaultdict(int)
     size = let_through = 0
+    # two at a time mix the records of two chunks, and a speed query drops what is behind the others by its watermark
+    together = 1 if KINDS[kind].as_it_was and DAY / chunks > settings.watermark / 5 else 2
     with (
-        ProcessPoolExecutor(2, get_context("spawn")) as pool,
+        ProcessPoolExecutor(together, get_context("spawn")) as pool,
         click.progressbar(length=chunks, label=f"{chunks * CHUNK:,} posts into {settings.posts_topic}") as bar,
     ):
         for bytes_, through, levels in pool.map(partial(_fill_chunk, settings, kind, chunks), range(chunks)):
@@ -146,6 +171,7 @@ def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple
             line.value,
             line.key,
             headers=headers(line.event_ms, how.shape.encode()),
+            timestamp_ms=line.event_ms if how.as_it_was else None,
         )
         for line in made
     ]
