@@ -14,6 +14,7 @@ import pyarrow as pa
 from deltalake import WriterProperties, write_deltalake
 
 from bench.posts import CHUNK, SEED, START_MS, lines, truth
+from bench.posts_v1 import WRITINGS
 from bench.servers import Servers
 from bench.topic import Counts
 from drinkstream.settings import Settings
@@ -40,15 +41,15 @@ class Days:
         return settings.model_copy(update={"archive_uri": self.uri, "posts_topic": TOPIC})
 
 
-def archived(servers: Servers, days: int, day_posts: int) -> Days:
-    """An archive of `days` days with at least `day_posts` records each, in whole chunks."""
+def archived(servers: Servers, days: int, day_posts: int, shape: str = "post.x.v2") -> Days:
+    """An archive of `days` days with at least `day_posts` records each, in whole chunks of lines of a shape."""
     chunks = -(-day_posts // CHUNK)
-    folder = servers.settings.home / "archives" / f"{days}_{chunks * CHUNK}_zstd"
+    folder = servers.settings.home / "archives" / f"{days}_{chunks * CHUNK}_{shape.rpartition('.')[2]}"
     note = folder / "bench.json"
     if not note.is_file():
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut off
         folder.mkdir(parents=True)
-        _write(folder, note, days, chunks)
+        _write(folder, note, days, chunks, shape)
     said = json.loads(note.read_text())
     counts = {
         date.fromisoformat(day): {(category, brand): n for category, brand, n in levels}
@@ -57,7 +58,7 @@ def archived(servers: Servers, days: int, day_posts: int) -> Days:
     return Days(str(folder), chunks * CHUNK, said["bytes"], counts)
 
 
-def _write(folder: Path, note: Path, days: int, chunks: int) -> None:
+def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None:
     parts = [
         (day, tuple(range(first, min(first + CHUNKS_A_FILE, chunks))))
         for day in range(days)
@@ -69,7 +70,8 @@ def _write(folder: Path, note: Path, days: int, chunks: int) -> None:
         ProcessPoolExecutor(2, get_context("spawn")) as pool,
         click.progressbar(length=len(parts), label=f"{days} archived days of {chunks * CHUNK:,} posts") as bar,
     ):
-        for (day, _), (table, bytes_, levels) in zip(parts, pool.map(partial(_part, chunks), parts), strict=True):
+        made = pool.map(partial(_part, chunks, shape), parts)
+        for (day, _), (table, bytes_, levels) in zip(parts, made, strict=True):
             # one file for each commit and compressed as the archive query does it
             write_deltalake(str(folder), table, mode="append", partition_by=["day"], writer_properties=WRITTEN)
             size += bytes_
@@ -81,14 +83,14 @@ def _write(folder: Path, note: Path, days: int, chunks: int) -> None:
     note.write_text(json.dumps({"bytes": size, "counts": told}))
 
 
-def _part(chunks: int, part: tuple[int, tuple[int, ...]]) -> tuple[pa.Table, int, Counts]:
+def _part(chunks: int, shape: str, part: tuple[int, tuple[int, ...]]) -> tuple[pa.Table, int, Counts]:
     """The rows of some chunks of a day, the bytes of their lines, and the posts of each level."""
     day, numbers = part
     tables = []
     size = 0
     counts: Counts = {}
     for chunk in numbers:
-        made = list(lines(chunk, chunks, SEED + day, day_ms=START_MS + day * DAY_MS))
+        made = list(lines(chunk, chunks, SEED + day, writing=WRITINGS[shape], day_ms=START_MS + day * DAY_MS))
         of_all = day * chunks + chunk
         size += sum(len(line.value) for line in made)
         for level, n in truth(made).items():
@@ -103,7 +105,7 @@ def _part(chunks: int, part: tuple[int, tuple[int, ...]]) -> tuple[pa.Table, int
             "append_ts": [(line.event_ms + 250) * 1000 for line in made],
             "key": [line.key.decode() for line in made],
             "source": ["x"] * CHUNK,
-            "shape": ["post.x.v2"] * CHUNK,
+            "shape": [shape] * CHUNK,
             "event_ms": [line.event_ms for line in made],
             "value": [line.value for line in made],
         }

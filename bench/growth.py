@@ -6,9 +6,10 @@ at by Spark's own reader of states, once the topic is drained.
 
 import statistics
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from bench.figures import Measured, rounded
@@ -18,7 +19,7 @@ from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
 from drinkstream.settings import Settings
 from drinkstream.spark import session
-from drinkstream.store.read import Reader
+from drinkstream.store.read import Batch, Reader
 from streaming.epochs import checkpoint
 
 WINDOWS = 10
@@ -28,9 +29,10 @@ HEAP_MIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Of each part of the topic: processor time a post (us, all processes), and the state's rows at its end."""
+    """Of each part of the topic: posts/s, processor time a post (us, all processes), rows of state at its end."""
 
     costs: list[float]
+    rates: list[float]
     rows: list[float]
     wrong: tuple[str, ...]
 
@@ -42,6 +44,7 @@ def growth(servers: Servers, sizes: Sizes) -> Measured:
     few, many = (_page_ms(servers, sizes, days) for days in (1, sizes.growth_days))
     beside = {
         "core_us_by_part": _medians([run.costs for run in results]),
+        "posts_per_s_by_part": _medians([run.rates for run in results]),
         "state_rows_by_part": _medians([run.rows for run in results]),
         "posts": topic.records,
         "page_ms_1_day": rounded(few[0]),
@@ -57,23 +60,39 @@ def _run(servers: Servers, sizes: Sizes, topic: Topic) -> _Run:
         settings = fresh.model_copy(update={"speed_max_offsets": sizes.most})
         with servers.running(settings, "streaming.speed") as speed:
             log = log_of(settings, "streaming.speed")
-            used, done = servers.cpu_s(), 0
+            used, so_far = servers.cpu_s(), 0
             for part in range(1, WINDOWS + 1):
                 least = topic.records * part // WINDOWS
                 now = until(lambda least=least: _processed(reader, least), speed, log)  # type: ignore[misc]
                 before, used = used, servers.cpu_s()
-                costs.append((used - before) / (now - done) * 1e6)
-                done = now
+                costs.append((used - before) / (now - so_far) * 1e6)
+                so_far = now
             epoch = reader.epochs()[0].epoch
             wrong = wrong_counts(reader, epoch, topic.counts)
-            counted = list(accumulate(batch.rows_in for batch in batches(reader, epoch)))
+            done = batches(reader, epoch)
+            counted = list(accumulate(batch.rows_in for batch in done))
             ends = [bisect_left(counted, topic.records * part // WINDOWS) for part in range(1, WINDOWS + 1)]
             folder = checkpoint(settings.checkpoints, epoch)
             until(lambda: True if (folder / "commits" / str(ends[-1])).is_file() else None, speed, log)
+        rates = part_rates(done, counted, ends)
         print(f"  us a post by part: {', '.join(f'{cost:.1f}' for cost in costs)}", flush=True)
+        print(f"  posts/s by part: {', '.join(f'{rate:,.0f}' for rate in rates)}", flush=True)
         rows = _state_rows(settings, folder, ends)
     print(f"  rows of state by part: {', '.join(f'{n:,}' for n in rows)}", flush=True)
-    return _Run(costs, [float(n) for n in rows], wrong)
+    return _Run(costs, rates, [float(n) for n in rows], wrong)
+
+
+def part_rates(done: Sequence[Batch], counted: Sequence[int], ends: Sequence[int]) -> list[float]:
+    """Posts/s up to each of `ends` (places in `done`) since the one before, the first since the first batch began.
+
+    `counted` are the records up to the end of each batch.
+    """
+    at = [done[0].started_at, *(ended for end in ends if (ended := done[end].ended_at))]
+    posts = [0, *(counted[end] for end in ends)]
+    return [
+        (now - before) / (later - earlier).total_seconds()
+        for (before, now), (earlier, later) in zip(pairwise(posts), pairwise(at), strict=True)
+    ]
 
 
 def _state_rows(settings: Settings, folder: Path, ends: list[int]) -> list[int]:

@@ -9,7 +9,7 @@ import random
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from bench.posts import TALK, Text
+from bench.posts import TALK, Text, Writing
 
 PROFILES = (
     "mother of two, coffee addict, tweets are my own and so are the typos",
@@ -44,6 +44,10 @@ def v1(random_: random.Random, post_id: int, event_ms: int, said: Text) -> bytes
     tweet["filter_level"] = "low"
     tweet["timestamp_ms"] = str(event_ms)
     return json.dumps(tweet, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+WRITINGS: dict[str, Writing | None] = {"post.x.v2": None, "post.x.v1": v1}
+"""How a line of a shape is written; as collect asks for it, where nothing is said."""
 
 
 def _tweet(random_: random.Random, post_id: int, event_ms: int, text: str, lang: str) -> dict[str, object]:

@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 
 from kafka import KafkaAdminClient
 
@@ -22,22 +23,25 @@ from stack.environment import environment
 from streaming.offsets import look
 
 PROCESSES = 2
+OLD = 4
+"""Lines of old archives are so much longer that as many are sent in fewer of them."""
 TOPIC = "produced"
 PEERS = ("confluent-kafka", "aiokafka")
 
 
 def producer(servers: Servers, sizes: Sizes) -> Measured:
-    """Posts/s of both processes together, from the first send to the last acknowledgement."""
+    """Posts/s of both processes together, from the first send to the last acknowledgement; v1.1 lines beside them."""
     settings = servers.start("kafka").model_copy(update={"posts_topic": TOPIC})
     kafka.create_topics(settings)
     try:
-        return Measured(
-            *_measured(settings, "kafka-python", sys.executable, sizes),
-            peers={
-                name: Measured(*_measured(settings, name, peers.python(settings.home), sizes))
-                for name in (PEERS if servers.peers else ())
-            },
-        )
+        ours = _measured(settings, "kafka-python", sys.executable, sizes.runs, sizes.produced)
+        old = _measured(settings, "kafka-python", sys.executable, sizes.runs, sizes.produced // OLD, "post.x.v1")
+        peers_ = {
+            name: _measured(settings, name, peers.python(settings.home), sizes.runs, sizes.produced)
+            for name in (PEERS if servers.peers else ())
+        }
+        beside = {**ours.beside, "also": {"lines of topic B": old.entry()}}
+        return replace(ours, wrong=(*ours.wrong, *old.wrong), beside=beside, peers=peers_)
     finally:
         admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
         admin.delete_topics([TOPIC])
@@ -45,26 +49,29 @@ def producer(servers: Servers, sizes: Sizes) -> Measured:
 
 
 def _measured(
-    settings: Settings, library: str, python: str, sizes: Sizes
-) -> tuple[tuple[float, ...], str, tuple[str, ...], dict[str, float]]:
-    results = [_sent(settings, library, python, sizes.produced) for _ in range(sizes.runs)]
+    settings: Settings, library: str, python: str, runs: int, posts: int, shape: str = "post.x.v2"
+) -> Measured:
+    results = [_sent(settings, library, python, posts, shape) for _ in range(runs)]
     rates, costs, size, wrong = zip(*results, strict=True)
-    print(f"  {library}: {statistics.median(rates):,.0f} posts/s, {statistics.median(costs):.1f} us a post", flush=True)
+    told = f"{statistics.median(rates):,.0f} posts/s, {statistics.median(costs):.1f} us a post"
+    print(f"  {library}, {shape}: {told}", flush=True)
     beside = {
         "core_us_per_post": rounded(statistics.median(costs)),
         "bytes_per_post": round(size[0]),
         "mb_per_s": round(statistics.median(rates) * size[0] / 1e6, 1),
     }
-    return rates, "posts/s", tuple(fault for faults in wrong for fault in faults), beside
+    return Measured(rates, "posts/s", tuple(fault for faults in wrong for fault in faults), beside)
 
 
-def _sent(settings: Settings, library: str, python: str, posts: int) -> tuple[float, float, float, tuple[str, ...]]:
+def _sent(
+    settings: Settings, library: str, python: str, posts: int, shape: str
+) -> tuple[float, float, float, tuple[str, ...]]:
     """Posts/s, processor time of the processes a post (us), bytes a post, what is wrong about their number."""
     before = sum(look(settings.bootstrap, (TOPIC,), 60).end.values())
     command = [python, "-m", "bench.peers.send", library, settings.bootstrap, TOPIC, str(posts)]
     processes = [
         subprocess.Popen(
-            [*command, str(part)],
+            [*command, str(part), shape],
             cwd=ROOT,
             env=environment(settings),
             stdin=subprocess.PIPE,

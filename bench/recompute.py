@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from dataclasses import replace
 
 from bench.archived import TOPIC, Days, archived
 from bench.figures import Measured, rounded
@@ -14,12 +15,24 @@ from drinkstream.errors import DrinkStreamError
 from drinkstream.store.read import Reader
 
 ATTEMPT = "bench"
+OLD_DAYS = 2
 LOOK_S = 0.5
 
 
 def recompute(servers: Servers, sizes: Sizes) -> Measured:
-    """Posts/s from the start of the process to its end, with the most memory that it and its workers held."""
+    """Posts/s from the start of the process to its end, with the most memory that it and its workers held.
+
+    Two days of v1.1 lines beside them.
+    """
     days = archived(servers, sizes.days, sizes.day_posts)
+    ours = _runs(servers, sizes, days)
+    old = _runs(servers, sizes, archived(servers, OLD_DAYS, sizes.old_posts // OLD_DAYS, "post.x.v1"))
+    beside = {**ours.beside, "also": {"lines of topic B": old.entry()}}
+    peers = engines(servers, sizes.runs, days) if servers.peers else {}
+    return replace(ours, wrong=(*ours.wrong, *old.wrong), beside=beside, peers=peers)
+
+
+def _runs(servers: Servers, sizes: Sizes, days: Days) -> Measured:
     results = [_run(servers, days) for _ in range(sizes.runs)]
     line = days.bytes / (days.records_a_day * len(days.counts))
     rates = tuple(rate for rate, _, _ in results)
@@ -30,9 +43,7 @@ def recompute(servers: Servers, sizes: Sizes) -> Measured:
         "bytes_per_post": round(line),
         "mb_per_s": round(statistics.median(rates) * line / 1e6, 1),
     }
-    wrong = tuple(fault for _, _, faults in results for fault in faults)
-    peers = engines(servers, sizes.runs, days) if servers.peers else {}
-    return Measured(rates, "posts/s", wrong, beside, peers)
+    return Measured(rates, "posts/s", tuple(fault for _, _, faults in results for fault in faults), beside)
 
 
 def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:

@@ -49,13 +49,13 @@ ROWS: Mapping[str, Row] = {
         "the same while the archive query takes in the same backlog",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
-        ("runs", "posts", "warm_up", "most"),
+        ("runs", "posts", "warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
         "the same where every post names a drink",
         Asked(40_000, 80_000),
         _alone(drain.drain_all_hits),
-        ("runs", "hits", "most"),
+        ("runs", "hits", "old_posts", "most"),
         peers=True,
     ),
     "cost": Row(
@@ -101,7 +101,7 @@ ROWS: Mapping[str, Row] = {
         "archived days, from the start of the application to its end: read, parse, classify, cells, write",
         Asked(300_000, 650_000),
         _alone(recompute.recompute),
-        ("runs", "days", "day_posts"),
+        ("runs", "days", "day_posts", "old_posts"),
         peers=True,
     ),
     "archive": Row(

@@ -21,7 +21,7 @@ class Sizes:
     hits: int = _size(
         1_800_000, "Posts that the drain of a filtered stream measures; as many are drained before.", 100_000
     )
-    old_posts: int = _size(1_800_000, "Posts of topic B that a drain measures; as many are drained before.", 100_000)
+    old_posts: int = _size(1_800_000, "Posts of topic B that a drain measures, and a recompute.", 100_000)
     most: int = _size(600_000, "Records that a micro-batch takes at most.", 50_000)
     produced: int = _size(500_000, "Posts that each of two producers sends.", 50_000)
     rate: int = _size(6_000, "Posts a second while freshness is measured.", 1_000)

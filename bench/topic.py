@@ -15,8 +15,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from bench.figures import differences
-from bench.posts import CHUNK, SEED, Writing, headers, lines, truth
-from bench.posts_v1 import v1
+from bench.posts import CHUNK, SEED, headers, lines, truth
+from bench.posts_v1 import WRITINGS
 from bench.servers import Servers, remove_topic
 from drinkstream.errors import DrinkStreamError
 from drinkstream.hits import candidates
@@ -35,24 +35,24 @@ MOST = 1.01
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the lines of a topic are made: the share that names a drink, how they are written, as what they arrive.
+    """How the lines of a topic are made: the share that names a drink, and their shape (one of WRITINGS).
 
     Where `as_it_was`, Kafka holds a post as appended when it was written, as if it had been collected at once.
     """
 
     hit_share: float
     shape: str
-    writing: Writing | None = None
     as_it_was: bool = False
 
 
 KINDS = {
     "a": Kind(0.03, "post.x.v2"),
-    "b": Kind(0.03, "post.x.v1", v1),
+    "b": Kind(0.03, "post.x.v1"),
     "hits": Kind(1.0, "post.x.v2"),
+    "hits_b": Kind(1.0, "post.x.v1"),
     "day": Kind(0.03, "post.x.v2", as_it_was=True),
 }
-"""a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits: v2 lines that all name a drink.
+"""a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits, hits_b: such lines that all name a drink.
 
 day: as a, in a topic that took a day to fill by what Kafka says of it.
 """
@@ -161,7 +161,7 @@ def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
 
 def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, int, Counts]:
     how = KINDS[kind]
-    made = list(lines(chunk, chunks, SEED, how.hit_share, how.writing))
+    made = list(lines(chunk, chunks, SEED, how.hit_share, WRITINGS[how.shape]))
     producer = KafkaProducer(
         bootstrap_servers=settings.bootstrap, acks="all", compression_type="zstd", batch_size=524288, linger_ms=50
     )

@@ -1,7 +1,9 @@
 """One producing process: makes its lines, waits for the word, sends them, and says when it began and had them all
 acknowledged. Runs in the product's environment and in the peers'.
 
-    python -m bench.peers.send LIBRARY BOOTSTRAP TOPIC POSTS PART
+    python -m bench.peers.send LIBRARY BOOTSTRAP TOPIC POSTS PART SHAPE
+
+SHAPE is one of WRITINGS (bench/posts_v1.py).
 """
 
 import asyncio
@@ -12,26 +14,27 @@ import time
 from collections.abc import Callable
 
 from bench.posts import SEED, Line, headers, lines
+from bench.posts_v1 import WRITINGS
 from drinkstream.settings import Settings
 
 PARTS = 1000  # of the day, so that every process has a part of its own
 WARM_SHARE = 0.1
 
-Sender = Callable[[str, str, list[Line]], None]
+Sender = Callable[[str, str, list[Line], bytes], None]
 LINGER_MS, BATCH_BYTES = 50, 524_288
 
 
-def ours(_: str, topic: str, made: list[Line]) -> None:
+def ours(_: str, topic: str, made: list[Line], shape: bytes) -> None:
     """The product's own producer, on kafka-python."""
     from streaming.producer import Producer
 
     with Producer(Settings.load(), threading.Event()) as producer:
         for line in made:
-            producer.send(topic, line.value, line.key, headers(line.event_ms))
+            producer.send(topic, line.value, line.key, headers(line.event_ms, shape))
         producer.flush()
 
 
-def confluent(bootstrap: str, topic: str, made: list[Line]) -> None:
+def confluent(bootstrap: str, topic: str, made: list[Line], shape: bytes) -> None:
     """confluent-kafka, which is librdkafka."""
     from confluent_kafka import KafkaError, Message, Producer
 
@@ -55,7 +58,9 @@ def confluent(bootstrap: str, topic: str, made: list[Line]) -> None:
     for line in made:
         while True:
             try:
-                producer.produce(topic, line.value, line.key, headers=headers(line.event_ms), on_delivery=delivered)
+                producer.produce(
+                    topic, line.value, line.key, headers=headers(line.event_ms, shape), on_delivery=delivered
+                )
                 break
             except BufferError:
                 producer.poll(0.05)
@@ -65,12 +70,12 @@ def confluent(bootstrap: str, topic: str, made: list[Line]) -> None:
         sys.exit(f"Kafka did not take {len(failed)} records: {failed[0]}")
 
 
-def aio(bootstrap: str, topic: str, made: list[Line]) -> None:
+def aio(bootstrap: str, topic: str, made: list[Line], shape: bytes) -> None:
     """aiokafka."""
-    asyncio.run(_aio(bootstrap, topic, made))
+    asyncio.run(_aio(bootstrap, topic, made, shape))
 
 
-async def _aio(bootstrap: str, topic: str, made: list[Line]) -> None:
+async def _aio(bootstrap: str, topic: str, made: list[Line], shape: bytes) -> None:
     from aiokafka import AIOKafkaProducer
 
     producer = AIOKafkaProducer(
@@ -81,29 +86,31 @@ async def _aio(bootstrap: str, topic: str, made: list[Line]) -> None:
         max_batch_size=BATCH_BYTES,
     )
     async with producer:
-        sent = [await producer.send(topic, line.value, line.key, headers=headers(line.event_ms)) for line in made]
+        sent = [
+            await producer.send(topic, line.value, line.key, headers=headers(line.event_ms, shape)) for line in made
+        ]
         await asyncio.gather(*sent)
 
 
 SENDERS: dict[str, Sender] = {"kafka-python": ours, "confluent-kafka": confluent, "aiokafka": aio}
 
 
-def main(library: str, bootstrap: str, topic: str, posts: str, part: str) -> None:
+def main(library: str, bootstrap: str, topic: str, posts: str, part: str, shape: str) -> None:
     """Sends, after a word on standard input; prints {"began", "ended", "cpu_s" (seconds), "bytes"}."""
     chunks = range(int(part), PARTS, 2)
     made: list[Line] = []
     for chunk in chunks:
-        made.extend(lines(chunk, PARTS, SEED))
+        made.extend(lines(chunk, PARTS, SEED, writing=WRITINGS[shape]))
         if len(made) >= int(posts):
             break
     del made[int(posts) :]
     warm = int(len(made) * WARM_SHARE)
     # connections, metadata and the broker's own warm-up are not what is measured
-    SENDERS[library](bootstrap, topic, made[:warm])
+    SENDERS[library](bootstrap, topic, made[:warm], shape.encode())
     print("ready", flush=True)
     sys.stdin.readline()
     began, used = time.time(), time.process_time()
-    SENDERS[library](bootstrap, topic, made[warm:])
+    SENDERS[library](bootstrap, topic, made[warm:], shape.encode())
     ended, used = time.time(), time.process_time() - used
     size = sum(len(line.value) for line in made[warm:])
     print(json.dumps({"began": began, "ended": ended, "cpu_s": used, "bytes": size}), flush=True)

@@ -13,6 +13,7 @@ import pytest
 
 from bench.backlog import fresh_from
 from bench.drain import ended, steady
+from bench.growth import part_rates
 from bench.hot import durations
 from bench.load import levels_of
 from bench.openloop import Times, content_length, run
@@ -44,6 +45,11 @@ def test_a_micro_batch_that_has_not_ended_is_not_measured():
 def test_processor_time_is_shared_by_the_records_behind_those_that_had_ended():
     assert ended([batch(0, 1000, 20), batch(1, 998, 24), batch(2, 1000, None)]) == 1998
     assert ended([]) == 0
+
+
+def test_the_rate_of_a_part_runs_from_the_end_of_the_one_before():
+    done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 1000, 26), batch(3, 500, 27)]
+    assert part_rates(done, [1000, 2000, 3000, 3500], [1, 2, 3]) == [2000 / 24, 500, 500]
 
 
 def test_too_few_full_micro_batches_are_no_measurement():
