@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 import click
 import pyarrow as pa
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from bench.figures import differences
@@ -24,6 +24,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
 from drinkstream.taxonomy import load
 from stack import kafka
+from streaming.batches import BatchProducer
 from streaming.offsets import look
 
 Counts = dict[tuple[str, str], int]
@@ -145,7 +146,7 @@ def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
     counts: Counts = defaultdict(int)
     size = let_through = 0
     # two at a time mix the records of two chunks, and a speed query drops what is behind the others by its watermark
-    together = 1 if KINDS[kind].as_it_was and DAY / chunks > settings.watermark / 5 else 2
+    together = 1 if KINDS[kind].as_it_was and DAY / chunks > settings.watermark / 3 else 2
     with (
         ProcessPoolExecutor(together, get_context("spawn")) as pool,
         click.progressbar(length=chunks, label=f"{chunks * CHUNK:,} posts into {settings.posts_topic}") as bar,
@@ -162,22 +163,23 @@ def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
 def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, int, Counts]:
     how = KINDS[kind]
     made = list(lines(chunk, chunks, SEED, how.hit_share, WRITINGS[how.shape]))
-    producer = KafkaProducer(
+    producer = BatchProducer(
         bootstrap_servers=settings.bootstrap, acks="all", compression_type="zstd", batch_size=524288, linger_ms=50
     )
-    sent = [
-        producer.send(
+    sent = {
+        producer.append(
             settings.posts_topic,
             line.value,
             line.key,
-            headers=headers(line.event_ms, how.shape.encode()),
-            timestamp_ms=line.event_ms if how.as_it_was else None,
+            headers(line.event_ms, how.shape.encode()),
+            line.event_ms if how.as_it_was else None,
         )
         for line in made
-    ]
+    }
     producer.flush()
     producer.close()
-    if failed := sum(future.failed() for future in sent):
-        raise DrinkStreamError(f"Kafka did not take {failed} of {len(sent)} records of {settings.posts_topic}")
+    for batch in sent:
+        if (why := batch.refusal()) is not None:
+            raise DrinkStreamError(f"Kafka did not take {batch.sent} records of {settings.posts_topic}: {why}")
     passed = int(candidates(pa.array([line.value for line in made], pa.binary())).sum())
     return sum(len(line.value) for line in made), passed, truth(made)

@@ -28,12 +28,12 @@ class Records(MemoryRecordsBuilder):  # type: ignore[misc]
 
     _next_offset: int
 
-    def add(self, key: bytes | None, value: bytes, headers: Headers) -> int:
+    def add(self, key: bytes | None, value: bytes, headers: Headers, timestamp_ms: int | None) -> int:
         """The bytes of the record; 0 where it was not added, since the batch is closed or it does not fit any more."""
         if self._closed:
             return 0
         builder = self._builder
-        now = int(time.time() * 1000)
+        now = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         first = builder._first_timestamp
         if first is None:
             builder._first_timestamp = builder._max_timestamp = first = now
@@ -129,11 +129,14 @@ class BatchProducer(KafkaProducer):  # type: ignore[misc]
         self._places: dict[str, list[Place]] = {}
         self.appended_bytes = 0  # so far, before compression
 
-    def append(self, topic: str, value: bytes, key: bytes | None, headers: Headers) -> Batch:
+    def append(
+        self, topic: str, value: bytes, key: bytes | None, headers: Headers, timestamp_ms: int | None = None
+    ) -> Batch:
         """Take a record over; the batch that it is in, which is a new one where that holds nothing else yet.
 
         A key's partition is the one that kafka-python, as all of Kafka's clients, would choose; a record without a key
-        goes to any. Raises KafkaError where it was not taken over, KafkaTimeoutError where partitions are not known.
+        goes to any. `timestamp_ms` (since 1970 UTC; by default the present) is kept by a topic that does not go by the
+        broker's clock. Raises KafkaError where it was not taken over, KafkaTimeoutError where partitions are not known.
         """
         places = self._places.get(topic)
         if key is not None and places is not None:
@@ -141,15 +144,17 @@ class BatchProducer(KafkaProducer):  # type: ignore[misc]
             batch = place.batch
             if batch is not None:
                 with place.lock:
-                    size = batch.records.add(key, value, headers)
+                    size = batch.records.add(key, value, headers, timestamp_ms)
                 if size:
                     batch.sent += 1
                     batch.sent_bytes += size
                     self.appended_bytes += size
                     return batch
-        return self._appended(topic, value, key, headers)
+        return self._appended(topic, value, key, headers, timestamp_ms)
 
-    def _appended(self, topic: str, value: bytes, key: bytes | None, headers: Headers) -> Batch:
+    def _appended(
+        self, topic: str, value: bytes, key: bytes | None, headers: Headers, timestamp_ms: int | None
+    ) -> Batch:
         """As `append`, with a look at what kafka-python knows of the topic and, where it must be, a new batch."""
         self._ensure_valid_record_size(self._estimate_size_in_bytes(key, value, headers))
         place = self._place(topic, value, key)
@@ -158,13 +163,13 @@ class BatchProducer(KafkaProducer):  # type: ignore[misc]
         try:
             with place.lock:
                 batch = place.batch
-                size = 0 if batch is None else batch.records.add(key, value, headers)
+                size = 0 if batch is None else batch.records.add(key, value, headers, timestamp_ms)
                 if batch is None or not size:
                     if accumulator._closed:
                         raise IllegalStateError("this producer is closed")
                     options = accumulator.config
                     records = Records(VERSION, options["compression_attrs"], options["batch_size"])
-                    size = records.add(key, value, headers)  # raises where a header is none
+                    size = records.add(key, value, headers, timestamp_ms)  # raises where a header is none
                     batch = Batch(place.partition, records)
                     accumulator._batches[place.partition].append(batch)
                     accumulator._incomplete.add(batch)

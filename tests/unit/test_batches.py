@@ -118,8 +118,9 @@ def test_batches_are_those_of_kafka_python(producer: Any, original: Any, monkeyp
     for ident in range(600):
         now[0] = NOW_S + ident // 2 * 0.004 - 0.3 * (ident % 90 == 0)  # a clock may go back
         value, key, headers = sent(ident)
-        producer.append("posts", value, key, headers)
-        original.send("posts", value=value, key=key, headers=headers, timestamp_ms=int(now[0] * 1000))
+        given = 1_505_347_200_000 + ident if ident % 5 == 0 else None
+        producer.append("posts", value, key, headers, given)
+        original.send("posts", value=value, key=key, headers=headers, timestamp_ms=given or int(now[0] * 1000))
     assert {partition.partition for partition in batches_of(producer)} == {0, 1, 2}
     assert [batch.sent for batch in batches_of(producer)[TopicPartition("posts", 0)]] == [
         batch.record_count for batch in batches_of(original)[TopicPartition("posts", 0)]
