@@ -2,6 +2,7 @@
 
 A new epoch of the speed query drains the topic; the posts over which its JVM warms up are not measured. The rate is
 that of the full micro-batches behind them, by the store's own records, the processor time that of all processes.
+The JVM compiles for minutes: `drain` takes a topic so long that it is done, others are short ones.
 """
 
 from dataclasses import replace
@@ -9,7 +10,7 @@ from itertools import accumulate
 
 from bench.drained import Drained, summed
 from bench.figures import Measured
-from bench.peers.drain import drains, make_ready
+from bench.peers.drain import JVM, PEERS, drains, make_ready
 from bench.servers import Servers, batches, log_of, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
@@ -26,16 +27,22 @@ partition's part is rounded down, and the one behind it is measured."""
 def drain(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s over topic A, and over topic B beside it."""
     _prepare(servers)
-    topic = filled(servers, "a", sizes.warm_up + sizes.posts)
-    a = _runs(servers, sizes, topic, sizes.warm_up)
+    long = filled(servers, "day", sizes.warm_up + sizes.posts)
+    short = filled(servers, "a", sizes.short_warm_up + sizes.short_posts)
+    a = _runs(servers, sizes, long, sizes.warm_up)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts)
-    return replace(_beside(a, b), peers=_peers(servers, sizes, topic, sizes.warm_up))
+    peers: dict[str, Measured] = {}
+    if servers.peers:
+        peers = drains(servers, sizes, long, sizes.warm_up, JVM)
+        others = {name: peer for name, peer in PEERS.items() if name not in JVM}
+        peers |= drains(servers, sizes, short, sizes.short_warm_up, others)
+    return replace(_beside(a, b), peers=peers)
 
 
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
     """As `drain`, while the archive query takes in the same backlog; it must end up with every record."""
-    topic = filled(servers, "a", sizes.warm_up + sizes.posts)
-    a = _runs(servers, sizes, topic, sizes.warm_up, archive=True)
+    topic = filled(servers, "a", sizes.short_warm_up + sizes.short_posts)
+    a = _runs(servers, sizes, topic, sizes.short_warm_up, archive=True)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts, archive=True)
     return _beside(a, b)
 
@@ -47,7 +54,7 @@ def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
     a = _runs(servers, sizes, topic, sizes.hits)
     few = sizes.old_posts // 3  # these cost so much that they warm up sooner
     b = _runs(servers, sizes, filled(servers, "hits_b", few + sizes.old_posts), few)
-    return replace(_beside(a, b), peers=_peers(servers, sizes, topic, sizes.hits))
+    return replace(_beside(a, b), peers=drains(servers, sizes, topic, sizes.hits) if servers.peers else {})
 
 
 def _beside(a: Measured, b: Measured) -> Measured:
@@ -58,10 +65,6 @@ def _beside(a: Measured, b: Measured) -> Measured:
 def _prepare(servers: Servers) -> None:
     if servers.peers:
         make_ready(servers.settings)
-
-
-def _peers(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
-    return drains(servers, sizes, topic, warm_up) if servers.peers else {}
 
 
 def _runs(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, archive: bool = False) -> Measured:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.figures import Measured, percentile, rounded
 from bench.load import load, together
-from bench.peers.drain import LIVE, Peer, make_ready
+from bench.peers.drain import JVM, Peer, make_ready
 from bench.seen import EVERY_S, Watch, delays
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
@@ -36,7 +36,7 @@ Start = Callable[[Servers, Settings, Reader], AbstractContextManager[Running]]
 
 def freshness(servers: Servers, sizes: Sizes) -> Measured:
     """The 99th percentile of the delay, s; with the median, the greatest, and the cores that all processes took."""
-    others = LIVE if servers.peers else {}
+    others = JVM if servers.peers else {}
     make_ready(servers.settings, others)
     own = _measured(servers, sizes, "speed query", _speed)
     return replace(

@@ -42,14 +42,14 @@ ROWS: Mapping[str, Row] = {
         "a full topic, Kafka -> cells in Cassandra, all servers on the two cores, behind the warm-up",
         Asked(143_199, 286_398),
         _alone(drain.drain),
-        ("runs", "posts", "warm_up", "old_posts", "most"),
+        ("runs", "posts", "warm_up", "short_posts", "short_warm_up", "old_posts", "most"),
         peers=True,
     ),
     "drain_with_archive": Row(
         "the same while the archive query takes in the same backlog",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
-        ("runs", "posts", "warm_up", "old_posts", "most"),
+        ("runs", "short_posts", "short_warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
         "the same where every post names a drink",

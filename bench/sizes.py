@@ -16,8 +16,10 @@ class Sizes:
     """The sizes of one call, each an option of the command."""
 
     runs: int = _size(3, "How often each row is measured.", 1)
-    posts: int = _size(2_000_000, "Posts that a drain measures.", 200_000)
-    warm_up: int = _size(3_000_000, "Posts that are drained before them.", 200_000)
+    posts: int = _size(20_000_000, "Posts that a drain measures.", 300_000)
+    warm_up: int = _size(30_000_000, "Posts that are drained before them.", 300_000)
+    short_posts: int = _size(2_000_000, "Posts that a short drain measures.", 200_000)
+    short_warm_up: int = _size(3_000_000, "Posts that are drained before them.", 200_000)
     hits: int = _size(
         1_800_000, "Posts that the drain of a filtered stream measures; as many are drained before.", 100_000
     )

@@ -42,7 +42,7 @@ class Peer:
 
     Each of its processes says in lines of JSON what it has drained so far: "posts" (read, and all of them written),
     "at" (s since 1970), "ended" (none are known to follow), and "read" where it reads on before it has written. Then it
-    waits to be ended, and those of LIVE go on with what arrives.
+    waits to be ended, and those of JVM go on with what arrives.
     """
 
     slug: str
@@ -71,8 +71,9 @@ PEERS = {
     "textbook PySpark (apart)": Peer("textbook", "bench.peers.textbook", once=True),
 }
 
-LIVE = {name: PEERS[name] for name in ("Flink", "Kafka Streams")}
-"""Those that also go on with a topic to which posts are still being sent."""
+JVM = {name: PEERS[name] for name in ("Flink", "Kafka Streams")}
+"""Those that are compiled as they run, as the product is, and need as long to warm up; they also go on with a topic to
+which posts are still being sent."""
 
 
 def make_ready(settings: Settings, peers: Mapping[str, Peer] = PEERS) -> None:
@@ -81,9 +82,11 @@ def make_ready(settings: Settings, peers: Mapping[str, Peer] = PEERS) -> None:
         peer.ready(settings)
 
 
-def drains(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int) -> dict[str, Measured]:
-    """Posts/s of each peer, behind as many posts as the product's warm-up takes."""
-    return {name: measured(servers, sizes, topic, warm_up, name, peer) for name, peer in PEERS.items()}
+def drains(
+    servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, peers: Mapping[str, Peer] = PEERS
+) -> dict[str, Measured]:
+    """Posts/s of each of these peers, behind `warm_up` posts."""
+    return {name: measured(servers, sizes, topic, warm_up, name, peer) for name, peer in peers.items()}
 
 
 def measured(servers: Servers, sizes: Sizes, topic: Topic, warm_up: int, name: str, peer: Peer) -> Measured:
