@@ -11,7 +11,7 @@ from itertools import accumulate
 from bench.drained import Drained, summed
 from bench.figures import Measured
 from bench.peers.drain import JVM, PEERS, drains, make_ready
-from bench.servers import Servers, batches, log_of, reading, until
+from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
 from drinkstream.archive import Archive
@@ -121,10 +121,7 @@ def ended(done: list[Batch]) -> int:
 
 def _taken(reader: Reader, posts: float) -> list[Batch] | None:
     """The micro-batches of the newest epoch, once it has taken that many posts."""
-    epochs = reader.epochs()
-    if not epochs or sum(epochs[0].processed.values()) < posts:
-        return None
-    return batches(reader, epochs[0].epoch)
+    return batches(reader, reader.epochs()[0].epoch) if processed(reader) >= posts else None
 
 
 def steady(done: list[Batch], warm_up: int, most: int) -> tuple[float, int, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.figures import Measured, rounded
 from bench.page import asked, serving
-from bench.servers import Servers, batches, log_of, reading, until
+from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
 from drinkstream.settings import Settings
@@ -63,7 +63,7 @@ def _run(servers: Servers, sizes: Sizes, topic: Topic) -> _Run:
             used, so_far = servers.cpu_s(), 0
             for part in range(1, WINDOWS + 1):
                 least = topic.records * part // WINDOWS
-                now = until(lambda least=least: _processed(reader, least), speed, log)  # type: ignore[misc]
+                now = until(lambda least=least: _at_least(reader, least), speed, log)  # type: ignore[misc]
                 before, used = used, servers.cpu_s()
                 costs.append((used - before) / (now - so_far) * 1e6)
                 so_far = now
@@ -113,9 +113,8 @@ def _medians(parts: list[list[float]]) -> list[float]:
     return [rounded(statistics.median(part)) for part in zip(*parts, strict=True)]
 
 
-def _processed(reader: Reader, least: int) -> int | None:
-    epochs = reader.epochs()
-    done = sum(epochs[0].processed.values()) if epochs else 0
+def _at_least(reader: Reader, least: int) -> int | None:
+    done = processed(reader)
     return done if done >= least else None
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from bench.figures import Measured, percentile, rounded
 from bench.load import load, together
-from bench.servers import Servers, log_of, reading, until
+from bench.servers import Servers, log_of, processed, reading, until
 from bench.sizes import Sizes
 from bench.topic import wrong_counts
 from drinkstream.errors import BadInputError
 from drinkstream.settings import ROOT, Settings
-from drinkstream.store.read import Reader
 from stack.environment import environment
 from streaming.epochs import checkpoint
 
@@ -63,7 +62,7 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
                 lasted |= {batch: s for batch, s in durations(folder).items() if batch not in before}
             cores = (servers.cpu_s() - used) / (time.time() - since)
         sent = together(reports)
-        until(lambda: True if taken(reader) >= sent.posts else None, speed, log)
+        until(lambda: True if processed(reader) >= sent.posts else None, speed, log)
         wrong = wrong_counts(reader, epoch, sent.counts)
         state = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file())
         table = table_bytes(settings)
@@ -84,11 +83,6 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         flush=True,
     )
     return longest, told, wrong
-
-
-def taken(reader: Reader) -> int:
-    """How many records the newest epoch has counted."""
-    return sum(reader.epochs()[0].processed.values())
 
 
 def durations(folder: Path) -> dict[int, float]:

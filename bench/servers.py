@@ -195,6 +195,12 @@ def reading(settings: Settings) -> Iterator[Reader]:
         session.cluster.shutdown()
 
 
+def processed(reader: Reader) -> int:
+    """How many records the newest epoch has counted; 0 where there is none yet."""
+    epochs = reader.epochs()
+    return sum(epochs[0].processed.values()) if epochs else 0
+
+
 def batches(reader: Reader, epoch: str) -> list[Batch]:
     """The micro-batches of an epoch that began today or yesterday (UTC), in order."""
     today = datetime.now(UTC).date()
