@@ -30,7 +30,9 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
         port=settings.cassandra_port,
         auth_provider=PlainTextAuthProvider(*login),
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-        protocol_version=5,
+        # in version 5 answers come in checked segments, of whose header the driver (3.30.1) loses the first bytes where
+        # what it has read from the socket ends within them: then the answer, and the whole connection, fail
+        protocol_version=4,
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 15.0, max_attempts=None),
         connect_timeout=10,
         # the default of 2 s is not enough for a server that has just begun, on a busy machine
