@@ -5,10 +5,10 @@ import statistics
 import time
 
 from bench.figures import Measured, percentile, rounded
-from bench.posts import CHUNK, SEED, lines
+from bench.posts import CHUNK, SEED
 from bench.servers import Servers, log_of, until
 from bench.sizes import Sizes
-from bench.topic import filled
+from bench.topic import filled, lines_of
 from drinkstream.archive import Archive
 from drinkstream.post import NO_DAY, day_of
 from drinkstream.settings import Settings
@@ -35,7 +35,7 @@ def archive(servers: Servers, sizes: Sizes) -> Measured:
             if rows != topic.records:
                 wrong.append(f"the archive holds {rows} records instead of {topic.records}")
             shares.append(_bytes(settings) / topic.bytes)
-            chunk = list(lines(0, topic.records // CHUNK, SEED))
+            chunk = lines_of("a", 0, topic.records // CHUNK)
             for line in random.Random(SEED).sample(chunk, ASKED):
                 key = line.key.decode()
                 began = time.monotonic()

@@ -22,7 +22,7 @@ from tests.lib.archived import SCHEMA
 
 TOPIC = "archived"
 PARTITIONS = 8
-CHUNKS_A_FILE = 5
+CHUNKS_A_FILE = {"post.x.v2": 5, "post.x.v1": 1}
 DAY_MS = 86_400_000
 WRITTEN = WriterProperties(compression="ZSTD", compression_level=3)
 
@@ -59,10 +59,9 @@ def archived(servers: Servers, days: int, day_posts: int, shape: str = "post.x.v
 
 
 def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None:
+    each = CHUNKS_A_FILE[shape]
     parts = [
-        (day, tuple(range(first, min(first + CHUNKS_A_FILE, chunks))))
-        for day in range(days)
-        for first in range(0, chunks, CHUNKS_A_FILE)
+        (day, tuple(range(first, min(first + each, chunks)))) for day in range(days) for first in range(0, chunks, each)
     ]
     counts: dict[str, dict[tuple[str, str], int]] = {}
     size = 0

@@ -40,7 +40,7 @@ def drain(servers: Servers, sizes: Sizes) -> Measured:
 
 
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
-    """As `drain`, while the archive query takes in the same backlog; it must end up with every record."""
+    """Posts/s over a shorter topic while the archive query takes in the same; it must end up with every record."""
     topic = filled(servers, "a", sizes.short_warm_up + sizes.short_posts)
     a = _runs(servers, sizes, topic, sizes.short_warm_up, archive=True)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts, archive=True)
@@ -48,18 +48,18 @@ def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
 
 
 def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
-    """As `drain`, over filtered streams, where every post names a drink."""
+    """Posts/s over shorter filtered streams, where every post names a drink."""
     _prepare(servers)
     topic = filled(servers, "hits", 2 * sizes.hits)
     a = _runs(servers, sizes, topic, sizes.hits)
-    few = sizes.old_posts // 3  # these cost so much that they warm up sooner
+    few = sizes.old_posts // 3  # so that it does not take a quarter of an hour to fill it and to drain it
     b = _runs(servers, sizes, filled(servers, "hits_b", few + sizes.old_posts), few)
     return replace(_beside(a, b), peers=drains(servers, sizes, topic, sizes.hits) if servers.peers else {})
 
 
 def _beside(a: Measured, b: Measured) -> Measured:
     """What topic A came to, with topic B beside it."""
-    return replace(a, wrong=(*a.wrong, *b.wrong), beside={**a.beside, "also": {"over topic B": b.entry()}})
+    return replace(a, wrong=(*a.wrong, *b.wrong), beside={**a.beside, "also": {"lines of topic B": b.entry()}})
 
 
 def _prepare(servers: Servers) -> None:
@@ -139,7 +139,7 @@ def steady(done: list[Batch], warm_up: int, most: int) -> tuple[float, int, int]
     last = next(((batch, so_far) for batch, so_far in reversed(counted) if batch.rows_in > most / 2), None)
     if first is None or last is None or last[1] - first[1] < 1.9 * most:
         raise BadInputError(
-            "fewer than two full micro-batches behind the warm-up: take more --posts, or a smaller --most"
+            "fewer than two full micro-batches behind the warm-up: take more posts, or a smaller --most"
         )
     assert first[0].ended_at is not None
     assert last[0].ended_at is not None

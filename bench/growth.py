@@ -7,9 +7,11 @@ at by Spark's own reader of states, once the topic is drained.
 import statistics
 from bisect import bisect_left
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 from bench.figures import Measured, rounded
@@ -17,13 +19,16 @@ from bench.page import asked, serving
 from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
+from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from drinkstream.spark import session
 from drinkstream.store.read import Batch, Reader
 from streaming.epochs import checkpoint
 
 WINDOWS = 10
-"""The topic is drained in so many equal parts; the first warms up, the second is what the last is held against."""
+"""The topic is drained in so many equal parts; the last is held against the cheapest, since the first ones warm up."""
+KEPT = 95
+"""Micro-batches whose state can still be read at the end: Spark keeps a hundred."""
 HEAP_MIB = 1024
 
 
@@ -38,7 +43,15 @@ class _Run:
 
 
 def growth(servers: Servers, sizes: Sizes) -> Measured:
-    """Cost of a post at the end of a long topic, as a multiple of that at its beginning; the page's times beside it."""
+    """Cost of a post at the end of a long topic, as a multiple of the least in it; the page's times beside it.
+
+    Raises BadInputError where a part were less than a micro-batch, or the state of the first would be gone at the end.
+    """
+    if not WINDOWS * sizes.most <= sizes.growth <= KEPT * sizes.most:
+        raise BadInputError(
+            f"growth takes {WINDOWS} to {KEPT} micro-batches: --growth {sizes.growth} and --most {sizes.most} make "
+            f"{sizes.growth / sizes.most:.0f}"
+        )
     topic = filled(servers, "day", sizes.growth)
     results = [_run(servers, sizes, topic) for _ in range(sizes.runs)]
     few, many = (_page_ms(servers, sizes, days) for days in (1, sizes.growth_days))
@@ -51,7 +64,7 @@ def growth(servers: Servers, sizes: Sizes) -> Measured:
         f"page_ms_{sizes.growth_days}_days": rounded(many[0]),
     }
     wrong = (*(fault for run in results for fault in run.wrong), *few[1], *many[1])
-    return Measured(tuple(run.costs[-1] / run.costs[1] for run in results), "times the cost at first", wrong, beside)
+    return Measured(tuple(run.costs[-1] / min(run.costs) for run in results), "times the least cost", wrong, beside)
 
 
 def _run(servers: Servers, sizes: Sizes, topic: Topic) -> _Run:
@@ -73,11 +86,13 @@ def _run(servers: Servers, sizes: Sizes, topic: Topic) -> _Run:
             counted = list(accumulate(batch.rows_in for batch in done))
             ends = [bisect_left(counted, topic.records * part // WINDOWS) for part in range(1, WINDOWS + 1)]
             folder = checkpoint(settings.checkpoints, epoch)
-            until(lambda: True if (folder / "commits" / str(ends[-1])).is_file() else None, speed, log)
+            until(lambda: True if (folder / "commits" / str(done[ends[-1]].batch_id)).is_file() else None, speed, log)
         rates = part_rates(done, counted, ends)
         print(f"  us a post by part: {', '.join(f'{cost:.1f}' for cost in costs)}", flush=True)
         print(f"  posts/s by part: {', '.join(f'{rate:,.0f}' for rate in rates)}", flush=True)
-        rows = _state_rows(settings, folder, ends)
+        # Spark in a process of its own, with which its JVM ends
+        with ProcessPoolExecutor(1, get_context("spawn")) as aside:
+            rows = aside.submit(_state_rows, settings, folder, [done[end].batch_id for end in ends]).result()
     print(f"  rows of state by part: {', '.join(f'{n:,}' for n in rows)}", flush=True)
     return _Run(costs, rates, [float(n) for n in rows], wrong)
 
@@ -95,15 +110,15 @@ def part_rates(done: Sequence[Batch], counted: Sequence[int], ends: Sequence[int
     ]
 
 
-def _state_rows(settings: Settings, folder: Path, ends: list[int]) -> list[int]:
+def _state_rows(settings: Settings, folder: Path, numbers: list[int]) -> list[int]:
     """Rows of the state (cells, slots and shards that may still change) behind each of these micro-batches."""
     spark = session(settings, "growth", HEAP_MIB)
     try:
         # whoever opens a state asks a coordinator, which begins with the manager of streaming queries
-        assert spark.streams.active == []
+        spark.streams.resetTerminated()
         return [
-            spark.read.format("statestore").option("path", str(folder)).option("batchId", end).load().count()
-            for end in ends
+            spark.read.format("statestore").option("path", str(folder)).option("batchId", number).load().count()
+            for number in numbers
         ]
     finally:
         spark.stop()

@@ -87,6 +87,8 @@ Writing = Callable[[random.Random, int, int, Text], bytes]
 """How a post is written as a line: (random, id, event time in ms, what it says) -> the line."""
 
 CHUNK = 100_000
+A_DAY = 500
+"""Chunks of a day where many posts come: fewer would be spread over so many minutes that a cell had hardly any post."""
 
 
 def lines(

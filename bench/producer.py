@@ -24,7 +24,7 @@ from streaming.offsets import look
 
 PROCESSES = 2
 OLD = 4
-"""Lines of old archives are so much longer that as many are sent in fewer of them."""
+"""Lines of old archives are nine times as long: a fourth of the posts is sent."""
 TOPIC = "produced"
 PEERS = ("confluent-kafka", "aiokafka")
 

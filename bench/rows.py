@@ -46,13 +46,13 @@ ROWS: Mapping[str, Row] = {
         peers=True,
     ),
     "drain_with_archive": Row(
-        "the same while the archive query takes in the same backlog",
+        "a full topic while the archive query takes in the same backlog",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
         ("runs", "short_posts", "short_warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
-        "the same where every post names a drink",
+        "a full topic where every post names a drink",
         Asked(40_000, 80_000),
         _alone(drain.drain_all_hits),
         ("runs", "hits", "old_posts", "most"),
@@ -111,7 +111,7 @@ ROWS: Mapping[str, Row] = {
         ("runs", "archived"),
     ),
     "growth": Row(
-        "cost of a post at the end of fifty million, as a multiple of that at first; the page over a thousand days",
+        "cost of a post at the end of fifty million, as a multiple of the least in them; the page over a thousand days",
         Asked(),
         _alone(growth.growth),
         ("runs", "growth", "growth_days", "most", "requests", "page_seconds"),

@@ -18,12 +18,14 @@ class Sizes:
     runs: int = _size(3, "How often each row is measured.", 1)
     posts: int = _size(20_000_000, "Posts that a drain measures.", 300_000)
     warm_up: int = _size(30_000_000, "Posts that are drained before them.", 300_000)
-    short_posts: int = _size(2_000_000, "Posts that a short drain measures.", 200_000)
-    short_warm_up: int = _size(3_000_000, "Posts that are drained before them.", 200_000)
+    short_posts: int = _size(2_000_000, "Posts measured beside the archive query, and of peers without a JVM.", 200_000)
+    short_warm_up: int = _size(3_000_000, "Posts that are drained before those.", 200_000)
     hits: int = _size(
         1_800_000, "Posts that the drain of a filtered stream measures; as many are drained before.", 100_000
     )
-    old_posts: int = _size(1_800_000, "Posts of topic B that a drain measures, and a recompute.", 100_000)
+    old_posts: int = _size(
+        1_800_000, "Posts of topic B that a drain measures, behind as many; a recompute has as many.", 100_000
+    )
     most: int = _size(600_000, "Records that a micro-batch takes at most.", 50_000)
     produced: int = _size(500_000, "Posts that each of two producers sends.", 50_000)
     rate: int = _size(6_000, "Posts a second while freshness is measured.", 1_000)

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
+from itertools import accumulate, repeat
 from multiprocessing import get_context
 
 import click
@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from bench.figures import differences
-from bench.posts import CHUNK, SEED, headers, lines, truth
+from bench.posts import A_DAY, CHUNK, SEED, Line, headers, lines, truth
 from bench.posts_v1 import WRITINGS
 from bench.servers import Servers, remove_topic
 from drinkstream.errors import DrinkStreamError
@@ -29,7 +29,6 @@ from streaming.offsets import look
 
 Counts = dict[tuple[str, str], int]
 KAFKA_WAIT_S = 60.0
-DAY = timedelta(days=1)
 MOST = 1.01
 """How many times the records that it was filled with a topic may hold: `backlog` sends a few more to its own."""
 
@@ -38,12 +37,12 @@ MOST = 1.01
 class Kind:
     """How the lines of a topic are made: the share that names a drink, and their shape (one of WRITINGS).
 
-    Where `as_it_was`, Kafka holds a post as appended when it was written, as if it had been collected at once.
+    Where `appended_when_written`, Kafka holds a post as if it had been collected at once.
     """
 
     hit_share: float
     shape: str
-    as_it_was: bool = False
+    appended_when_written: bool = False
 
 
 KINDS = {
@@ -51,7 +50,7 @@ KINDS = {
     "b": Kind(0.03, "post.x.v1"),
     "hits": Kind(1.0, "post.x.v2"),
     "hits_b": Kind(1.0, "post.x.v1"),
-    "day": Kind(0.03, "post.x.v2", as_it_was=True),
+    "day": Kind(0.03, "post.x.v2", appended_when_written=True),
 }
 """a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits, hits_b: such lines that all name a drink.
 
@@ -84,7 +83,7 @@ class Topic:
 
 
 def filled(servers: Servers, kind: str, posts: int) -> Topic:
-    """The topic with at least `posts` lines of a kind, in whole chunks.
+    """The topic with at least `posts` lines of a kind, in whole chunks, of which A_DAY are a day.
 
     One to which rows have sent more than MOST allows is made anew, and so is one that is not whole, of a call that was
     cut off or since Kafka has let go of some.
@@ -105,7 +104,7 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
         remove_topic(settings)
         note.unlink(missing_ok=True)
         return filled(servers, kind, posts)
-    if KINDS[kind].as_it_was:
+    if KINDS[kind].appended_when_written:
         _take_times(settings)
     topic = _fill(settings, kind, chunks)
     note.parent.mkdir(exist_ok=True)
@@ -113,6 +112,12 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
     told = {"cluster": seen.cluster, "records": topic.records, "bytes": topic.bytes, "let_through": topic.let_through}
     note.write_text(json.dumps({**told, "counts": counts_}))
     return topic
+
+
+def lines_of(kind: str, chunk: int, chunks: int) -> list[Line]:
+    """The lines of one chunk of a topic of a kind that has so many."""
+    how = KINDS[kind]
+    return list(lines(chunk, max(chunks, A_DAY), SEED, how.hit_share, WRITINGS[how.shape]))
 
 
 def wrong_counts(reader: Reader, epoch: str, expected: Mapping[tuple[str, str], int], day: str = "") -> tuple[str, ...]:
@@ -133,8 +138,11 @@ def wrong_totals(reader: Reader, run: Run, expected: Mapping[tuple[str, str], in
 
 
 def _take_times(settings: Settings) -> None:
-    """Has Kafka keep the times that records are sent with in settings.posts_topic, in place of its own clock's."""
-    config = {**kafka.topic_config(settings, settings.posts_partitions), "message.timestamp.type": "CreateTime"}
+    """Has Kafka keep the times that records are sent with in settings.posts_topic, in place of its own clock's.
+
+    Those that it has so kept stay as they are when it goes by its clock again.
+    """
+    config = {"message.timestamp.type": "CreateTime"}
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
     try:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.posts_topic, configs=config)])
@@ -145,10 +153,10 @@ def _take_times(settings: Settings) -> None:
 def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
     counts: Counts = defaultdict(int)
     size = let_through = 0
-    # two at a time mix the records of two chunks, and a speed query drops what is behind the others by its watermark
-    together = 1 if KINDS[kind].as_it_was and DAY / chunks > settings.watermark / 3 else 2
+    # two processes mix the records of two chunks, and a speed query drops what is behind the others by its watermark
+    processes = 1 if KINDS[kind].appended_when_written else 2
     with (
-        ProcessPoolExecutor(together, get_context("spawn")) as pool,
+        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
         click.progressbar(length=chunks, label=f"{chunks * CHUNK:,} posts into {settings.posts_topic}") as bar,
     ):
         for bytes_, through, levels in pool.map(partial(_fill_chunk, settings, kind, chunks), range(chunks)):
@@ -161,8 +169,9 @@ def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
 
 
 def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, int, Counts]:
-    how = KINDS[kind]
-    made = list(lines(chunk, chunks, SEED, how.hit_share, WRITINGS[how.shape]))
+    how, made = KINDS[kind], lines_of(kind, chunk, chunks)
+    # one that comes again comes later than it was written
+    times = accumulate((line.event_ms for line in made), max) if how.appended_when_written else repeat(None)
     producer = BatchProducer(
         bootstrap_servers=settings.bootstrap, acks="all", compression_type="zstd", batch_size=524288, linger_ms=50
     )
@@ -172,9 +181,9 @@ def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple
             line.value,
             line.key,
             headers(line.event_ms, how.shape.encode()),
-            line.event_ms if how.as_it_was else None,
+            at,
         )
-        for line in made
+        for line, at in zip(made, times, strict=False)
     }
     producer.flush()
     producer.close()

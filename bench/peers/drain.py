@@ -1,4 +1,4 @@
-"""Drains by others, on the same topic, into the same tables, their counts checked in the same way."""
+"""Drains by others, of the same lines, into the same tables, their counts checked in the same way."""
 
 import json
 import subprocess
@@ -72,8 +72,8 @@ PEERS = {
 }
 
 JVM = {name: PEERS[name] for name in ("Flink", "Kafka Streams")}
-"""Those that are compiled as they run, as the product is, and need as long to warm up; they also go on with a topic to
-which posts are still being sent."""
+"""Competitors that are compiled as they run, as the product is: they drain the same long topic, behind as many posts.
+They also go on with a topic to which posts are still being sent."""
 
 
 def make_ready(settings: Settings, peers: Mapping[str, Peer] = PEERS) -> None:
@@ -141,7 +141,7 @@ def rate(name: str, said: Sequence[Sequence[Said]], warm_up: int) -> float:
             last -= 1
         first = min(first, last - 1)
         if first < 0:
-            raise BadInputError(f"{name} had drained all when it first wrote: take more --posts, or a smaller --most")
+            raise BadInputError(f"{name} had drained all when it first wrote: take more posts, or a smaller --most")
         posts += writes[last]["posts"] - writes[first]["posts"]
         began.append(writes[first]["at"])
         ended.append(writes[last]["at"])
