@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from bench.drained import Drained, summed
-from bench.figures import Measured
+from bench.figures import OLD, Measured
 from bench.peers.drain import JVM, PEERS, drains, make_ready
 from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
@@ -36,7 +36,7 @@ def drain(servers: Servers, sizes: Sizes) -> Measured:
         peers = drains(servers, sizes, long, sizes.warm_up, JVM)
         others = {name: peer for name, peer in PEERS.items() if name not in JVM}
         peers |= drains(servers, sizes, short, sizes.short_warm_up, others)
-    return replace(_beside(a, b), peers=peers)
+    return replace(a.beside_it(OLD, b), peers=peers)
 
 
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
@@ -44,7 +44,7 @@ def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
     topic = filled(servers, "a", sizes.short_warm_up + sizes.short_posts)
     a = _runs(servers, sizes, topic, sizes.short_warm_up, archive=True)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts, archive=True)
-    return _beside(a, b)
+    return a.beside_it(OLD, b)
 
 
 def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
@@ -54,12 +54,7 @@ def drain_all_hits(servers: Servers, sizes: Sizes) -> Measured:
     a = _runs(servers, sizes, topic, sizes.hits)
     few = sizes.old_posts // 3  # so that it does not take a quarter of an hour to fill it and to drain it
     b = _runs(servers, sizes, filled(servers, "hits_b", few + sizes.old_posts), few)
-    return replace(_beside(a, b), peers=drains(servers, sizes, topic, sizes.hits) if servers.peers else {})
-
-
-def _beside(a: Measured, b: Measured) -> Measured:
-    """What topic A came to, with topic B beside it."""
-    return replace(a, wrong=(*a.wrong, *b.wrong), beside={**a.beside, "also": {"lines of topic B": b.entry()}})
+    return replace(a.beside_it(OLD, b), peers=drains(servers, sizes, topic, sizes.hits) if servers.peers else {})
 
 
 def _prepare(servers: Servers) -> None:

@@ -3,8 +3,11 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+OLD = "lines of topic B"
+"""What a figure of old archives' lines is called beside one of lines as collect asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Measured:
         """What was wrong here and with the peers."""
         theirs = (f"{name}: {fault}" for name, peer in self.peers.items() for fault in peer.faults)
         return (*self.wrong, *theirs)
+
+    def beside_it(self, name: str, other: "Measured") -> "Measured":
+        """This with another figure beside it, whose wrong counts make this one fail, too."""
+        wrong, beside = (*self.wrong, *other.wrong), {**self.beside, "also": {name: other.entry()}}
+        return replace(self, wrong=wrong, beside=beside)
 
     def entry(self) -> dict[str, Any]:
         """The figure as it is kept."""

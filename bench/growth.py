@@ -34,7 +34,7 @@ HEAP_MIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Of each part of the topic: posts/s, processor time a post (us, all processes), rows of state at its end."""
+    """Of each part of the topic: processor time a post (us, all processes), posts/s, rows of state at its end."""
 
     costs: list[float]
     rates: list[float]

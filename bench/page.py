@@ -58,12 +58,8 @@ def page(servers: Servers, sizes: Sizes) -> Measured:
     day = [result["day"] for result in results]
     times = statistics.median(one["p50"] for one in long) / statistics.median(one["p50"] for one in day)
     beside = {**_beside(day), "requests_per_s": sizes.requests, "long_to_day": rounded(times)}
-    return Measured(
-        tuple(one["p99"] for one in day),
-        "ms, 99th percentile",
-        wrong,
-        {**beside, "also": {f"{sizes.page_days} days": also.entry()}},
-    )
+    own = Measured(tuple(one["p99"] for one in day), "ms, 99th percentile", wrong, beside)
+    return own.beside_it(f"{sizes.page_days} days", also)
 
 
 @contextmanager

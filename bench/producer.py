@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from kafka import KafkaAdminClient
 
-from bench.figures import Measured, rounded
+from bench.figures import OLD, Measured, rounded
 from bench.peers import environment as peers
 from bench.peers.send import WARM_SHARE
 from bench.servers import Servers
@@ -23,7 +23,7 @@ from stack.environment import environment
 from streaming.offsets import look
 
 PROCESSES = 2
-OLD = 4
+LONGER = 4
 """Lines of old archives are nine times as long: a fourth of the posts is sent."""
 TOPIC = "produced"
 PEERS = ("confluent-kafka", "aiokafka")
@@ -35,13 +35,12 @@ def producer(servers: Servers, sizes: Sizes) -> Measured:
     kafka.create_topics(settings)
     try:
         ours = _measured(settings, "kafka-python", sys.executable, sizes.runs, sizes.produced)
-        old = _measured(settings, "kafka-python", sys.executable, sizes.runs, sizes.produced // OLD, "post.x.v1")
+        old = _measured(settings, "kafka-python", sys.executable, sizes.runs, sizes.produced // LONGER, "post.x.v1")
         peers_ = {
             name: _measured(settings, name, peers.python(settings.home), sizes.runs, sizes.produced)
             for name in (PEERS if servers.peers else ())
         }
-        beside = {**ours.beside, "also": {"lines of topic B": old.entry()}}
-        return replace(ours, wrong=(*ours.wrong, *old.wrong), beside=beside, peers=peers_)
+        return replace(ours.beside_it(OLD, old), peers=peers_)
     finally:
         admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
         admin.delete_topics([TOPIC])

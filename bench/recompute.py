@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from bench.archived import TOPIC, Days, archived
-from bench.figures import Measured, rounded
+from bench.figures import OLD, Measured, rounded
 from bench.memory import resident_mib
 from bench.peers.days import engines
 from bench.servers import Servers, log_of, reading
@@ -27,9 +27,8 @@ def recompute(servers: Servers, sizes: Sizes) -> Measured:
     days = archived(servers, sizes.days, sizes.day_posts)
     ours = _runs(servers, sizes, days)
     old = _runs(servers, sizes, archived(servers, OLD_DAYS, sizes.old_posts // OLD_DAYS, "post.x.v1"))
-    beside = {**ours.beside, "also": {"lines of topic B": old.entry()}}
     peers = engines(servers, sizes.runs, days) if servers.peers else {}
-    return replace(ours, wrong=(*ours.wrong, *old.wrong), beside=beside, peers=peers)
+    return replace(ours.beside_it(OLD, old), peers=peers)
 
 
 def _runs(servers: Servers, sizes: Sizes, days: Days) -> Measured:

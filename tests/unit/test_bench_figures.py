@@ -125,3 +125,12 @@ def test_a_change_of_the_code_is_another_code(tmp_path: Path):
     assert code(tmp_path) == before
     module.write_text("a = 2\n")
     assert code(tmp_path) != before
+
+
+def test_a_figure_beside_another_is_kept_with_it_and_its_wrong_counts_are_told_of_both():
+    other = Measured((3.0, 1.0, 2.0), "posts/s", ("beer: 1 instead of 2",))
+    both = Measured((9.0,), "posts/s", ("tea: 0 instead of 1",), {"posts": 7}).beside_it("others", other)
+    assert both.faults == ("tea: 0 instead of 1", "beer: 1 instead of 2")
+    entry = both.entry()
+    assert (entry["value"], entry["posts"], entry["correct"]) == (9.0, 7, False)
+    assert (entry["also"]["others"]["value"], entry["also"]["others"]["correct"]) == (2.0, False)
