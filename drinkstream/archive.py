@@ -95,10 +95,6 @@ class Archive:
         """The table's unique id: a table made anew has another."""
         return str(self._table().metadata().id)
 
-    def clusters(self) -> tuple[str, ...]:
-        """Ids of the Kafka clusters that rows came from, sorted."""
-        return tuple(row["cluster"] for row in self._select("DISTINCT cluster", end="ORDER BY cluster"))
-
     def positions(self, cluster: str) -> Positions:
         """Next offset of each Kafka partition of `cluster` by the rows alone: one more than the highest archived.
 
@@ -115,11 +111,6 @@ class Archive:
     def days(self) -> dict[str, int]:
         """Rows of each event day (`YYYY-MM-DD`, or `none`), of all topics, by day."""
         return {row["day"]: row["n"] for row in self._select("day, count(*) AS n", end="GROUP BY day ORDER BY day")}
-
-    def count(self, days: Iterable[str], topic: str) -> int:
-        """Number of rows of `topic` that lie under `days` (`none` has to be named where it is meant)."""
-        rows = self._select("count(*) AS n", f"topic = {_quoted(topic)} AND {_among('day', days)}")
-        return sum(row["n"] for row in rows)
 
     def rows_by_day(self, topic: str) -> dict[str, int]:
         """Rows of `topic` under each event day (`YYYY-MM-DD`, or `none`)."""

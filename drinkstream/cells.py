@@ -6,7 +6,6 @@ count of distinct posts.
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -45,22 +44,6 @@ ANY_DRINK = Level(ANY, NO_BRAND)
 
 ANY_BRAND = Level(ANY, ANY)
 """Posts that name any brand: the denominator of a brand's share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: `minute_ms` is the start of the event time's minute, ms since 1970 UTC."""
-
-    minute_ms: int
-    source: str
-    level: Level
-    kind: str
-    lang: str
-
-    @property
-    def hour(self) -> str:
-        """The hour of the event time as 'YYYY-MM-DDTHH', which the tables are partitioned by."""
-        return hour_of(self.minute_ms)
 
 
 def levels(mentions: Iterable[tuple[str | None, str | None]]) -> tuple[Level, ...]:

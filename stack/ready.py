@@ -147,7 +147,8 @@ def _select(settings: Settings, login: tuple[str, str]) -> None:
     cassandra(settings)
     session = connect(settings, login, "system")
     try:
-        session.execute(f"SELECT day FROM {settings.keyspace}.annotations_v1 LIMIT 1")  # noqa: S608 - our own setting
+        # the last that is made
+        session.execute(f"SELECT meaning FROM {settings.keyspace}.taxonomies_v1 LIMIT 1")  # noqa: S608 - our own setting
     except (DriverException, InvalidRequest) as error:
         raise UnavailableError(f"Cassandra's tables are not ready: {error}") from error
     finally:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from drinkstream.merge import days_between
@@ -23,10 +23,7 @@ class Sink:
     Records of micro-batches go through `writer`, cells through what `opened` gives each of Spark's tasks.
     """
 
-    def __init__(
-        self, spark: SparkSession, reader: Reader, writer: Writer, opened: Opened, life: Life, topic: str
-    ) -> None:
-        self._spark = spark
+    def __init__(self, reader: Reader, writer: Writer, opened: Opened, life: Life, topic: str) -> None:
         self._writer = writer
         self._opened = opened
         self._life = life
@@ -81,14 +78,7 @@ class Sink:
         return {partition: (start.get(partition, 0), offset) for partition, offset in sorted(until.items())}
 
     def _log(self, batch_id: int) -> str:
-        # through Hadoop's file system, since a checkpoint may lie on hdfs:// or s3a:// as well
-        jvm: Any = self._spark._jvm
-        path = jvm.org.apache.hadoop.fs.Path(str(self._life.checkpoint), f"offsets/{batch_id}")
-        stream = path.getFileSystem(self._spark._jsc.hadoopConfiguration()).open(path)
-        try:
-            return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
-        finally:
-            stream.close()
+        return (self._life.checkpoint / "offsets" / str(batch_id)).read_text()
 
 
 def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]:

@@ -3,22 +3,21 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
-from cassandra import ConsistencyLevel, DriverException
-from cassandra.cluster import NoHostAvailable, Session
+from cassandra import ConsistencyLevel
+from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from drinkstream import packed
 from drinkstream.cells import size, union, unpack
 from drinkstream.coverage import Covered, Minute
-from drinkstream.errors import UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.differences import DifferenceReader
+from drinkstream.store.reachable import reachable
 from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection
 
 __all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "Run", "rejection"]
@@ -304,13 +303,14 @@ class Reader(DifferenceReader):
         yield from _united(blobs)
 
     def _rows(self, query: str, *values: Any) -> Iterator[Any]:
-        with _reachable():
+        with reachable():
             yield from self._session.execute(self._prepare(query), values)
 
-    def _serial(self, query: str, *values: Any) -> Any:
+    def _serial(self, query: str, *values: Any) -> Iterator[Any]:
         bound = self._prepare(query).bind(values)
         bound.consistency_level = ConsistencyLevel.SERIAL
-        return self._session.execute(bound)
+        with reachable():
+            yield from self._session.execute(bound)
 
     def _many(self, query: str, keys: Sequence[tuple[Any, ...]], page: int | None = None) -> Iterator[Any]:
         # `page`: rows that are read at once, where the driver's default of 5000 would be too many bytes
@@ -319,24 +319,16 @@ class Reader(DifferenceReader):
         statement = self._prepare(query)
         if page is not None:
             statement.fetch_size = page
-        with _reachable():
+        with reachable():
             results = execute_concurrent_with_args(self._session, statement, keys, concurrency=_CONCURRENCY)
             for _, rows in results:
                 yield from rows
 
     def _prepare(self, query: str) -> Any:
         if query not in self._prepared:
-            self._prepared[query] = self._session.prepare(query)
+            with reachable():
+                self._prepared[query] = self._session.prepare(query)
         return self._prepared[query]
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    # the one seam at which the driver's errors become ours
-    try:
-        yield
-    except (DriverException, NoHostAvailable) as error:
-        raise UnavailableError(f"Cassandra did not answer: {error}. `make status` shows whether it runs") from error
 
 
 def _united(blobs: Blobs) -> Iterator[CellIds]:
@@ -359,7 +351,6 @@ def _run(row: Any) -> Run:
         _utc(row.started_at),
         _utc(row.completed_at) if row.completed_at else None,
         row.archive_version,
-        row.cluster or "",
         _json(row.position),
         _json(row.fingerprint),
         _json(row.totals),

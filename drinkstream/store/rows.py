@@ -24,7 +24,6 @@ class Run:
     started_at: datetime
     completed_at: datetime | None
     archive_version: int | None = None
-    cluster: str = ""
     position: Mapping[str, int] = field(default_factory=dict)
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from itertools import groupby
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
+from cassandra import OperationTimedOut, WriteTimeout
 from cassandra.cluster import Session
 from cassandra.query import BatchStatement, BatchType
 
@@ -18,6 +19,7 @@ from drinkstream.merge import Publication
 from drinkstream.packed import PartRow
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.store.differences import DifferenceWriter
+from drinkstream.store.reachable import reachable
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -248,7 +250,6 @@ class Writer(DifferenceWriter):
                 flight.send(delete.bind((run_id, f"{day}T{hour:02d}", category)))
         flight.land()
         self._run("DELETE FROM rejections_v1 WHERE run_id = ?", run_id)
-        self._run("DELETE FROM tombstones_v1 WHERE run_id = ?", run_id)
         self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", day, run_id)
         self._run("DELETE FROM reconciliations_v1 WHERE day = ? AND run_id = ?", day, run_id)
         self.drop_difference(day, run_id)
@@ -258,24 +259,17 @@ class Writer(DifferenceWriter):
     def publish(self, publication: Publication) -> bool:
         """Appends to the log of publications; False where another publication took this seq first.
 
-        A conditional write that timed out may have happened: the caller reads the log again before it decides.
+        A conditional write whose answer was lost (cassandra's OperationTimedOut, WriteTimeout) may have happened: the
+        caller reads the log again before it decides.
         """
-        result = self._session.execute(
-            self._prepare(
-                "INSERT INTO publications_v1 (month, day, seq, run_id, at, who, why) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS"
-            ),
-            (
-                str(publication.day)[:7],
-                publication.day,
-                publication.seq,
-                publication.run_id,
-                publication.at,
-                publication.who,
-                publication.why,
-            ),
+        append = self._prepare(
+            "INSERT INTO publications_v1 (month, day, seq, run_id, at, who, why) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS"
         )
-        return bool(result.was_applied)
+        one = publication
+        entry = (str(one.day)[:7], one.day, one.seq, one.run_id, one.at, one.who, one.why)
+        with reachable(OperationTimedOut, WriteTimeout):
+            return bool(self._session.execute(append, entry).was_applied)
 
     # -- how ----------------------------------------------------------------------------------------------------------
 
@@ -292,11 +286,13 @@ class Writer(DifferenceWriter):
         flight.land()
 
     def _run(self, query: str, *values: Any) -> None:
-        self._session.execute(self._prepare(query), values)
+        with reachable():
+            self._session.execute(self._prepare(query), values)
 
     def _prepare(self, query: str) -> Any:
         if query not in self._prepared:
-            statement = self._session.prepare(query)
+            with reachable():
+                statement = self._session.prepare(query)
             statement.is_idempotent = "IF NOT EXISTS" not in query
             self._prepared[query] = statement
         return self._prepared[query]

@@ -62,7 +62,7 @@ class Checkpoint:
 
 
 class LoggedSink(Sink):
-    """The sink, with the offset log read from a checkpoint in memory instead of through the JVM."""
+    """The sink, with the offset log read from a checkpoint in memory instead of from disk."""
 
     checkpoint: Checkpoint
 
@@ -129,7 +129,7 @@ class SpeedLayer:
         self._progress: list[Any] = []
         self.life: Life = speed.begin(world.settings, self._reader, self._writer)
         opened = partial(nullcontext, self._writer)
-        self._sink = LoggedSink(None, self._reader, self._writer, opened, self.life, TOPIC)  # type: ignore[arg-type]
+        self._sink = LoggedSink(self._reader, self._writer, opened, self.life, TOPIC)
 
     def start_query(self) -> None:
         """Spark starts the query: on its checkpoint, or without one where its life begins."""

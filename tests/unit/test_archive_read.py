@@ -26,7 +26,6 @@ def test_positions_are_one_more_than_the_highest_offset(tmp_path: Path) -> None:
     assert found.positions("c1") == {("posts", 0): 2, ("posts", 1): 8, ("feed.status", 0): 4}
     assert found.positions("it's another") == {("posts", 0): 100}
     assert found.positions("unknown") == {}
-    assert found.clusters() == ("c1", "it's another")
     assert found.ends() == {
         ("c1", "posts", 0): 2,
         ("c1", "posts", 1): 8,
@@ -57,16 +56,13 @@ def test_an_absent_table_or_version_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_rows_are_counted_by_day_and_topic(tmp_path: Path) -> None:
-    """The partition `none` counts only where it is named."""
+    """What has no day lies under `none`."""
     found = archive(
         tmp_path,
         [row(0), row(1), row(2, day="2017-09-15"), row(3, day="none"), row(0, topic="feed.status", day="none")],
     )
     assert found.days() == {"2017-09-14": 2, "2017-09-15": 1, "none": 2}
     assert found.rows_by_day("posts") == {"2017-09-14": 2, "2017-09-15": 1, "none": 1}
-    assert found.count(["2017-09-14", "2017-09-15"], "posts") == 3
-    assert found.count(["2017-09-14", "none"], "posts") == 3
-    assert found.count([], "posts") == 0
 
 
 def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
