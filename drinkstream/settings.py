@@ -5,10 +5,9 @@ Nothing here is read at import. `Settings.load()` is called at the edges (comman
 
 import os
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from drinkstream.errors import BadInputError
 
@@ -67,16 +66,22 @@ class Settings(BaseModel):
     cassandra_reader_password: SecretStr | None = Field(None, description="its password; empty: from the secrets file")
 
     # archive
-    archive_uri: str = Field("", description="Delta table of the archive; empty: a folder below home")
+    archive_uri: str = Field(
+        "", description="Delta table of the archive, an absolute path or an address; empty: a folder below home"
+    )
     archive_trigger: int = Field(30, description="seconds between commits of the archive")
     archive_max_offsets: int = Field(500_000, description="records that one commit of the archive takes at most")
 
     # speed layer
     speed_trigger: float = Field(0.75, description="seconds between micro-batches of the speed layer")
-    speed_watermark: int = Field(600, description="watermark delay on append time, seconds")
+    speed_watermark: int = Field(
+        600, description="watermark delay on append time, seconds; an epoch keeps the one that it began with"
+    )
     speed_max_offsets: int = Field(600_000, description="records a micro-batch takes at most")
     spark_master: str = Field("local[2]", description="Spark master of all jobs")
-    speed_ttl_days: int = Field(35, description="days that Cassandra keeps speed cells")
+    speed_ttl_days: int = Field(
+        35, description="days that Cassandra keeps speed cells; never changed once the tables are made"
+    )
 
     # recompute, audit, web
     archive_patience: int = Field(3600, description="seconds that a recompute waits for the archive before it fails")
@@ -105,6 +110,14 @@ class Settings(BaseModel):
     x_access_token_secret: SecretStr | None = Field(None, description="its secret: no use either")
     x_sync_rules: bool = Field(True, description="keep our rules on X's stream equal to the taxonomy's words")
     x_api_url: str = Field("", description="base address of the X API; empty: X itself")
+
+    @field_validator("archive_uri")
+    @classmethod
+    def _from_everywhere(cls, uri: str) -> str:
+        # programs run in folders of their own, each of which would have an archive of its own
+        if uri and "://" not in uri and not Path(uri).is_absolute():
+            raise ValueError("give an absolute path, or an address like s3a://bucket/archive")
+        return uri
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -156,11 +169,6 @@ class Settings(BaseModel):
     def secrets(self) -> Path:
         """Folder (0700) of generated passwords, one file (0600) each."""
         return self.home / "secrets"
-
-    @property
-    def watermark(self) -> timedelta:
-        """Delay of the speed layer's watermark on append time."""
-        return timedelta(seconds=self.speed_watermark)
 
     def secret(self, name: str) -> str:
         """The generated password `name` (one of the files in `secrets`). Raises BadInputError where there is none."""

@@ -52,25 +52,44 @@ DELTA = {
 }
 
 
+PARALLEL = "-XX:+UseParallelGC"
+"""For who shares few cores with the JVM: no room for a collector that works beside it."""
+
+
+def java_options(settings: Settings, *options: str) -> str:
+    """What a session's JVM is started with: `options`, and what every one of ours is.
+
+    One that is out of memory ends, to be started again. What one leaves that is killed, `make up` clears.
+    """
+    return " ".join([*options, "-XX:+ExitOnOutOfMemoryError", f"-Djava.io.tmpdir={_scratch(settings)}"])
+
+
 def session(
-    settings: Settings, name: str, heap: int, conf: Mapping[str, str] | None = None, jars: Iterable[Path] = ()
+    settings: Settings,
+    name: str,
+    heap: int,
+    conf: Mapping[str, str] | None = None,
+    jars: Iterable[Path] = (),
+    java: Iterable[str] = (),
 ) -> "SparkSession":
     """A Spark session of `heap` MiB on settings.spark_master with the connectors, and `jars`, on its class path.
 
-    In a process started by spark-submit the JVM runs already, so heap and jars are spark-submit's there.
+    `java` are options of its JVM. In a process started by spark-submit that runs already, so heap, jars and options are
+    spark-submit's there.
     """
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     paths = [*sorted((settings.jar_folder / "spark").glob("*.jar")), *(path for path in jars if path.is_file())]
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    scratch = Path(settings.home) / "tmp"
+    scratch = _scratch(settings)
     scratch.mkdir(parents=True, exist_ok=True)
     options = {
         **BASE,
         **DELTA,
         "spark.jars": ",".join(map(str, paths)),
         "spark.driver.memory": f"{heap}m",
+        "spark.driver.extraJavaOptions": java_options(settings, *java),
         "spark.local.dir": str(scratch),
         "spark.python.unix.domain.socket.dir": _sockets(),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
@@ -83,11 +102,15 @@ def session(
     return spark
 
 
+def _scratch(settings: Settings) -> Path:
+    return settings.home / "tmp"
+
+
 @cache
 def _sockets() -> str:
     """A folder of this process, into which no other user can look: who reaches a worker's socket is trusted."""
-    # below the home the path may be longer than a socket's can be
-    folder = mkdtemp(prefix="drinkstream-")
+    # below the home, where the stack's programs keep all else that is temporary, the path may be too long for a socket
+    folder = mkdtemp(prefix="drinkstream-", dir="/tmp")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

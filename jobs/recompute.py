@@ -22,7 +22,7 @@ from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.merge import days_between
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
-from drinkstream.spark import causes, session, wake_workers
+from drinkstream.spark import PARALLEL, causes, session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.rows import NO_DAY_MARK
 from drinkstream.store.session import connect
@@ -40,12 +40,11 @@ MANY_DAYS = 4
 """Days from which on the JVM lives long enough to gain by its second compiler."""
 
 
-def spark_conf(days: int) -> dict[str, str]:
-    """What a session that recomputes so many days is made with."""
-    # as in the speed query, no core is left for a collector that works beside it; nor, for a few days, for the JVM's
-    # second compiler, which takes more from the Python workers meanwhile than the JVM's own work gains
-    compilers = "" if days >= MANY_DAYS else " -XX:TieredStopAtLevel=1"
-    return {"spark.driver.extraJavaOptions": f"-XX:+UseParallelGC{compilers} -XX:+ExitOnOutOfMemoryError"}
+def java(days: int) -> list[str]:
+    """Options of the JVM that recomputes so many days."""
+    # for a few, no core is left for the second compiler either: it takes more from the Python workers meanwhile than
+    # the JVM's own work gains
+    return [PARALLEL] if days >= MANY_DAYS else [PARALLEL, "-XX:TieredStopAtLevel=1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ def run(first: datetime | None, last: datetime | None, days: str, attempt: str, 
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
-        conf = spark_conf(len(request.days))
-        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap, conf)
+        options = java(len(request.days))
+        spark = session(settings, f"recompute-{attempt}", settings.recompute_heap, java=options)
         try:
             with ThreadPoolExecutor(1) as beside_it:
                 awake = beside_it.submit(wake_workers, spark)

@@ -6,7 +6,7 @@ from pathlib import Path
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
 
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from stack.account import as_server
@@ -14,6 +14,7 @@ from stack.repack import repack
 
 SCHEMA = ROOT / "drinkstream" / "store" / "schema.cql"
 ADMIN = "drinkstream_admin"
+DAY_S = 86_400
 
 
 def command(settings: Settings) -> list[str]:
@@ -70,13 +71,27 @@ def set_up(settings: Settings) -> None:
 
 
 def apply_schema(settings: Settings, session: Session) -> None:
-    """Create the keyspace and every table of schema.cql that is not there."""
+    """Create the keyspace and every table of schema.cql that is not there.
+
+    Raises BadInputError where the speed cells that are there live for another time than the settings say.
+    """
     session.execute(
         f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
         "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
     )
     for statement in statements(SCHEMA, settings):
         session.execute(statement, timeout=60)
+    # when the days of an epoch are no longer told is reckoned from the setting, and rows keep the life they came with
+    made = session.execute(
+        "SELECT default_time_to_live AS s FROM system_schema.tables "
+        "WHERE keyspace_name = %s AND table_name = 'speed_cells_v1'",
+        (settings.keyspace,),
+    ).one()
+    if made.s != settings.speed_ttl_days * DAY_S:
+        raise BadInputError(
+            f"DRINKSTREAM_SPEED_TTL_DAYS={settings.speed_ttl_days}, but the tables of {settings.keyspace} have "
+            f"{made.s // DAY_S}, which their rows keep: set it to that, or begin with a new DRINKSTREAM_KEYSPACE"
+        )
 
 
 def grant(settings: Settings, session: Session) -> None:
@@ -92,7 +107,7 @@ def grant(settings: Settings, session: Session) -> None:
 def statements(path: Path, settings: Settings) -> list[str]:
     """The CQL statements of a schema file, its placeholders filled in, without comments."""
     text = "\n".join(line.split("--")[0] for line in path.read_text().splitlines())
-    filled = text.format(keyspace=settings.keyspace, speed_ttl=settings.speed_ttl_days * 86_400)
+    filled = text.format(keyspace=settings.keyspace, speed_ttl=settings.speed_ttl_days * DAY_S)
     return [statement.strip() for statement in filled.split(";") if statement.strip()]
 
 

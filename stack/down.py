@@ -9,6 +9,7 @@ import psutil
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes, supervisor
+from stack.alone import alone
 from stack.programs import PROGRAMS, SERVERS, chosen
 
 DEADLINE = 240.0
@@ -37,26 +38,27 @@ def down(settings: Settings, say: Callable[[str], None] = lambda text: print(tex
 
     Raises UnavailableError if something outlives even that.
     """
-    session = supervisor.session_id(settings)
-    leader = supervisor.pid(settings)
-    if leader is not None:
-        process = psutil.Process(leader)
-        supervisor.stop_programs(settings, [name for name in PROGRAMS if name not in SERVERS])
-        supervisor.shutdown(settings)
-        try:
-            process.wait(DEADLINE)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(processes.GRACE)
-    if session is not None:
-        if swept := processes.sweep_session(session, settings.home):
-            say(f"ended what was left: {', '.join(swept)}")
-        if left := [p for p in processes.session(session) if processes.is_ours(p, settings.home)]:
-            raise UnavailableError(f"still running: {', '.join(str(p.pid) for p in left)}")
-    for note in (settings.home / "run").glob("*.start"):
-        note.unlink()
-    (settings.home / "run" / "session").unlink(missing_ok=True)
-    say("down: nothing of this stack is running")
+    with alone(settings, say):
+        session = supervisor.session_id(settings)
+        leader = supervisor.pid(settings)
+        if leader is not None:
+            process = psutil.Process(leader)
+            supervisor.stop_programs(settings, [name for name in PROGRAMS if name not in SERVERS])
+            supervisor.shutdown(settings)
+            try:
+                process.wait(DEADLINE)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(processes.GRACE)
+        if session is not None:
+            if swept := processes.sweep_session(session, settings.home):
+                say(f"ended what was left: {', '.join(swept)}")
+            if left := [p for p in processes.session(session) if processes.is_ours(p, settings.home)]:
+                raise UnavailableError(f"still running: {', '.join(str(p.pid) for p in left)}")
+        for note in (settings.home / "run").glob("*.start"):
+            note.unlink()
+        (settings.home / "run" / "session").unlink(missing_ok=True)
+        say("down: nothing of this stack is running")
 
 
 if __name__ == "__main__":

@@ -59,8 +59,18 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
         run = _airflow(settings, "POST", f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": form})["dag_run_id"]
         _note(settings, run=run)
     say(f"Airflow recomputes it: http://{settings.host}:{settings.airflow_port}/dags/{DAG}/runs/{run}")
-    wait = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(RECOMPUTE_WAIT), wait=wait_fixed(2))
+    wait = Retrying(
+        retry=retry_if_not_result(bool),
+        stop=stop_after_delay(RECOMPUTE_WAIT),
+        wait=wait_fixed(2),
+        retry_error_callback=lambda _: None,
+    )
     state = wait(_ended, settings, run)
+    if state is None:
+        raise UnavailableError(
+            f"{DAG}'s run {run} has not ended in {RECOMPUTE_WAIT / 60:.0f} minutes: Airflow shows why, "
+            "and the next `make up` waits on for it"
+        )
     if state == ASKED:
         # an earlier run published it and failed behind that
         say("the month was published before: Airflow asks there whether it shall be again")
@@ -82,9 +92,12 @@ def _ended(settings: Settings, run: str) -> str | None:
 
 def _airflow(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:
     # just after a first start the API answers before it knows the DAG
-    retry = retry_if_exception_type((requests.ConnectionError, _NotYetError))
+    retry = retry_if_exception_type((requests.ConnectionError, requests.Timeout, _NotYetError))
     ask = Retrying(retry=retry, stop=stop_after_delay(ANSWER_WAIT), wait=wait_fixed(1), reraise=True)
-    return ask(_ask, settings, method, path, body)
+    try:
+        return ask(_ask, settings, method, path, body)
+    except requests.RequestException as error:
+        raise UnavailableError(f"Airflow does not answer {method} {path}: {error}") from error
 
 
 def _ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:

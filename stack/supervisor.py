@@ -1,6 +1,7 @@
 """supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,7 @@ def start(settings: Settings) -> None:
     old = session_id(settings)
     if old is not None and (swept := processes.sweep_session(old, settings.home)):
         print(f"ended what a killed supervisord had left: {', '.join(swept)}", flush=True)
+    _clear(settings.home / "tmp")
     _config(settings).write_text(_configuration(settings))
     log = settings.home / "log" / "supervisord.log"
     with log.open("ab") as out, Path(os.devnull).open("rb") as nothing:
@@ -72,6 +74,12 @@ def start(settings: Settings) -> None:
                 raise UnavailableError(f"supervisord ended at once: {log.read_text()[-2000:]}")
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(str(_socket(settings)))
+
+
+def _clear(folder: Path) -> None:
+    # no program runs: what lies there is of Spark's that were killed
+    for path in folder.glob("*"):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def states(settings: Settings) -> dict[str, dict[str, Any]]:

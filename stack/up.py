@@ -1,12 +1,10 @@
 """`make up`: everything running and ready, from whatever is there."""
 
 import argparse
-import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
@@ -26,6 +24,7 @@ from stack import (
     status,
     supervisor,
 )
+from stack.alone import alone
 from stack.programs import PROGRAMS, SERVERS, chosen, path_of
 
 DEADLINE = 600.0  # seconds until a program must answer, on a machine that is busy with other things
@@ -59,7 +58,7 @@ def up(
     """
     names = chosen(settings, only)
     jars.fetch(settings)
-    with _alone(settings):
+    with alone(settings, say):
         running = [
             n for n, facts in supervisor.states(settings).items() if facts["statename"] in ("RUNNING", "STARTING")
         ]
@@ -134,15 +133,6 @@ def _await(settings: Settings, name: str, say: Callable[[str], None]) -> None:
         end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.is_file() else "(empty)"
         raise UnavailableError(f"{name} did not come up: {error}\nThe end of {log}:\n{end}") from error
     say(f"{name} answers ({time.monotonic() - began:.0f} s)")
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Only one `up` or `down` at a time for this home."""
-    (settings.home / "run").mkdir(parents=True, exist_ok=True)
-    with (settings.home / "run" / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":

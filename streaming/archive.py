@@ -65,10 +65,7 @@ PROPERTIES = {
 }
 
 # One small commit in half a minute: the client compiler and the serial collector do it with half the CPU
-CONF = {
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
-    "spark.ui.showConsoleProgress": "false",
-}
+JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 KAFKA_WAIT = 120.0
 FRESH = timedelta(days=1)
@@ -98,7 +95,7 @@ def run(settings: Settings) -> None:
     topics = (settings.posts_topic, settings.status_topic)
     with only_one(settings.checkpoints) as mark:
         look(settings.bootstrap, topics, KAFKA_WAIT)  # Spark is not started for a Kafka that is away
-        spark = session(settings, "archive", settings.archive_heap, CONF)
+        spark = session(settings, "archive", settings.archive_heap, java=JAVA)
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
             create(spark, Archive(settings.archive), Ledger.beside(settings.archive))

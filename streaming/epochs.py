@@ -62,7 +62,7 @@ def decide(
         return Life(mine.epoch, folder, mine.watermark_s, mine.first_offsets, catch_up), None
     # the same backlog must not drop again
     dropped = next((row for row in (mine, newest) if row is not None and row.status == "dropped"), None)
-    delay = dropped.watermark_s * 2 if dropped is not None else watermark_s
+    delay = max(watermark_s, dropped.watermark_s * 2 if dropped is not None else 0)
     new = epoch_id(now, newest.epoch if newest is not None else "")
     return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end), why
 

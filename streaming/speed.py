@@ -32,10 +32,11 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
+from drinkstream.cells import SLOT_MS
 from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.settings import Settings
-from drinkstream.spark import session, wake_workers
+from drinkstream.spark import PARALLEL, session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
@@ -81,11 +82,10 @@ STREAM_CONF = {
 }
 
 
-def stream_conf(settings: Settings) -> dict[str, str]:
-    """What the session of the speed query is made with."""
-    machine = [
-        # two cores have no room for a collector that works beside the query
-        "-XX:+UseParallelGC",
+def java(settings: Settings) -> list[str]:
+    """Options of the speed query's JVM."""
+    return [
+        PARALLEL,
         # a micro-batch's sets of ids outlive a young collection, but not the micro-batch: where they have no room among
         # the young they fill the old generation, which then is collected in whole, a quarter of a second each time
         f"-Xms{settings.speed_heap}m",
@@ -98,7 +98,6 @@ def stream_conf(settings: Settings) -> dict[str, str]:
         "-XX:ThreadPriorityPolicy=1",
         "-XX:CompilerThreadPriority=10",
     ]
-    return {**STREAM_CONF, "spark.driver.extraJavaOptions": " ".join([*machine, "-XX:+ExitOnOutOfMemoryError"])}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,10 +118,10 @@ def run(epoch: str | None, beside: bool, led: bool) -> None:
     session_ = connect(settings, settings.writer_login())
     reader, writer = Reader(session_), Writer(session_)
     life = begin(settings, reader, writer, epoch, beside)
-    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, stream_conf(settings), [jar()])
+    spark = session(settings, f"speed-{life.epoch}", settings.speed_heap, STREAM_CONF, [jar()], java(settings))
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
-    sink = Sink(spark, reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
+    sink = Sink(reader, writer, partial(kept, settings, settings.writer_login()), life, settings.posts_topic)
     try:
         with ThreadPoolExecutor(1) as beside_it:
             awake = beside_it.submit(wake_workers, spark)
@@ -237,7 +236,7 @@ def cells(posts: DataFrame, watermark_s: int) -> DataFrame:
         .select("*", "level.*")
     )
     return (
-        levels.groupBy(F.window("append", "10 minutes").alias("slot"), *CELL)
+        levels.groupBy(F.window("append", f"{SLOT_MS} milliseconds").alias("slot"), *CELL)
         .agg(packed_ids(posts.sparkSession, "number").alias("packed"), F.collect_set("text").alias("texts"))
         .select(F.unix_millis("slot.start").alias("slot"), *CELL, "packed", "texts")
     )

@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from drinkstream.errors import AuditError, BadInputError, ConflictError, IntegrityError
 from drinkstream.range_request import REASON_LENGTH
 from drinkstream.settings import ROOT, Settings
+from drinkstream.spark import PARALLEL, java_options
 
 FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError, IntegrityError)}
 """Exit codes that a repetition cannot change: the task fails at once, whatever its retries."""
@@ -192,7 +193,7 @@ class RecomputeOperator(SparkSubmitOperator):
             driver_memory=f"{settings.recompute_heap}m",
             jars=f"{settings.jar_folder}/spark/*.jar",
             # else the fetching of each jar stands in the task's log
-            conf={"spark.log.level": "WARN"},
+            conf={"spark.log.level": "WARN", "spark.driver.extraJavaOptions": java_options(settings, PARALLEL)},
             env_vars={"PYTHONPATH": str(ROOT)},
             # one slot: two cores carry one Spark
             pool="spark",

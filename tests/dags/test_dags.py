@@ -301,14 +301,18 @@ def test_only_a_run_by_the_clock_takes_pending_days(bag: Any, kind: str, asked: 
     assert template.render(dag_run=SimpleNamespace(run_type=DagRunType(kind))) == asked
 
 
-def test_how_spark_is_started(bag: Any):
+def test_how_spark_is_started(bag: Any, airflow_home: Path):
     for name in ("nightly_share", "recompute_range"):
         task = tasks(bag, name)["recompute"]
         found = (task.application, task.jars, task.conf, task._driver_memory, task._conn_id, task.env_vars)
         assert found == (
             str(ROOT / "jobs" / "recompute.py"),
             "/opt/drinkstream/jars/spark/*.jar",
-            {"spark.log.level": "WARN"},
+            {
+                "spark.log.level": "WARN",
+                "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:+ExitOnOutOfMemoryError "
+                f"-Djava.io.tmpdir={airflow_home / 'drinkstream' / 'tmp'}",
+            },
             "2048m",
             "spark_local",
             {"PYTHONPATH": str(ROOT)},

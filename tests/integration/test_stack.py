@@ -16,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
-from stack import down, processes, ready, supervisor, up
+from stack import cassandra, down, processes, ready, supervisor, up
 from tests.lib.servers import Servers, free_ports
 
 
@@ -48,6 +48,18 @@ def test_each_role_may_do_what_it_needs_and_no_more(cassandra_settings: Settings
         may[role] = {name for name, statement in tries.items() if not refused(session, statement)}
         session.cluster.shutdown()
     assert may == {"writer": {"select", "insert"}, "reader": {"select"}}
+
+
+def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_settings: Settings) -> None:
+    """Rows keep the life that they came with, by which the days that an epoch no longer holds are reckoned."""
+    session = cassandra.admin(cassandra_settings)
+    try:
+        cassandra.apply_schema(cassandra_settings, session)
+        longer = cassandra_settings.model_copy(update={"speed_ttl_days": 60})
+        with pytest.raises(BadInputError, match=r"SPEED_TTL_DAYS=60, but the tables of .* have 35"):
+            cassandra.apply_schema(longer, session)
+    finally:
+        session.cluster.shutdown()
 
 
 def test_the_password_that_cassandra_comes_with_is_refused(cassandra_settings: Settings) -> None:
@@ -103,12 +115,18 @@ def test_a_killed_program_comes_back_by_itself(servers: Servers) -> None:
 
 
 def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Servers) -> None:
-    """No process of the session outlives `down`, though nobody supervises it any more; the lost one is not needed."""
+    """No process of the session outlives `down`, though nobody supervises it any more; the lost one is not needed.
+
+    What killed programs have left in the folder of temporary files goes when supervisord starts.
+    """
     ports = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="ds-lone-") as folder:
         Path(folder).chmod(0o755)
         settings = servers.settings.model_copy(update={"home": Path(folder), "kafka_port": ports[0]})
+        (settings.home / "tmp" / "blockmgr-1").mkdir(parents=True)
+        (settings.home / "tmp" / "blockmgr-1" / "shuffle_0_0_0.data").write_bytes(b"left")
         up.up(settings, "kafka", say=lambda _: None)
+        assert not (settings.home / "tmp" / "blockmgr-1").exists()
         first = supervisor.session_id(settings)
         assert first is not None
         orphan = pid_of(settings, "kafka")

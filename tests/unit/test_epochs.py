@@ -96,6 +96,9 @@ def test_offsets_of_another_cluster_mean_nothing_here(checkpoints: Path):
 def test_the_same_backlog_cannot_drop_twice(checkpoints: Path):
     life, _ = decide([row(status="dropped", watermark_s=1200)], "m1", KAFKA, checkpoints, 600, NOW)
     assert life.watermark_s == 2400
+    # a larger one that was set since holds
+    life, _ = decide([row(status="dropped", watermark_s=1200)], "m1", KAFKA, checkpoints, 3600, NOW)
+    assert life.watermark_s == 3600
 
 
 def test_a_later_epoch_has_a_later_id_though_the_clock_was_set_back():

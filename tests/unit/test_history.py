@@ -1,6 +1,7 @@
 """The demo's month is recomputed once, and `make up` waits for what becomes of it, but never for a person."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,23 @@ def test_a_run_that_failed_is_asked_for_anew_by_the_next_up(settings: Settings, 
     with pytest.raises(UnavailableError, match="ended as failed: see recompute_range's run manual__1"):
         recompute(settings, monkeypatch, "failed", None)
     assert (notes(settings)["run"], "recomputed" in notes(settings)) == (None, False)
+
+
+def test_a_recompute_that_takes_too_long_is_told_of_and_waited_for_by_the_next_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(history, "RECOMPUTE_WAIT", 0.0)
+    with pytest.raises(UnavailableError, match="manual__1 has not ended in 0 minutes"):
+        recompute(settings, monkeypatch, "running", None)
+    assert notes(settings)["run"] == "manual__1"
+
+
+def test_an_airflow_that_does_not_answer_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    (settings.home / "secrets").mkdir()
+    (settings.home / "secrets" / "airflow_passwords.json").write_text('{"ops": "secret"}')
+    monkeypatch.setattr(history, "ANSWER_WAIT", 0.0)
+    with socket.socket() as probe:  # bound, and not listening
+        probe.bind(("127.0.0.1", 0))
+        nobody = settings.model_copy(update={"airflow_port": probe.getsockname()[1]})
+        with pytest.raises(UnavailableError, match="does not answer GET dags/recompute_range/dagRuns/manual__1"):
+            history.recompute(nobody, lambda _: None)

@@ -2,15 +2,19 @@
 
 import socket
 import stat
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from drinkstream import spark
 from drinkstream.errors import BadInputError, ConflictError, DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import cassandra, clean, config, environment, jars, notes, passwords, ports, programs
+from stack.alone import alone
 
 
 @pytest.fixture
@@ -86,6 +90,46 @@ def test_a_home_that_a_configuration_file_would_misread_is_refused(settings: Set
     for home in (Path("/tmp/my data"), Path("var"), Path("/tmp/50%")):
         with pytest.raises(BadInputError, match="give an absolute path"):
             config.write(settings.model_copy(update={"home": home}))
+
+
+def test_up_and_down_wait_for_one_another_and_say_so(settings: Settings) -> None:
+    """The second goes on as soon as the first has ended, and not before."""
+    said: list[str] = []
+    done: list[str] = []
+
+    def second() -> None:
+        with alone(settings, said.append):
+            done.append("second")
+
+    with alone(settings, said.append):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        deadline = time.monotonic() + 20
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (len(said), done) == (1, [])
+        done.append("first")
+    waiting.join(20)
+    assert done == ["first", "second"]
+
+
+def test_an_archive_that_depends_on_where_a_program_stands_is_refused() -> None:
+    """Programs run in folders of their own; an absolute path and an address of another file system are taken."""
+    with pytest.raises(BadInputError, match=r"DRINKSTREAM_ARCHIVE_URI: .* give an absolute path"):
+        Settings.load({"DRINKSTREAM_ARCHIVE_URI": "data/archive"})
+    for uri in ("/data/archive", "s3a://bucket/archive"):
+        assert Settings.load({"DRINKSTREAM_ARCHIVE_URI": uri}).archive == uri
+
+
+def test_the_sockets_of_sparks_workers_have_short_paths_whatever_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Unix socket's path has 107 characters at most, of which Spark takes 42 for a name."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
+    folder = Path(spark._sockets.__wrapped__())
+    assert folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(str(folder)) + 42 <= 107
+    folder.rmdir()
 
 
 def test_clean_empties_only_a_folder_that_the_stack_made(settings: Settings) -> None:
