@@ -121,9 +121,13 @@ class Archive:
         """Number of files under each day."""
         return dict(Counter(file["partition.day"] for file in self.stored_files()))
 
-    def newest(self, topic: str) -> datetime | None:
-        """Append time (UTC) of the newest archived record of `topic`; None where there is none."""
-        (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)}")
+    def newest(self, topic: str, since: datetime) -> datetime | None:
+        """Append time (UTC) of the newest archived record of `topic`; None where none was appended `since` or later.
+
+        Files that end before `since` are not looked into, however long the archive is.
+        """
+        later = f"append_ts >= to_timestamp({_quoted(since.astimezone(UTC).isoformat())})"
+        (row,) = self._select("CAST(max(append_ts) AS BIGINT) AS us", f"topic = {_quoted(topic)} AND {later}")
         return None if row["us"] is None else _EPOCH + timedelta(microseconds=row["us"])
 
     def days_before(self, topic: str, cluster: str, begin: Mapping[int, int]) -> frozenset[date]:

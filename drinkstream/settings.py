@@ -59,6 +59,7 @@ class Settings(BaseModel):
 
     # Cassandra
     cassandra_hosts: str = Field("", description="Cassandra contact points, comma separated; empty: the local one")
+    cassandra_datacenter: str = Field("datacenter1", description="Cassandra data centre that the programs ask")
     keyspace: str = Field("drinkstream", description="Cassandra keyspace")
     cassandra_user: str = Field("drinkstream", description="Cassandra role of the programs that write")
     cassandra_password: SecretStr | None = Field(None, description="its password; empty: from the secrets file")

@@ -10,15 +10,19 @@ import click
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.positions import Ledger
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
 
+NEWEST = timedelta(days=1)
+"""The archive is asked for records no older than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Newest signs of life (UTC, None: never seen), and how far the archive and the speed layer are apart.
+    """Newest signs of life (UTC, None: none in a day), and how far the archive and the speed layer are apart.
 
     `speed_ahead` and `archive_ahead` count records that the one has processed and the other has not.
     """
@@ -47,7 +51,7 @@ def run(stale: int) -> None:
     finally:
         cassandra.cluster.shutdown()
     for name, at in (("speed", signs.speed), ("archive", signs.archive)):
-        print(f"{name}: " + (f"{(now - at).total_seconds():.0f} s old" if at else "nothing yet"))
+        print(f"{name}: " + (f"{(now - at).total_seconds():.0f} s old" if at else "nothing in a day"))
     print(f"speed ahead of archive by {signs.speed_ahead} records, archive ahead of speed by {signs.archive_ahead}")
     faults = stale_parts(signs, now, timedelta(seconds=stale))
     if (why := refusal()) is not None:
@@ -69,11 +73,13 @@ def look(settings: Settings, reader: Reader, now: datetime) -> Signs:
     """What both layers say of themselves."""
     epoch = reader.current_epoch()
     archive = Archive(settings.archive)
-    newest = archive.newest(settings.posts_topic)
+    newest = archive.newest(settings.posts_topic, now - NEWEST)
     if epoch is None:
         return Signs(None, None, newest, 0, 0)
     archived = {
-        str(p): n for (topic, p), n in archive.positions(epoch.cluster).items() if topic == settings.posts_topic
+        str(p): n
+        for (topic, p), n in Ledger.beside(settings.archive).positions(epoch.cluster).items()
+        if topic == settings.posts_topic
     }
     ended = [last_end(reader, epoch.epoch, day) for day in (now.date(), now.date() - timedelta(days=1))]
     return Signs(

@@ -10,8 +10,6 @@ from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionP
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 
-DATACENTER = "datacenter1"
-
 
 def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = None) -> Session:
     """An open session as (user, password), with LOCAL_QUORUM reads and writes; `session.cluster.shutdown()` ends it.
@@ -20,7 +18,7 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
     itself.
     """
     profile = ExecutionProfile(
-        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=DATACENTER)),
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=settings.cassandra_datacenter)),
         consistency_level=ConsistencyLevel.LOCAL_QUORUM,
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=30.0,

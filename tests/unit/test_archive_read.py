@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -86,11 +86,13 @@ def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
 
 
 def test_the_newest_record_of_a_topic(tmp_path: Path) -> None:
-    """What health asks for; a topic without rows has no newest record."""
+    """What health asks for, of those appended since an instant; a topic without any has no newest record."""
     later = datetime(2017, 9, 14, 13, 30, tzinfo=UTC)
     found = archive(tmp_path, [row(0), row(1, append_ts=later)])
-    assert found.newest("posts") == later
-    assert found.newest("feed.status") is None
+    for since in (datetime(2017, 9, 1, tzinfo=UTC), later, later.astimezone(timezone(timedelta(hours=9)))):
+        assert found.newest("posts", since) == later
+    assert found.newest("posts", later + timedelta(microseconds=1)) is None
+    assert found.newest("feed.status", datetime(2017, 9, 1, tzinfo=UTC)) is None
 
 
 def test_the_days_of_records_that_kafka_no_longer_holds(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""What keeps up and what does not: each part's newest sign of life, and what is told of them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from drinkstream.positions import Gap, Ledger, Span
+from drinkstream.settings import Settings
+from drinkstream.store.read import Reader
+from drinkstream.store.write import MicroBatch, Writer
+from jobs.health import Signs, look, stale_parts
+from stack.cassandra import SCHEMA, statements
+from tests.lib.archived import archive, row
+from tests.lib.cassandra_in_memory import Store
+
+NOW = datetime(2017, 9, 14, 12, 10, tzinfo=UTC)
+STALE = timedelta(seconds=300)
+FRESH, OLD = NOW - timedelta(seconds=20), NOW - timedelta(seconds=301)
+
+
+@pytest.fixture
+def store() -> Store:
+    """The product's tables, empty."""
+    return Store(statements(SCHEMA, Settings()), lambda: int(NOW.timestamp() * 1_000_000))
+
+
+def counted(store: Store, until: int, started: datetime, *, ended: datetime | None = None) -> None:
+    """Micro-batch 0 of epoch e1, which takes partition 0 up to `until`."""
+    writer = Writer(store.session())
+    writer.epoch("e1", status="current", cluster="c1", meaning="m", started_at=started, watermark_s=600, why="")
+    batch = MicroBatch("e1", 0, int(started.timestamp() * 1_000_000), started, {"0": (0, until)})
+    writer.batch_started(batch)
+    if ended is not None:
+        writer.batch_ended(batch, ended, 1, ["2017-09-14T12"])
+
+
+def test_both_layers_are_asked_how_far_they_are_and_when_they_last_moved(tmp_path: Path, store: Store):
+    """The archive is as far as its ledger says: behind a gap, and behind rows that were erased."""
+    settings = Settings(home=tmp_path)
+    found = archive(tmp_path / "archive", [row(0), row(1, append_ts=FRESH), row(0, topic="feed.status", append_ts=NOW)])
+    ledger = Ledger.beside(settings.archive)
+    ledger.advance("c1", found.table_id(), {("posts", 0): 3, ("feed.status", 0): 900})
+    ledger.record(Gap(Span("c1", "posts", 0, 3, 5), "2017-09-14T12:00:00Z"))
+    assert look(settings, Reader(store.session()), NOW) == Signs(None, None, FRESH, 0, 0)
+    counted(store, 12, NOW - timedelta(seconds=9), ended=NOW - timedelta(seconds=8))
+    assert look(settings, Reader(store.session()), NOW) == Signs("e1", NOW - timedelta(seconds=8), FRESH, 7, 0)
+
+
+def test_a_micro_batch_that_ended_before_midnight_is_a_sign_and_one_that_has_not_ended_is_none(
+    tmp_path: Path, store: Store
+):
+    settings = Settings(home=tmp_path)
+    found = archive(tmp_path / "archive", [row(0)])
+    Ledger.beside(settings.archive).advance("c1", found.table_id(), {("posts", 0): 1})
+    began = datetime(2017, 9, 14, 23, 59, 58, tzinfo=UTC)
+    counted(store, 1, began)
+    midnight = datetime(2017, 9, 15, 0, 0, 5, tzinfo=UTC)
+    assert look(settings, Reader(store.session()), midnight).speed is None
+    counted(store, 1, began, ended=began + timedelta(seconds=1))
+    assert look(settings, Reader(store.session()), midnight).speed == began + timedelta(seconds=1)
+    # nothing has come for more than a day
+    assert look(settings, Reader(store.session()), midnight + timedelta(days=1)).archive is None
+
+
+@pytest.mark.parametrize(
+    ("signs", "told"),
+    [
+        (Signs("e1", FRESH, FRESH, 0, 0), []),
+        # one of them is behind, and moves
+        (Signs("e1", FRESH, FRESH, 900, 0), []),
+        (Signs("e1", FRESH, FRESH, 0, 900), []),
+        # one of them stands still, and has all
+        (Signs("e1", OLD, FRESH, 0, 0), []),
+        (Signs("e1", FRESH, OLD, 0, 0), []),
+        (Signs("e1", OLD, FRESH, 0, 7), ["the speed layer is 7 records behind the archive: see the log of `speed`"]),
+        (Signs("e1", None, FRESH, 0, 7), ["the speed layer is 7 records behind the archive: see the log of `speed`"]),
+        (Signs("e1", FRESH, OLD, 7, 0), ["the archive is 7 records behind the speed layer: see the log of `archive`"]),
+        (Signs("e1", FRESH, None, 7, 0), ["the archive is 7 records behind the speed layer: see the log of `archive`"]),
+        (Signs("e1", OLD, OLD, 0, 0), ["nothing has arrived for 300 s: see the log of `collect`"]),
+        (Signs(None, None, FRESH, 0, 0), ["no epoch of the speed layer answers: see the log of `speed`"]),
+    ],
+)
+def test_what_is_stale_is_told_with_the_log_to_look_at(signs: Signs, told: list[str]):
+    assert stale_parts(signs, NOW, STALE) == told
