@@ -63,7 +63,7 @@ def _minutes(asked: Asked, base: Basis, place: int, window: range) -> Counts | N
     if asked.grain == "day" or day.counts is None:
         # the minutes of a retired epoch come as they are: a period of a day sums them anyway
         return day.counts
-    counts = base.view.minutes(base.state, day.choice)
+    counts = base.view.minutes(base.state, day)
     return None if counts is None else counts.between(window.start - place * 1440, window.stop - place * 1440)
 
 
