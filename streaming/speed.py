@@ -34,13 +34,14 @@ from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
+from drinkstream.retention import expiring
 from drinkstream.settings import Settings
 from drinkstream.spark import session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
-from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
+from streaming.epochs import Kafka, Life, become_current, caught_up, decide, mark_expiring
 from streaming.id_sets import packed_ids
 from streaming.jvm_classes import jar, require
 from streaming.jvm_prefilter import sought

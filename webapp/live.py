@@ -35,6 +35,7 @@ class Store(Protocol):
     def coverage_days(self, months: Iterable[str]) -> list[Covered]: ...
     def coverage_minutes(self, day: date) -> list[Minute]: ...
     def speed_hours(self, epoch: str) -> frozenset[str]: ...
+    def touched(self, epoch: str) -> dict[str, datetime]: ...
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]: ...
     def rejections(self, run_id: str) -> list[Rejection]: ...
@@ -69,6 +70,16 @@ def hours_of(day: date | str) -> list[str]:
     return [f"{day}T{hour:02}" for hour in range(24)]
 
 
+def newest_batch(store: Store, row: EpochRow, until: date) -> tuple[date, int] | None:
+    """The last micro-batch that an epoch began up to a UTC day: that of its begin, and its id. None: none is kept."""
+    earliest = max(row.started_at.date(), until - _LOOK_BACK)
+    for day in reversed(days_between(min(earliest, until), until)):
+        last = store.last_batch(row.epoch, day)
+        if last is not None:
+            return day, last
+    return None
+
+
 class Tail:
     """Follows one epoch. Used by one thread only; what it hands out is safe to share."""
 
@@ -100,16 +111,10 @@ class Tail:
         return Live(row, dict(self._hours), dict(self._days), self._last, self._until, len(self._dirty))
 
     def _begin(self, row: EpochRow, today: date) -> None:
-        earliest = max(row.started_at.date(), today - _LOOK_BACK)
-        day, seen = today, -1
-        for candidate in reversed(days_between(min(earliest, today), today)):
-            last = self._store.last_batch(self.epoch, candidate)
-            if last is not None:
-                day, seen = candidate, last - 1
-                break
+        day, last = newest_batch(self._store, row, today) or (today, 0)
         # the last batch is looked up before the hours are, so that what comes in between is read again
         self._dirty = dict.fromkeys(sorted(self._store.speed_hours(self.epoch)))
-        self._seen, self._day = seen, day
+        self._seen, self._day = last - 1, day
 
     def _take_batches(self, today: date) -> None:
         assert self._day is not None  # noqa: S101 - look() sets it first

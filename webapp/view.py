@@ -13,6 +13,7 @@ from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.day import Day
+from webapp.ended import Ended
 from webapp.feeds import Feeds, Told
 from webapp.given import Answers
 from webapp.live import Live, Store, Tail, hours_of
@@ -84,6 +85,10 @@ class State:
         found = {day: self.runs[p.run_id] for day, p in self.now.publications.items()}
         return {day: known.run for day, known in found.items() if known.run is not None and known.whole}
 
+    def follows(self, epoch: str | None) -> bool:
+        """Whether this epoch is the one that counts on; one that a token names may have ended."""
+        return self.live is not None and self.live.epoch.epoch == epoch
+
     def stale_since(self, now: datetime) -> datetime | None:
         """When the store was last read, if that is too long ago for the numbers to be called live; else None."""
         return self.read_at if self.failing is not None or now - self.read_at > STALE_AFTER else None
@@ -102,7 +107,12 @@ class View:
     """Keeps the state fresh. Make it before a fork, `start` it after."""
 
     def __init__(
-        self, open_store: Callable[[], Store], categories: Sequence[str], refresh: float, clock: Callable[[], datetime]
+        self,
+        open_store: Callable[[], Store],
+        categories: Sequence[str],
+        refresh: float,
+        clock: Callable[[], datetime],
+        ttl: timedelta,
     ) -> None:
         self.keys = Keys()
         self._open_store = open_store
@@ -120,6 +130,7 @@ class View:
         self.pending: Mapping[str, int] = {}
         self._minutes: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
         self._superseded: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
+        self.ended = Ended(self.store, clock, ttl)
         self._feeds = Told()
         self.sums = Sums()
         self.settled: Callable[[], None] = lambda: None
@@ -237,8 +248,10 @@ class View:
             return known.day, known.run.meaning if known.run is not None else None
         if choice.epoch is not None:
             meaning = state.epochs[choice.epoch].meaning
-            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+            if state.live is not None and state.follows(choice.epoch):
                 return state.live.days.get(choice.day, EMPTY), meaning
+            if not self.ended.answers(state.epochs[choice.epoch], choice.day):
+                return None, meaning
             return self._retired(choice.epoch, choice.day), meaning
         return None, None
 
@@ -263,7 +276,7 @@ class View:
                 lambda: of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories)),
             )
         if choice.epoch is not None:
-            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+            if state.live is not None and state.follows(choice.epoch):
                 hours = state.live.hours
                 return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
             return self._retired(choice.epoch, choice.day)

@@ -126,6 +126,11 @@ class Store:
         self._here("speed_hours")
         return frozenset(cell.hour for cell in self.lives[epoch])
 
+    def touched(self, epoch: str) -> dict[str, datetime]:
+        """Posts came in the hour in which they were written."""
+        self._here(f"touched {epoch}")
+        return {cell.hour: datetime.fromisoformat(f"{cell.hour}:00").replace(tzinfo=UTC) for cell in self.lives[epoch]}
+
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         self._here(f"speed_counts {epoch} {' '.join(hours)}")
         return _counts(_within(self.lives[epoch], hours), categories)
@@ -203,10 +208,10 @@ def _counts(cells: Posts, categories: Sequence[str]) -> list[CellCount]:
     return [CellCount(*key, n) for key, n in counts.items()]
 
 
-def epoch(name: str, status: str, blind: frozenset[date] = frozenset()) -> EpochRow:
+def epoch(name: str, status: str, blind: frozenset[date] = frozenset(), retired_at: datetime | None = None) -> EpochRow:
     """A row of epochs that began at the start of the live day."""
     began = datetime(2017, 9, 15, 0, 0, 0, tzinfo=UTC)
-    return EpochRow(name, status, "m1", "cluster", began, {}, {}, {}, 600, blind)
+    return EpochRow(name, status, "m1", "cluster", began, {}, {}, {}, 600, blind, "", retired_at)
 
 
 def batch(number: int, ended: datetime | None, *hours: str) -> Batch:
