@@ -95,7 +95,9 @@ def restore(token: str, log: Iterable[Publication], epochs: Mapping[str, Epoch])
         packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         epoch_id, first, seqs = json.loads(zlib.decompressobj().decompress(packed, _TOKEN_BYTES))
         wanted = {(date.fromordinal(first + n), int(seq)) for n, seq in enumerate(seqs) if seq}
-    except (binascii.Error, zlib.error, ValueError, TypeError, OverflowError):
+        if not isinstance(epoch_id, str | None):
+            raise TypeError
+    except (binascii.Error, zlib.error, ValueError, TypeError, OverflowError, RecursionError):
         raise BadInputError("at: not a token of an earlier answer; leave it out to ask about now") from None
     if epoch_id is not None and epoch_id not in epochs:
         raise BadInputError("at: the live numbers of that answer are no longer kept; leave it out to ask about now")

@@ -1,14 +1,17 @@
-"""Which runs nobody can be answered from any more, so that their rows may go. Pure."""
+"""What nobody is answered from any more: runs whose rows may go, days of which live rows are about to go. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from drinkstream.merge import Publication
 
 LONGEST_ATTEMPT = timedelta(hours=48)
 """A run that is older and still not complete is dead: Airflow ends a recompute after half of this."""
+
+TTL_MARGIN = timedelta(days=1)
+"""A day of which live rows expire sooner than this is no longer answered for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,12 @@ def kept_for(run: Candidate, log: Sequence[Publication], now: datetime, retentio
     if any(at > now - retention for at in ended):
         return "it was in force within the time that as_of can be asked about"
     return None
+
+
+def expiring(touched: Mapping[str, datetime], now: datetime, ttl: timedelta) -> frozenset[date]:
+    """The days whose oldest live rows expire within TTL_MARGIN, or did; `touched` is when each hour was first written.
+
+    An hour is 'YYYY-MM-DDTHH'; `ttl` is the life of a row.
+    """
+    limit = now - ttl + TTL_MARGIN
+    return frozenset(date.fromisoformat(hour[:10]) for hour, at in touched.items() if at <= limit)

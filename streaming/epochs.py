@@ -4,14 +4,12 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drinkstream.retention import expiring
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
-
-TTL_MARGIN = timedelta(days=1)
-"""A day whose rows expire sooner than this is no longer answered for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +80,6 @@ def caught_up(processed: Mapping[str, int], first_offsets: Mapping[str, int], ca
     return all(processed.get(p, first_offsets.get(p, 0)) >= offset for p, offset in catch_up.items())
 
 
-def expiring(touched: Mapping[str, datetime], now: datetime, ttl: timedelta) -> frozenset[date]:
-    """The days whose oldest rows expire within TTL_MARGIN; `touched` is when each hour was first written."""
-    limit = now - ttl + TTL_MARGIN
-    return frozenset(date.fromisoformat(hour[:10]) for hour, at in touched.items() if at <= limit)
-
-
 def become_current(reader: Reader, writer: Writer, epoch: str) -> bool:
     """Makes an epoch the one that answers; False where it was already, and only others were left to be retired.
 
@@ -111,7 +103,8 @@ def retire(writer: Writer, epoch: str) -> None:
 def mark_expiring(reader: Reader, writer: Writer, but: str, now: datetime, ttl: timedelta) -> None:
     """Marks the days whose rows are about to expire in the epoch that answers, unless that is `but`.
 
-    It has no process of its own any more when another one builds in its place.
+    It has no process of its own any more when another one builds in its place. One that answers no more is not marked:
+    who asks it by a token looks at its hours.
     """
     for row in reader.epochs():
         if row.status == "current" and row.epoch != but:

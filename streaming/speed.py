@@ -35,13 +35,14 @@ from drinkstream.archive import Archive
 from drinkstream.cells import SLOT_MS
 from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
+from drinkstream.retention import expiring
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from streaming.beginning import first_offsets
-from streaming.epochs import Kafka, Life, become_current, caught_up, decide, expiring, mark_expiring
+from streaming.epochs import Kafka, Life, become_current, caught_up, decide, mark_expiring
 from streaming.id_sets import packed_ids
 from streaming.jvm_classes import jar, require
 from streaming.jvm_prefilter import sought

@@ -1,7 +1,7 @@
 """The dashboard and its HTTP API, over the merged view of both layers."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from flask import Flask, Response, jsonify, render_template, request
@@ -48,7 +48,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = open_store or (lambda: Reader(connect(settings, settings.reader_login())))
-    view = View(store, names.categories, settings.live_refresh, clock)
+    view = View(store, names.categories, settings.live_refresh, clock, timedelta(days=settings.speed_ttl_days))
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
     texts = records or Patiently(archive)

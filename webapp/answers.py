@@ -75,7 +75,7 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     start, end = asked.minutes
     counted = [day.counts for day in base.days]
     if (start, end) != (0, 1440):
-        minutes = [base.view.minutes(base.state, day.choice) for day in base.days]
+        minutes = [base.view.minutes(base.state, day) for day in base.days]
         counted = [None if counts is None else counts.between(start, end) for counts in minutes]
     match = matching(base.view.keys, asked.narrowed)
     parts = [None if counts is None else int(counts.n[match[counts.key]].sum()) for counts in counted]

@@ -38,7 +38,7 @@ class Basis:
     @property
     def live(self) -> bool:
         """Whether any of its numbers may still move."""
-        return any(day.choice.layer == "speed" for day in self.days)
+        return any(self.state.follows(day.choice.epoch) for day in self.days)
 
     @property
     def counts(self) -> Counts:
@@ -81,6 +81,9 @@ def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None
         # neither the run's row nor its totals are there any more: zero would be a low number
         gone = f"run {choice.run} was in force, and is no longer kept"
         return Day(Choice(wanted, "missing"), publication, None, None, gone)
+    if choice.epoch is not None and counts is None:
+        gone = f"epoch {choice.epoch} answered, and cannot answer for it any more"
+        return Day(Choice(wanted, "missing"), publication, None, None, gone)
     if counts is None:
         return Day(choice, publication, None, None, absence(wanted, snapshot, state.log, as_of))
     return Day(choice, publication, counts, meaning)
@@ -120,10 +123,21 @@ def quiet_since(base: Basis) -> datetime | None:
     return ended if base.now - ended > timedelta(seconds=QUIET_S) else None
 
 
+def horizon(base: Basis) -> datetime:
+    """Up to when "no post" of a day that is not published means that there was none.
+
+    After it nobody has looked yet, or the store or the live layer fell silent, or the epoch that answers had ended.
+    """
+    epoch = next((day.choice.epoch for day in base.days if day.choice.epoch is not None), None)
+    if epoch is not None and not base.state.follows(epoch):
+        return base.view.ended.until(base.state.epochs[epoch])
+    return min(base.now, base.state.stale_since(base.now) or base.now, quiet_since(base) or base.now)
+
+
 def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
     """Of these hours those to look into for ids: live, an hour that has none is known."""
     live = base.state.live
-    if choice.epoch is not None and live is not None and live.epoch.epoch == choice.epoch:
+    if live is not None and base.state.follows(choice.epoch):
         return [hour for hour in hours if hour in live.hours]
     return hours
 

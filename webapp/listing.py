@@ -41,10 +41,10 @@ def place(text: str) -> Place:
         at, hour, minute, source, length, post_id = json.loads(
             base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         )
-        date.fromisoformat(hour[:10])
         if [type(part) for part in (at, hour, minute, source, length, post_id)] != [str, str, int, str, int, str]:
-            raise ValueError
-    except (binascii.Error, ValueError, TypeError):
+            raise TypeError
+        date.fromisoformat(hour[:10])
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise BadInputError("after: not the `next` of an earlier answer; leave it out to begin") from None
     return Place(at, (hour, minute, source, length, post_id))
 

@@ -35,6 +35,7 @@ class Store(Protocol):
     def coverage_days(self, months: Iterable[str]) -> list[Covered]: ...
     def coverage_minutes(self, day: date) -> list[Minute]: ...
     def speed_hours(self, epoch: str) -> frozenset[str]: ...
+    def touched(self, epoch: str) -> dict[str, datetime]: ...
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]: ...
     def rejections(self, run_id: str) -> list[Rejection]: ...
@@ -69,6 +70,16 @@ def hours_of(day: date | str) -> list[str]:
     return [f"{day}T{hour:02}" for hour in range(24)]
 
 
+def newest_batch(store: Store, row: EpochRow, until: date) -> tuple[date, int] | None:
+    """The last micro-batch that an epoch began up to a UTC day: that of its begin, and its id. None: none is kept."""
+    earliest = max(row.started_at.date(), until - _LOOK_BACK)
+    for day in reversed(days_between(min(earliest, until), until)):
+        last = store.last_batch(row.epoch, day)
+        if last is not None:
+            return day, last
+    return None
+
+
 class Tail:
     """Follows one epoch. Used by one thread only; what it hands out is safe to share."""
 
@@ -87,10 +98,14 @@ class Tail:
         self._whole = False
 
     def look(self, row: EpochRow, today: date) -> Live:
-        """The epoch's cells as they are now. The first look reads all hours, a later one what changed since."""
+        """The epoch's cells as they are now. The first look reads all hours, a later one what changed since.
+
+        Those of the days that the epoch cannot answer for are neither read nor kept; such a day never comes back.
+        """
+        self._forget(row.blind_days)
         if self._day is None:
             self._begin(row, today)
-        self._take_batches(today)
+        self._take_batches(row.blind_days, today)
         while not self._whole and self._dirty:
             self._read(self._next_hours())
         self._whole = True
@@ -100,18 +115,20 @@ class Tail:
         return Live(row, dict(self._hours), dict(self._days), self._last, self._until, len(self._dirty))
 
     def _begin(self, row: EpochRow, today: date) -> None:
-        earliest = max(row.started_at.date(), today - _LOOK_BACK)
-        day, seen = today, -1
-        for candidate in reversed(days_between(min(earliest, today), today)):
-            last = self._store.last_batch(self.epoch, candidate)
-            if last is not None:
-                day, seen = candidate, last - 1
-                break
+        day, last = newest_batch(self._store, row, today) or (today, 0)
         # the last batch is looked up before the hours are, so that what comes in between is read again
-        self._dirty = dict.fromkeys(sorted(self._store.speed_hours(self.epoch)))
-        self._seen, self._day = seen, day
+        self._dirty = dict.fromkeys(sorted(_of_other_days(self._store.speed_hours(self.epoch), row.blind_days)))
+        self._seen, self._day = last - 1, day
 
-    def _take_batches(self, today: date) -> None:
+    def _forget(self, blind: frozenset[date]) -> None:
+        for day in self._days.keys() & blind:
+            del self._days[day]
+            for hour in hours_of(day):
+                self._hours.pop(hour, None)
+        for hour in self._dirty.keys() - _of_other_days(self._dirty, blind):
+            del self._dirty[hour]
+
+    def _take_batches(self, blind: frozenset[date], today: date) -> None:
         assert self._day is not None  # noqa: S101 - look() sets it first
         # a batch that began before midnight lies in that day's partition, the next one in the new day's
         for day in days_between(self._day, max(self._day, today)):
@@ -119,7 +136,7 @@ class Tail:
                 if batch.ended_at is None:
                     continue
                 self._seen, self._day, self._last = batch.batch_id, day, batch
-                self._dirty |= dict.fromkeys(sorted(batch.hours - self._dirty.keys()))
+                self._dirty |= dict.fromkeys(sorted(_of_other_days(batch.hours, blind) - self._dirty.keys()))
 
     def _next_hours(self) -> list[str]:
         # the newest hours move on the page, so they go first; the rest in the order in which they were touched
@@ -136,3 +153,7 @@ class Tail:
         for day in {hour[:10] for hour in hours}:
             parts = [self._hours[hour] for hour in hours_of(day) if hour in self._hours]
             self._days[date.fromisoformat(day)] = of_day(join(parts))
+
+
+def _of_other_days(hours: Iterable[str], blind: frozenset[date]) -> set[str]:
+    return {hour for hour in hours if date.fromisoformat(hour[:10]) not in blind}

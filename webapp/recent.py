@@ -34,3 +34,8 @@ class Recent(Generic[Key, Value]):
             while len(self._kept) > 1 and sum(self._nbytes(*entry) for entry in self._kept.items()) > self._most_bytes:
                 self._kept.popitem(last=False)
         return loaded
+
+    def forget(self, key: Key) -> None:
+        """Let go of what is kept for `key`, if anything is."""
+        with self._lock:
+            self._kept.pop(key, None)

@@ -10,7 +10,7 @@ from drinkstream import coverage
 from drinkstream.errors import UnavailableError
 from drinkstream.share import shares_of
 from webapp.answers import day_rows, freshness, head, parts_of_whole
-from webapp.basis import Basis, quiet_since
+from webapp.basis import Basis, horizon
 from webapp.counts import Columns, Counts, columns, levels
 from webapp.query import Asked
 
@@ -63,7 +63,7 @@ def _minutes(asked: Asked, base: Basis, place: int, window: range) -> Counts | N
     if asked.grain == "day" or day.counts is None:
         # the minutes of a retired epoch come as they are: a period of a day sums them anyway
         return day.counts
-    counts = base.view.minutes(base.state, day.choice)
+    counts = base.view.minutes(base.state, day)
     return None if counts is None else counts.between(window.start - place * 1440, window.stop - place * 1440)
 
 
@@ -80,10 +80,8 @@ def _grid(table: Columns, days: list[Counts | None], step: int) -> tuple[NDArray
 
 
 def _known(asked: Asked, base: Basis, wholes: NDArray[np.int64], step: int) -> list[bool]:
-    # Up to the horizon "no post" means that there was none; after it, that nobody has looked yet, or that the store or
-    # the live layer fell silent. A post whose clock is ahead stays in sight.
-    horizon = min(base.now, base.state.stale_since(base.now) or base.now, quiet_since(base) or base.now)
-    seen = _minutes_since(asked.first, horizon)
+    # a post whose clock is ahead stays in sight
+    seen = _minutes_since(asked.first, horizon(base))
     per_day = 1440 // step
     return [
         day.choice.layer == "batch" or (day.counts is not None and (row * step <= seen or bool(wholes[row])))

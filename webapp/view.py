@@ -13,6 +13,7 @@ from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.day import Day
+from webapp.ended import Ended
 from webapp.feeds import Feeds, Told
 from webapp.given import Answers
 from webapp.live import Live, Store, Tail, hours_of
@@ -41,9 +42,9 @@ class RunCounts:
     day: Counts
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of memory that the counts take."""
-        return self.day.nbytes
+    def whole(self) -> bool:
+        """Whether its row says that all of its rows are there: one that is being dropped may have lost some."""
+        return self.run is not None and self.run.status == "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,13 @@ class State:
         return self.now, self.token
 
     def in_force(self) -> dict[date, Run]:
-        """The runs that the published days show now, where their rows are still there."""
-        found = {day: self.runs[p.run_id].run for day, p in self.now.publications.items()}
-        return {day: run for day, run in found.items() if run is not None}
+        """The runs that the published days show now, where they are complete."""
+        found = {day: self.runs[p.run_id] for day, p in self.now.publications.items()}
+        return {day: known.run for day, known in found.items() if known.run is not None and known.whole}
+
+    def follows(self, epoch: str | None) -> bool:
+        """Whether this epoch is the one that counts on; one that a token names may have ended."""
+        return self.live is not None and self.live.epoch.epoch == epoch
 
     def stale_since(self, now: datetime) -> datetime | None:
         """When the store was last read, if that is too long ago for the numbers to be called live; else None."""
@@ -102,7 +107,12 @@ class View:
     """Keeps the state fresh. Make it before a fork, `start` it after."""
 
     def __init__(
-        self, open_store: Callable[[], Store], categories: Sequence[str], refresh: float, clock: Callable[[], datetime]
+        self,
+        open_store: Callable[[], Store],
+        categories: Sequence[str],
+        refresh: float,
+        clock: Callable[[], datetime],
+        ttl: timedelta,
     ) -> None:
         self.keys = Keys()
         self._open_store = open_store
@@ -119,7 +129,8 @@ class View:
         self.start, self.stop = self._worker.start, self._worker.stop
         self.pending: Mapping[str, int] = {}
         self._minutes: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
-        self._superseded: Recent[str, RunCounts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
+        self._superseded: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
+        self.ended = Ended(self.store, clock, ttl)
         self._feeds = Told()
         self.sums = Sums()
         self.settled: Callable[[], None] = lambda: None
@@ -162,8 +173,11 @@ class View:
         now = snapshot(log, current.as_epoch if current else None)
         live = self._follow(store, current, read_at.date())
         known = self._state.runs if self._state is not None else {}
+        # one that came into force while maintenance was about to drop it is complete again a little later
         runs = {
-            p.run_id: known.get(p.run_id) or self._run_counts(store, day, p.run_id)
+            p.run_id: known[p.run_id]
+            if p.run_id in known and known[p.run_id].whole
+            else self._run_counts(store, day, p.run_id)
             for day, p in now.publications.items()
         }
         standing: dict[date, Day] = {}
@@ -171,9 +185,11 @@ class View:
             token = now.token
         else:
             now, token = self._state.now, self._state.token
-            # a published day is answered by the same counts as long as the same run is in force
+            # a published day is answered by the same counts as long as the same run is in force, and complete
             standing = {
-                day: known for day, known in self._state.standing.copy().items() if known.choice.run is not None
+                day: known
+                for day, known in self._state.standing.copy().items()
+                if known.choice.run is not None and runs[known.choice.run].whole
             }
         counted = {day for day, counts in live.days.items() if len(counts.n)} if live is not None else set()
         days = tuple(sorted(now.publications.keys() | counted))
@@ -190,7 +206,9 @@ class View:
         return self._tail.look(current, today)
 
     def _run_counts(self, store: Store, day: date, run_id: str) -> RunCounts:
-        return RunCounts(store.run(day, run_id), of_totals(self.keys, store.day_totals(day, run_id)))
+        totals = of_totals(self.keys, store.day_totals(day, run_id))
+        # its row comes last: a run is marked before any of its rows goes, so those of one without a mark were whole
+        return RunCounts(store.run(day, run_id), totals)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -217,33 +235,48 @@ class View:
         return self._store
 
     def day(self, state: State, choice: Choice) -> tuple[Counts | None, str | None]:
-        """The counts of a day from the one layer that answers for it (None: none does), and their meaning version."""
+        """The counts of a day from the one layer that answers for it (None: none does), and their meaning version.
+
+        Of a run that is not in force the row is read each time: maintenance may be dropping it. Raises
+        UnavailableError where the store is needed and away.
+        """
         if choice.run is not None:
-            known = self._known(state, choice, choice.run)
-            if known.run is not None and known.run.status == "dropped":
-                # its rows are gone: not known any more, which is not none
+            known = state.runs.get(choice.run) or self._superseded_run(choice.day, choice.run)
+            if known.run is not None and not known.whole:
+                # its rows are gone, or going: not known any more, which is not none
                 return None, known.run.meaning
             return known.day, known.run.meaning if known.run is not None else None
         if choice.epoch is not None:
             meaning = state.epochs[choice.epoch].meaning
-            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+            if state.live is not None and state.follows(choice.epoch):
                 return state.live.days.get(choice.day, EMPTY), meaning
+            if not self.ended.answers(state.epochs[choice.epoch], choice.day):
+                return None, meaning
             return self._retired(choice.epoch, choice.day), meaning
         return None, None
 
     def run(self, state: State, choice: Choice) -> Run | None:
         """The row of the run that answers for a day; None where it is gone, or no run answers."""
-        return self._known(state, choice, choice.run).run if choice.run is not None else None
+        if choice.run is None:
+            return None
+        return (state.runs.get(choice.run) or self._superseded_run(choice.day, choice.run)).run
 
-    def minutes(self, state: State, choice: Choice) -> Counts | None:
-        """The counts of a day's minutes from the one layer that answers for it; None where none does."""
+    def minutes(self, state: State, day: Day) -> Counts | None:
+        """The counts of a day's minutes from the one layer that answers for it; None where none does.
+
+        The request has asked `day` for it: a run that was complete then keeps its rows for longer than a request takes.
+        """
+        choice = day.choice
+        if day.counts is None:
+            return None
         if choice.run is not None:
-            run_id = choice.run
-            if self.day(state, choice)[0] is None:
-                return None
-            return self._minutes.get(run_id, lambda: self._run_minutes(state, choice, run_id))
+            run_id, categories = choice.run, self._categories_of(day.counts)
+            return self._minutes.get(
+                run_id,
+                lambda: of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories)),
+            )
         if choice.epoch is not None:
-            if state.live is not None and state.live.epoch.epoch == choice.epoch:
+            if state.live is not None and state.follows(choice.epoch):
                 hours = state.live.hours
                 return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
             return self._retired(choice.epoch, choice.day)
@@ -253,10 +286,14 @@ class View:
         """What the feeds told of each minute of a day. Raises UnavailableError where the store is needed and away."""
         return self._feeds.minutes(self.store(), day, state.feeds.get(day, ()))
 
-    def _known(self, state: State, choice: Choice, run_id: str) -> RunCounts:
-        return state.runs.get(run_id) or self._superseded.get(
-            run_id, lambda: self._run_counts(self.store(), choice.day, run_id)
-        )
+    def _superseded_run(self, day: date, run_id: str) -> RunCounts:
+        store = self.store()
+        totals = self._superseded.get(run_id, lambda: of_totals(self.keys, store.day_totals(day, run_id)))
+        known = RunCounts(store.run(day, run_id), totals)
+        if not known.whole:
+            self._superseded.forget(run_id)
+            self._minutes.forget(run_id)
+        return known
 
     def _retired(self, epoch: str, day: date) -> Counts:
         return self._minutes.get(
@@ -264,8 +301,6 @@ class View:
             lambda: of_cells(self.keys, self.store().speed_counts(epoch, hours_of(day), self._categories)),
         )
 
-    def _run_minutes(self, state: State, choice: Choice, run_id: str) -> Counts:
-        day, _ = self.day(state, choice)
+    def _categories_of(self, counts: Counts) -> list[str]:
         known = self.keys.all()
-        categories = sorted({known[key].category for key in day.key.tolist()}) if day is not None else []
-        return of_cells(self.keys, self.store().batch_counts(run_id, hours_of(choice.day), categories))
+        return sorted({known[key].category for key in counts.key.tolist()})

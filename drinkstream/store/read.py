@@ -75,6 +75,7 @@ class Reader(DifferenceReader):
                 row.watermark_s,
                 frozenset(day.date() for day in row.blind_days or ()),
                 row.why or "",
+                _utc(row.retired_at) if row.retired_at else None,
             )
             for row in self._rows(query, stream)
         ]

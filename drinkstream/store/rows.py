@@ -38,7 +38,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One life of the speed query as stored; offsets are by partition."""
+    """One life of the speed query as stored; offsets are by partition. `retired_at` is None until another answers."""
 
     epoch: str
     status: str
@@ -51,6 +51,7 @@ class EpochRow:
     watermark_s: int
     blind_days: frozenset[date]
     why: str = ""
+    retired_at: datetime | None = None
 
     @property
     def as_epoch(self) -> Epoch:

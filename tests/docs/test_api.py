@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from drinkstream.settings import Settings
-from webapp import create_app, query
+from webapp import create_app, query, tables
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 
@@ -31,3 +31,12 @@ def test_every_parameter_is_described() -> None:
         "posts": query.POSTS - query.COMMON,
         "bundle": query.BUNDLE - query.COMMON,
     }
+
+
+def test_the_columns_that_say_how_certain_a_share_is_are_described() -> None:
+    """All behind those of the number itself; the last one is that of the coverage, which has its own sentence."""
+    columns = tables.share({"shares": []}).strip().split(",")
+    section = TEXT.split("## share")[1].split("## trend")[0]
+    certain = re.findall(r"As CSV: ([^.]*)\.", section)
+    assert [re.findall(r"`(\w+)`", names) for names in certain] == [columns[columns.index("reposts") + 1 : -1]]
+    assert f"As CSV the column `{columns[-1]}`" in section

@@ -9,7 +9,7 @@ from drinkstream.share import KINDS, Filter
 from drinkstream.store.read import CellIds, Reader
 from tests.lib.merge_lines import LEVELS
 from tests.lib.merge_truth import Answer, Truth, bounds, differences, listed
-from tests.lib.merge_world import World
+from tests.lib.merge_world import TTL_DAYS, World
 from tests.lib.oracle import Cells
 from webapp import answers
 from webapp.basis import Basis, basis
@@ -43,7 +43,7 @@ class Asking:
 
     def __post_init__(self) -> None:
         self._reader = Reader(self.world.store.session())
-        self.view = View(lambda: self._reader, CATEGORIES[1:], 3600, lambda: self.world.now)
+        self.view = View(lambda: self._reader, CATEGORIES[1:], 3600, lambda: self.world.now, timedelta(days=TTL_DAYS))
 
     def _basis(self, asked: Asked) -> Basis:
         return basis(self.view, asked, self.view.state(), self.world.now, lambda *_: Found())

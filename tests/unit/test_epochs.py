@@ -1,12 +1,16 @@
 """When the speed query starts a new life, from where, and when that one answers."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from drinkstream.store.read import EpochRow
-from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, expiring, living, offsets_of
+from drinkstream.settings import Settings
+from drinkstream.store.read import EpochRow, Reader
+from drinkstream.store.write import Writer
+from stack.cassandra import SCHEMA, statements
+from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, living, offsets_of, retire
+from tests.lib.cassandra_in_memory import Store
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KAFKA = Kafka("cluster-1", {"0": 0, "1": 40}, {"0": 100, "1": 90})
@@ -115,13 +119,17 @@ def test_an_epoch_has_caught_up_once_every_partition_has():
     assert caught_up({"0": 100}, first, goal)
 
 
-def test_days_whose_first_rows_are_about_to_expire_are_no_longer_answered_for():
-    touched = {
-        "2017-09-14T08": NOW - timedelta(days=34),
-        "2017-09-14T09": NOW,
-        "2017-09-15T00": NOW - timedelta(days=33, hours=23),
-    }
-    assert expiring(touched, NOW, timedelta(days=35)) == frozenset([date(2017, 9, 14)])
+def test_when_an_epoch_was_retired_is_read_back():
+    store = Store(statements(SCHEMA, Settings()), lambda: 1_000_000)
+    reader, writer = Reader(store.session()), Writer(store.session())
+    for epoch in ("e1", "e2"):
+        writer.epoch(epoch, status="current", meaning="m1", cluster="c", started_at=NOW, watermark_s=600)
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    retire(writer, "e1")
+    second, first = reader.epochs()
+    assert (second.status, second.retired_at, first.status) == ("current", None, "retired")
+    assert first.retired_at is not None
+    assert before <= first.retired_at <= datetime.now(UTC)
 
 
 def test_offsets_are_read_from_an_entry_of_sparks_log():

@@ -1,8 +1,13 @@
 """Which layer answers for a day, and the token that asks about the same state again."""
 
+import base64
+import json
+import zlib
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drinkstream.errors import BadInputError
 from drinkstream.merge import Choice, Epoch, Publication, Snapshot, absence, choose, days_between, restore, snapshot
@@ -63,6 +68,34 @@ def test_a_token_brings_back_the_state_it_was_taken_from():
 def test_a_token_that_is_not_ours_or_names_what_is_gone_is_refused(token: str):
     with pytest.raises(BadInputError, match=r"^at: "):
         restore(token, [FIRST], {})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+def token_of(state: str) -> str:
+    return base64.urlsafe_b64encode(zlib.compress(state.encode(), 9)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "state", ["[[],1,[]]", "[{},1,[]]", "[1,1,[]]", "[true,1,[]]", "[" * 100_000, '{"a":' * 100_000]
+)
+def test_a_token_that_holds_something_else_is_refused(state: str):
+    with pytest.raises(BadInputError, match=r"^at: not a token of an earlier answer"):
+        restore(token_of(state), [FIRST], {"e1": EPOCH})
+
+
+@given(st.lists(JSON, min_size=3, max_size=3) | JSON)
+def test_whatever_json_a_token_holds_it_leads_to_a_state_or_is_refused(state: object):
+    try:
+        found = restore(token_of(json.dumps(state)), [FIRST], {"e1": EPOCH})
+    except BadInputError:
+        return
+    assert set(found.publications.values()) <= {FIRST}
+    assert found.epoch in (None, EPOCH)
 
 
 def test_a_token_of_a_forgotten_epoch_is_refused():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drinkstream.merge import Publication, snapshot
-from drinkstream.retention import Candidate, kept_for
+from drinkstream.retention import Candidate, expiring, kept_for
 
 DAY = date(2017, 9, 14)
 NOW = datetime(2017, 12, 31, 12, tzinfo=UTC)
@@ -80,3 +80,8 @@ def test_no_run_that_as_of_shows_is_ever_dropped(history: list[tuple[str, float]
         may_go = kept(Candidate(run, 0, ago(91), complete=True, audit_failed=False), log) is None
         shown = snapshot(log, None, ago(back)).publications.get(DAY)
         assert not (may_go and shown is not None and shown.run_id == run)
+
+
+def test_days_whose_first_rows_are_about_to_expire_are_no_longer_answered_for():
+    touched = {"2017-09-14T08": ago(34), "2017-09-14T09": NOW, "2017-09-15T00": NOW - timedelta(days=33, hours=23)}
+    assert expiring(touched, NOW, timedelta(days=35)) == frozenset([date(2017, 9, 14)])

@@ -46,7 +46,8 @@ def post(when: str, post_id: str, source: str, kind: str, lang: str, *mentions: 
 class Store:
     """What drinkstream.store.read.Reader answers, from lists.
 
-    `gone` runs have no row; `away` makes every question fail, `away_for` some.
+    `gone` runs have no row, those in `status` are not complete, and the cells of those in `lost` are deleted; `away`
+    makes every question fail, `away_for` some.
     """
 
     log: list[Publication] = field(default_factory=list)
@@ -60,6 +61,8 @@ class Store:
     waiting: dict[str, int] = field(default_factory=lambda: {"2017-09-14": 4})
     rejected: dict[str, list[Rejection]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    status: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     away: bool = False
     away_for: str | None = None
     asked: list[str] = field(default_factory=list)
@@ -93,7 +96,8 @@ class Store:
             return None
         position = {"cluster/posts/0": 9} if run_id == "run-1" else {}
         rejected = {one.reason + ("" if one.dated else " (no day)"): one.n for one in self.rejected.get(run_id, ())}
-        return Run(day, run_id, "attempt", "airflow", "m1", "complete", NOW, NOW, position=position, rejected=rejected)
+        status = self.status.get(run_id, "complete")
+        return Run(day, run_id, "attempt", "airflow", "m1", status, NOW, NOW, position=position, rejected=rejected)
 
     def last_batch(self, epoch: str, day: date) -> int | None:
         self._here(f"last_batch {epoch}")
@@ -112,15 +116,20 @@ class Store:
 
     def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         self._here(f"batch_counts {run_id}")
-        return _counts(_within(self.runs[run_id], hours), categories)
+        return _counts(_within(self._cells(run_id), hours), categories)
 
     def batch_ids(self, run_id: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"batch_ids {run_id}")
-        yield from _of_level(_within(self.runs[run_id], hours), category, brand)
+        yield from _of_level(_within(self._cells(run_id), hours), category, brand)
 
     def speed_hours(self, epoch: str) -> frozenset[str]:
         self._here("speed_hours")
         return frozenset(cell.hour for cell in self.lives[epoch])
+
+    def touched(self, epoch: str) -> dict[str, datetime]:
+        """Posts came in the hour in which they were written."""
+        self._here(f"touched {epoch}")
+        return {cell.hour: datetime.fromisoformat(f"{cell.hour}:00").replace(tzinfo=UTC) for cell in self.lives[epoch]}
 
     def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         self._here(f"speed_counts {epoch} {' '.join(hours)}")
@@ -169,7 +178,10 @@ class Store:
 
     def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
         self._here(f"batch_minute {run_id}")
-        yield from _at(self.runs[run_id], hour, minute, categories)
+        yield from _at(self._cells(run_id), hour, minute, categories)
+
+    def _cells(self, run_id: str) -> Posts:
+        return [] if run_id in self.lost else self.runs[run_id]
 
     def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]:
         self._here(f"speed_minute {epoch}")
@@ -196,10 +208,10 @@ def _counts(cells: Posts, categories: Sequence[str]) -> list[CellCount]:
     return [CellCount(*key, n) for key, n in counts.items()]
 
 
-def epoch(name: str, status: str, blind: frozenset[date] = frozenset()) -> EpochRow:
+def epoch(name: str, status: str, blind: frozenset[date] = frozenset(), retired_at: datetime | None = None) -> EpochRow:
     """A row of epochs that began at the start of the live day."""
     began = datetime(2017, 9, 15, 0, 0, 0, tzinfo=UTC)
-    return EpochRow(name, status, "m1", "cluster", began, {}, {}, {}, 600, blind)
+    return EpochRow(name, status, "m1", "cluster", began, {}, {}, {}, 600, blind, "", retired_at)
 
 
 def batch(number: int, ended: datetime | None, *hours: str) -> Batch:

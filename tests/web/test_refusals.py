@@ -1,5 +1,9 @@
 """Bad input: 400 with a message that says what is allowed; what is not there: 404; all of it as JSON below /api."""
 
+import base64
+import json
+import zlib
+
 import pytest
 
 from tests.web.conftest import Web
@@ -82,6 +86,36 @@ CATEGORIES = "coffee, tea, beer, wine, spirits, soda, juice, water, energy, milk
 )
 def test_what_is_not_allowed_is_refused_and_says_what_is(web: Web, path: str, message: str) -> None:
     assert web.refused(path) == message
+
+
+def cursor(state: str) -> str:
+    return base64.urlsafe_b64encode(state.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("state", ["[[],1,[]]", "[" * 100_000])
+def test_a_token_of_another_make_is_refused(web: Web, state: str) -> None:
+    token = base64.urlsafe_b64encode(zlib.compress(state.encode())).decode().rstrip("=")
+    assert web.refused(f"share?at={token}") == "at: not a token of an earlier answer; leave it out to ask about now"
+    # the same behind a cursor, which carries the token of its list
+    behind = cursor(json.dumps([token, "2017-09-14T08", 1, "x", 3, "101"]))
+    assert web.refused(f"posts?after={behind}").startswith("at: not a token of an earlier answer")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "[" * 20_000,
+        "{}",
+        '["t",{},1,"x",3,"101"]',
+        '["t",8,1,"x",3,"101"]',
+        '["t","2017-09-14T08",true,"x",3,"101"]',
+        '[["t"],"2017-09-14T08",1,"x",3,"101"]',
+        '["t","yesterday",1,"x",3,"101"]',
+    ],
+)
+def test_a_cursor_of_another_make_is_refused(web: Web, state: str) -> None:
+    message = "after: not the `next` of an earlier answer; leave it out to begin"
+    assert web.refused(f"posts?after={cursor(state)}") == message
 
 
 def test_an_unknown_brand_lists_those_that_are_known(web: Web) -> None:
