@@ -200,11 +200,9 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         # one long poll suffices for a second's records; the default of 512 ms x retries hides a dead broker
         .option("fetchOffset.numRetries", "10")
         .load()
-        # (key, value, append time)
-        .select(F.col("key").cast("string"), "value", F.col("timestamp").alias("append"))
     )
     return (
-        cells(drink_posts(sought(records, settings)), life.watermark_s)
+        cells(drink_posts(sought(keyed(records), settings)), life.watermark_s)
         .writeStream.outputMode("update")
         .queryName("speed")
         .option("checkpointLocation", str(life.checkpoint))
@@ -212,6 +210,13 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .foreachBatch(sink.write)
         .start()
     )
+
+
+def keyed(records: DataFrame) -> DataFrame:
+    """Kafka's records -> (key, value, append time), the key as text in every case."""
+    # as in the archive: a key that is not UTF-8 keeps its bytes' place as U+FFFD, where Python could not read it at all
+    key = F.make_valid_utf8(F.col("key").cast("string")).alias("key")
+    return records.select(key, "value", F.col("timestamp").alias("append"))
 
 
 def drink_posts(records: DataFrame) -> DataFrame:
