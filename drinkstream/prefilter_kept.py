@@ -25,7 +25,8 @@ def path_of(folder: Path, taxonomy_version: str) -> Path:
     """Where the prefilter of a taxonomy is kept, made by the present code on this platform."""
     digest = hashlib.sha256(f"{taxonomy_version}/{version('hyperscan')}/{platform.platform()}".encode())
     for entry in sorted(files("drinkstream").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py"):
+        # a hidden one is no module but an editor's lock or copy
+        if entry.name.endswith(".py") and not entry.name.startswith("."):
             digest.update(entry.name.encode() + b"\0" + entry.read_bytes() + b"\0")
     return folder / f"{digest.hexdigest()[:32]}.npz"
 

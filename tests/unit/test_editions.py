@@ -1,7 +1,10 @@
 """Copies of code and taxonomy: what is kept, what is refused, and when a tree counts as changed."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +72,51 @@ def test_a_tree_has_another_stamp_once_a_file_changed(tree: Path):
     assert changed != before
     (tree / "drinkstream" / "notes.txt").write_text("no code")
     assert stamp(tree) == changed
+
+
+def test_what_editors_hide_is_no_part_of_a_tree(tree: Path, tmp_path: Path):
+    """Emacs locks a file by a link to nothing beside it."""
+    before, first = stamp(tree), keep(tree, tmp_path / "kept")
+    for name in ("drinkstream/.#post.py", "drinkstream/taxonomy/.#en.toml", "streaming/.#sink.py"):
+        (tree / name).symlink_to("user@host.1234:1700000000")
+    (tree / "drinkstream" / ".post.py").write_text("def (")
+    (tree / "streaming" / ".copies").mkdir()
+    (tree / "streaming" / ".copies" / "sink.py").write_text("def (")
+    assert stamp(tree) == before
+    assert keep(tree, tmp_path / "kept") == first
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_change_and_is_refused(tree: Path, tmp_path: Path):
+    before = stamp(tree)
+    (tree / "drinkstream" / "taxonomy" / "xx.toml").symlink_to("nowhere.toml")
+    assert stamp(tree) != before
+    with pytest.raises(BadInputError, match=r"drinkstream/taxonomy/xx\.toml went away .* or is a link to nothing"):
+        keep(tree, tmp_path / "kept")
+    assert [*(tmp_path / "kept").iterdir()] == []
+
+
+def test_a_folder_that_goes_away_while_it_is_read_ends_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch):
+    """As where another commit is checked out meanwhile."""
+    scan = os.scandir
+
+    def gone(folder: Any) -> Any:
+        if str(folder).endswith("sources"):
+            shutil.rmtree(folder, ignore_errors=True)
+        return scan(folder)
+
+    before = stamp(tree)
+    monkeypatch.setattr(os, "scandir", gone)
+    assert stamp(tree) != before
+
+
+def test_a_disk_that_takes_no_copy_refuses_the_change(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BadInputError, match=r"no copy of the code could be made in .*kept: .*No space left on device"):
+        keep(tree, tmp_path / "kept")
+    assert [*(tmp_path / "kept").iterdir()] == []
 
 
 def test_an_edition_runs_from_its_own_folder(tmp_path: Path):
