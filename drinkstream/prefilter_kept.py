@@ -5,6 +5,7 @@ A file is named by a hash of all that it was made from: the taxonomy, the packag
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -47,7 +48,12 @@ def write(path: Path, arrays: Arrays) -> None:
         np.savez(file, allow_pickle=False, **arrays)
     Path(file.name).replace(path)
     # what a killed process left half written goes too
-    for old in sorted(path.parent.iterdir(), key=_written_at)[:-NEWEST]:
+    prune(path.parent.iterdir())
+
+
+def prune(files: Iterable[Path]) -> None:
+    """Remove all but the NEWEST of `files`."""
+    for old in sorted(files, key=_written_at)[:-NEWEST]:
         old.unlink(missing_ok=True)
 
 

@@ -117,10 +117,16 @@ def newest(kept: Path, meaning_version: str) -> Edition | None:
 
 
 def prune(kept: Path, meanings: frozenset[str]) -> None:
-    """Removes the editions of every meaning that is not one of `meanings`."""
-    for folder in kept.glob("*-*"):
-        if folder.name.partition("-")[0] not in meanings:
-            shutil.rmtree(folder)
+    """Removes every edition but the newest of each of `meanings`, and what a killed process left half made or removed.
+
+    No query may be running, nor about to start, from any but those.
+    """
+    stay = {found.folder for meaning in meanings if (found := newest(kept, meaning)) is not None}
+    # those left half removed come first: their names begin with a full stop
+    for folder in sorted(kept.glob("*-*")):
+        if folder not in stay:
+            # aside first: killed meanwhile, it would leave a folder that is taken for a whole edition
+            shutil.rmtree(folder if folder.name.startswith(".") else folder.rename(kept / f".old-{folder.name}"))
 
 
 def _files(tree: Path) -> Iterator[Path]:

@@ -274,14 +274,20 @@ class Succession:
         self.main, self.successor = successor, None
 
     def _tidy(self, edition: Edition) -> None:
-        """No query runs yet: what none will go on with is retired, and its editions and checkpoints are removed."""
+        """No query runs yet: what none will go on with is retired, and its editions and checkpoints are removed.
+
+        Its rows stay: readers may be asked about it, and a drop makes the next epoch's watermark wait longer.
+        """
         rows = self._reader.epochs()
         wanted = frozenset({edition.meaning, *(row.meaning for row in rows if row.status == "current")})
+        # of each meaning only the newest goes on, as `decide` of epochs.py has it
+        going = {row.epoch for meaning in wanted if (row := living(rows, meaning)) is not None}
         for row in rows:
-            if row.status == "building" and row.meaning not in wanted:
+            if row.status == "building" and row.epoch not in going:
                 retire(self._writer, row.epoch)
-            elif row.status == "retired":
-                shutil.rmtree(checkpoint(self._settings.checkpoints, row.epoch), ignore_errors=True)
+            elif row.status not in ("retired", "dropped"):
+                continue
+            shutil.rmtree(checkpoint(self._settings.checkpoints, row.epoch), ignore_errors=True)
         prune(self._kept, wanted)
 
 

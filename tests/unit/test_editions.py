@@ -42,8 +42,11 @@ def test_a_tree_is_kept_once_under_its_meaning_and_a_change_of_it_beside(tree: P
     # of one meaning the code that was kept last is run
     assert newest(kept, second.meaning) == third
     assert newest(kept, "0" * 16) is None
+    prune(kept, frozenset({first.meaning, second.meaning}))
+    assert sorted(kept.iterdir()) == sorted([first.folder, third.folder])
     prune(kept, frozenset({second.meaning}))
-    assert sorted(kept.iterdir()) == sorted([second.folder, third.folder])
+    assert [*kept.iterdir()] == [third.folder]
+    assert keep(tree, kept) == third
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,24 @@ def test_a_disk_that_takes_no_copy_refuses_the_change(tree: Path, tmp_path: Path
     with pytest.raises(BadInputError, match=r"no copy of the code could be made in .*kept: .*No space left on device"):
         keep(tree, tmp_path / "kept")
     assert [*(tmp_path / "kept").iterdir()] == []
+
+
+def test_what_was_killed_while_it_was_removed_is_no_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It goes the next time, as does what was killed while it was made, though the edition was kept again."""
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "m1-abc" / "streaming").mkdir(parents=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", killed)
+        prune(tmp_path, frozenset({"m2"}))
+    assert newest(tmp_path, "m1") is None
+    assert [path.name for path in tmp_path.iterdir()] == [".old-m1-abc"]
+    for name in ("m1-abc", ".new-abc", "m2-abc"):
+        (tmp_path / name / "streaming").mkdir(parents=True)
+    prune(tmp_path, frozenset({"m2"}))
+    assert [path.name for path in tmp_path.iterdir()] == ["m2-abc"]
 
 
 def test_an_edition_runs_from_its_own_folder(tmp_path: Path):
