@@ -1,6 +1,7 @@
 """The meaning version: one hash over all that decides in which cells a post counts."""
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -68,9 +69,14 @@ def on_disk() -> str:
 
 def _covered() -> dict[str, Traversable]:
     found = {}
-    for entry in files("drinkstream").iterdir():
+    for entry in _shown(files("drinkstream")):
         if entry.name.endswith(".toml") or (entry.name.endswith(".py") and entry.name[:-3] not in OUTSIDE):
             found[entry.name] = entry
         elif entry.name == "taxonomy":
-            found |= {f"taxonomy/{part.name}": part for part in entry.iterdir() if part.name.endswith(".toml")}
+            found |= {f"taxonomy/{part.name}": part for part in _shown(entry) if part.name.endswith(".toml")}
     return found
+
+
+def _shown(folder: Traversable) -> Iterator[Traversable]:
+    """What is in a folder, but for hidden files: the locks and copies of an editor decide nothing."""
+    return (entry for entry in folder.iterdir() if not entry.name.startswith("."))

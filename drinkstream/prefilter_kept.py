@@ -5,6 +5,7 @@ A file is named by a hash of all that it was made from: the taxonomy, the packag
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -25,7 +26,8 @@ def path_of(folder: Path, taxonomy_version: str) -> Path:
     """Where the prefilter of a taxonomy is kept, made by the present code on this platform."""
     digest = hashlib.sha256(f"{taxonomy_version}/{version('hyperscan')}/{platform.platform()}".encode())
     for entry in sorted(files("drinkstream").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py"):
+        # a hidden one is no module but an editor's lock or copy
+        if entry.name.endswith(".py") and not entry.name.startswith("."):
             digest.update(entry.name.encode() + b"\0" + entry.read_bytes() + b"\0")
     return folder / f"{digest.hexdigest()[:32]}.npz"
 
@@ -46,7 +48,12 @@ def write(path: Path, arrays: Arrays) -> None:
         np.savez(file, allow_pickle=False, **arrays)
     Path(file.name).replace(path)
     # what a killed process left half written goes too
-    for old in sorted(path.parent.iterdir(), key=_written_at)[:-NEWEST]:
+    prune(path.parent.iterdir())
+
+
+def prune(files: Iterable[Path]) -> None:
+    """Remove all but the NEWEST of `files`."""
+    for old in sorted(files, key=_written_at)[:-NEWEST]:
         old.unlink(missing_ok=True)
 
 

@@ -99,6 +99,7 @@ PROGRAMS = {
             needs=(ready.topics, ready.tables),
             answers=lives("speed"),
             stop_group=False,
+            stop_wait=60,  # longer than succession.py gives its queries
         ),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
         Program(

@@ -55,42 +55,59 @@ def main() -> int:
 
 
 def stamp(tree: Path) -> str:
-    """Changes with every change of a file's name, size or time in the packages of `tree`; cheap enough to ask often."""
+    """Changes with every change of a file's name, size or time in the packages of `tree`; cheap enough to ask often.
+
+    A file that cannot be looked at (it has just gone, or is a link to nothing) counts by its name: `keep` refuses it.
+    """
     digest = hashlib.sha256()
     for path in _files(tree):
-        found = path.stat()
-        digest.update(f"{path.relative_to(tree)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+        try:
+            status = path.stat()
+            found = f"{status.st_size}\0{status.st_mtime_ns}"
+        except OSError as error:
+            found = str(error.strerror)
+        digest.update(f"{path.relative_to(tree)}\0{found}\n".encode())
     return digest.hexdigest()
 
 
 def keep(tree: Path, kept: Path) -> Edition:
     """Copies the packages of `tree` into a folder of their own below `kept`; the same content is kept once.
 
-    Raises BadInputError with what the copy said where it does not load: nothing of it is kept then.
+    Raises BadInputError with what the copy said where it does not load, or why it could not be made (a file that cannot
+    be read, a full disk): nothing of it is kept then.
     """
-    kept.mkdir(parents=True, exist_ok=True)
-    copy = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
     try:
-        digest = hashlib.sha256()
-        for path in _files(tree):
-            inside = path.relative_to(tree)
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                raise BadInputError(f"{inside} went away while it was read") from None
-            digest.update(f"{inside}\0{len(content)}\n".encode() + content)
-            (copy / inside).parent.mkdir(parents=True, exist_ok=True)
-            (copy / inside).write_bytes(content)
-        name = digest.hexdigest()[:12]
-        edition = next((Edition(known, known.name[: -len(name) - 1]) for known in kept.glob(f"*-{name}")), None)
-        if edition is None:
-            version = _load(copy)
-            edition = Edition(kept / f"{version}-{name}", version)
-            copy.rename(edition.folder)
-        os.utime(edition.folder)
-        return edition
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
+        kept.mkdir(parents=True, exist_ok=True)
+        copy = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
+        try:
+            return _kept(tree, kept, copy)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+    except OSError as error:
+        raise BadInputError(
+            f"no copy of the code could be made in {kept}: {error}. It is made once that is mended and a file changes"
+        ) from None
+
+
+def _kept(tree: Path, kept: Path, copy: Path) -> Edition:
+    digest = hashlib.sha256()
+    for path in _files(tree):
+        inside = path.relative_to(tree)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise BadInputError(f"{inside} went away while it was read, or is a link to nothing") from None
+        digest.update(f"{inside}\0{len(content)}\n".encode() + content)
+        (copy / inside).parent.mkdir(parents=True, exist_ok=True)
+        (copy / inside).write_bytes(content)
+    name = digest.hexdigest()[:12]
+    edition = next((Edition(known, known.name[: -len(name) - 1]) for known in kept.glob(f"*-{name}")), None)
+    if edition is None:
+        version = _load(copy)
+        edition = Edition(kept / f"{version}-{name}", version)
+        copy.rename(edition.folder)
+    os.utime(edition.folder)
+    return edition
 
 
 def newest(kept: Path, meaning_version: str) -> Edition | None:
@@ -100,15 +117,27 @@ def newest(kept: Path, meaning_version: str) -> Edition | None:
 
 
 def prune(kept: Path, meanings: frozenset[str]) -> None:
-    """Removes the editions of every meaning that is not one of `meanings`."""
-    for folder in kept.glob("*-*"):
-        if folder.name.partition("-")[0] not in meanings:
-            shutil.rmtree(folder)
+    """Removes every edition but the newest of each of `meanings`, and what a killed process left half made or removed.
+
+    No query may be running, nor about to start, from any but those.
+    """
+    stay = {found.folder for meaning in meanings if (found := newest(kept, meaning)) is not None}
+    # those left half removed come first: their names begin with a full stop
+    for folder in sorted(kept.glob("*-*")):
+        if folder not in stay:
+            # aside first: killed meanwhile, it would leave a folder that is taken for a whole edition
+            shutil.rmtree(folder if folder.name.startswith(".") else folder.rename(kept / f".old-{folder.name}"))
 
 
 def _files(tree: Path) -> Iterator[Path]:
+    """The packages' files in order, without what is hidden: editors put locks and links to nothing there."""
     for package in PACKAGES:
-        yield from sorted(path for path in (tree / package).rglob("*") if path.suffix in SUFFIXES)
+        found: list[Path] = []
+        # unlike rglob it goes on where a folder goes away meanwhile, as while another commit is checked out
+        for folder, below, names in os.walk(tree / package):
+            below[:] = [name for name in below if not name.startswith(".")]
+            found += [Path(folder, name) for name in names if not name.startswith(".")]
+        yield from sorted(path for path in found if path.suffix in SUFFIXES)
 
 
 def _load(copy: Path) -> str:

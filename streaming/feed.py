@@ -10,6 +10,10 @@ A status line is one JSON object: `{"source", "via", "kind", "at", ...}`, times 
 | gap | something was not received or could not be kept | `reason` and what is known of it: `from`, `to`, `bytes` |
 | done | the source has ended | `lines`, `records`, `received` of its whole life |
 
+`connected_s` counts only while somebody reads: where this program stood still (Kafka away for long, a machine asleep)
+for longer than the source is patient, nothing counts from the last tick before it until the connection has stood for as
+long again.
+
 `received` counts records by class. In a minute, `limits` and `gaps` say how many of those lines were sent in it, and
 `undelivered` how many posts the limits say were kept back: at least, since X counts them from the connection's start,
 and what its highest count grew by is taken. coverage.py of drinkstream reads these lines.
@@ -79,19 +83,17 @@ class Feed:
         self._in_minute: Counter[str] = Counter()
         self._told: Counter[str] = Counter()  # limit and gap lines of this minute, and posts undelivered
         self._highest_track = 0
-        self._connected_since: int | None = None
+        self._connected_since: int | None = None  # to be credited from then on; in the future after a standstill
         self._connected_ms = 0
+        self._patience_ms: int | None = None
+        self._alive_ms = clock()  # the last tick
+        self._stood_from: int | None = None  # the beginning of this connection's last standstill
         self._closed = False
 
     @property
     def records(self) -> int:
         """How many records the lines became."""
         return self.received.total()
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the source has said that it is connected, and not since that it is no longer."""
-        return self._connected_since is not None
 
     def line(self, line: bytes | Oversize) -> None:
         """Send what one line holds; a line without content is a keepalive."""
@@ -137,19 +139,41 @@ class Feed:
         self.status("limit", **known)
 
     def tick(self) -> None:
-        """Write the lines of the minutes that have ended; to be called at least every few seconds."""
+        """Write the lines of the minutes that have ended; to be called at least every few seconds.
+
+        Where it was not, for longer than the source is patient, the source is not known to have been connected.
+        """
         with self._lock:
-            while self._clock() // MINUTE_MS > self._minute:
-                self._end_minute((self._minute + 1) * MINUTE_MS)
+            # looked at once: where a status line waits for Kafka in here, the next tick sees a standstill
+            now, before = self._clock(), self._alive_ms
+            self._alive_ms = now
+            if self._connected_since is not None and self._patience_ms is not None and now - before > self._patience_ms:
+                self._stood_still(before, now, self._connected_since, self._patience_ms)
+            self._end_minutes(now)
+
+    def _stood_still(self, before: int, now: int, since: int, patience_ms: int) -> None:
+        """The connection may have been lost since `before`; it counts again once it has stood as long from now on."""
+        if before >= since:
+            self._stood_from = before
+        self._end_minutes(before)
+        self._connected_ms += self._connected_in_minute(before)
+        self._connected_since = now + patience_ms
+
+    def _end_minutes(self, now: int) -> None:
+        while now // MINUTE_MS > self._minute:
+            self._end_minute((self._minute + 1) * MINUTE_MS)
+
+    def _connected_in_minute(self, until_ms: int) -> int:
+        """Milliseconds of this minute until then, of those that are not in `_connected_ms` yet."""
+        if self._connected_since is None:
+            return 0
+        return max(0, until_ms - max(self._connected_since, self._minute * MINUTE_MS))
 
     def _end_minute(self, end_ms: int) -> None:
-        start_ms = self._minute * MINUTE_MS
-        connected_ms = self._connected_ms
-        if self._connected_since is not None:
-            connected_ms += max(0, end_ms - max(self._connected_since, start_ms))
+        connected_ms = self._connected_ms + self._connected_in_minute(end_ms)
         self.status(
             "minute",
-            minute=rfc3339(start_ms),
+            minute=rfc3339(self._minute * MINUTE_MS),
             connected_s=round(connected_ms / 1000, 1),
             received=dict(sorted(self._in_minute.items())),
             limits=self._told["limit"],
@@ -161,23 +185,35 @@ class Feed:
         self._connected_ms = 0
         self._minute += 1
 
-    def connected(self, **known: object) -> None:
-        """The source is connected from now on."""
+    def connected(self, *, patience_ms: int | None = None, **known: object) -> None:
+        """The source is connected from now on.
+
+        `patience_ms` is how long it is sure to keep what nobody reads. None: for ever (a file, the demo), so that what
+        came in a standstill is only late.
+        """
         with self._lock:
             self.tick()
-            self._connected_since = self._clock()
+            self._connected_since = self._alive_ms
+            self._patience_ms = patience_ms
+            self._stood_from = None
             self._highest_track = 0  # X counts anew with each connection
             self.status("connect", **known)
 
-    def disconnected(self, **known: object) -> None:
-        """The source is no longer connected; nothing happens where it was not."""
+    def disconnected(self, **known: object) -> int | None:
+        """The source is no longer connected; returns since when it is not known to have been, in ms since 1970.
+
+        That is before now where a standstill has just ended. None, and nothing happens, where it was not connected.
+        """
         with self._lock:
             if self._connected_since is None:
-                return
+                return None
             self.tick()
-            self._connected_ms += self._clock() - max(self._connected_since, self._minute * MINUTE_MS)
+            now = self._alive_ms
+            known_until = now if self._stood_from is None or now >= self._connected_since else self._stood_from
+            self._connected_ms += self._connected_in_minute(now)
             self._connected_since = None
             self.status("disconnect", **known)
+            return known_until
 
     def status(self, kind: str, **fields: object) -> None:
         """Send one status line."""

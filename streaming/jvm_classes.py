@@ -12,8 +12,8 @@ FOLDER = Path(__file__).with_name("jvm")
 
 
 def sources() -> list[Path]:
-    """The sources, in order."""
-    return sorted(FOLDER.glob("*.java"))
+    """The sources, in order, without the hidden locks and copies of an editor."""
+    return sorted(FOLDER.glob("[!.]*.java"))
 
 
 def require() -> None:

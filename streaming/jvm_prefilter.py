@@ -6,6 +6,7 @@ the rate is not.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -15,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from drinkstream.prefilter import database
+from drinkstream.prefilter_kept import prune
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 
@@ -45,11 +47,14 @@ def sought(records: DataFrame, settings: Settings) -> DataFrame:
 
 
 def _kept(serialised: bytes, folder: Path) -> Path:
-    """A file of these bytes, named by them."""
+    """A file of these bytes, named by them; only the newest files stay, whose queries may be about to read them."""
     file = folder / f"prefilter-{hashlib.sha256(serialised).hexdigest()[:16]}.hs"
-    if not file.is_file():
+    try:
+        os.utime(file)
+    except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=folder, delete=False) as part:
+        with NamedTemporaryFile(dir=folder, prefix="prefilter-", suffix=".part", delete=False) as part:
             part.write(serialised)
         Path(part.name).replace(file)
+    prune(folder.glob("prefilter-*"))
     return file

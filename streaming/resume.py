@@ -25,7 +25,7 @@ def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
     """Decide where to go on, and record a gap for each partition that Kafka has trimmed beyond the archive's position.
 
     `folder` holds this cluster's checkpoints, one numbered folder for each life. The newest is used if it agrees with
-    the ledger: what it committed is archived, and nothing is archived that it did not plan. Otherwise the next one is
+    the ledger: all that it committed is archived, and of what else it planned all or nothing. Otherwise the next one is
     begun at the archive's positions. Raises IntegrityError where Kafka ends before the archive's position.
     """
     reached = furthest(dict.fromkeys(kafka.end, 0), ledger.positions(kafka.cluster))
@@ -44,16 +44,20 @@ def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
     reached = furthest(reached, kafka.begin)
     numbers = sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
     newest = numbers[-1] if numbers else 0
-    if newest and not gaps and agrees(folder / str(newest), reached):
+    if newest and not gaps and agrees(folder / str(newest), reached, kafka.begin):
         return Start(folder / str(newest), None)
     return Start(folder / str(newest + 1), {place: reached[place] for place in kafka.end})
 
 
-def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int]) -> bool:
-    """Whether a query on `checkpoint` would go on exactly at `reached`.
+def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int], begin: Mapping[tuple[str, int], int]) -> bool:
+    """Whether a query on `checkpoint` would go on exactly at `reached`; Kafka holds the offsets from `begin` on.
 
     A batch that the table already holds under this checkpoint's name is skipped by Delta without an error, whatever it
     reads; so a checkpoint that lost its last batches would lose the records planned into them again.
+
+    The table takes a batch whole or not at all. So the last one, planned and not known to be committed, lies behind
+    `reached` in every partition or in none; what is in between, or where Kafka no longer holds all of the batch, was
+    reached by a recorded gap, and Spark would stop at the batch for ever.
     """
     planned, committed = _newest(checkpoint / "offsets"), _newest(checkpoint / "commits")
     if planned is None or committed is None or not (checkpoint / "metadata").is_file():
@@ -62,7 +66,10 @@ def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int]) -> bool:
     if ends is None or starts is None:
         return False
     places = {*ends, *starts, *reached}
-    return all(starts.get(place, 0) <= reached.get(place, 0) <= ends.get(place, 0) for place in places)
+    if all(reached.get(place, 0) == starts.get(place, 0) for place in places):
+        return True
+    archived = all(reached.get(place, 0) == ends.get(place, 0) for place in places)
+    return archived and all(offset <= starts.get(place, 0) for place, offset in begin.items())
 
 
 def _newest(folder: Path) -> int | None:

@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -29,6 +30,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.streaming.query import StreamingQuery
+from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from drinkstream import meaning
 from drinkstream.archive import Archive
@@ -56,6 +58,9 @@ from streaming.word import Word
 CELL = ["minute", "source", "category", "brand", "kind", "lang", "shard"]
 
 KAFKA_WAIT_S = 120.0
+
+STOP_WAIT_S = 25.0
+"""So long a query that was told to stop lets its micro-batch end. What is cut off is done again at the next start."""
 
 STREAM_CONF = {
     "spark.sql.streaming.stateStore.providerClass": (
@@ -200,11 +205,9 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         # one long poll suffices for a second's records; the default of 512 ms x retries hides a dead broker
         .option("fetchOffset.numRetries", "10")
         .load()
-        # (key, value, append time)
-        .select(F.col("key").cast("string"), "value", F.col("timestamp").alias("append"))
     )
     return (
-        cells(drink_posts(sought(records, settings)), life.watermark_s)
+        cells(drink_posts(sought(keyed(records), settings)), life.watermark_s)
         .writeStream.outputMode("update")
         .queryName("speed")
         .option("checkpointLocation", str(life.checkpoint))
@@ -212,6 +215,13 @@ def start(spark: SparkSession, settings: Settings, life: Life, sink: Sink) -> St
         .foreachBatch(sink.write)
         .start()
     )
+
+
+def keyed(records: DataFrame) -> DataFrame:
+    """Kafka's records -> (key, value, append time), the key as text in every case."""
+    # as in the archive: a key that is not UTF-8 keeps its bytes' place as U+FFFD, where Python could not read it at all
+    key = F.make_valid_utf8(F.col("key").cast("string")).alias("key")
+    return records.select(key, "value", F.col("timestamp").alias("append"))
 
 
 def drink_posts(records: DataFrame) -> DataFrame:
@@ -254,21 +264,28 @@ def watch(
     sink: Sink,
     word: Word | None = None,
 ) -> None:
-    """Follows a running query: stores what it measured, makes its epoch current, stops it when rows were dropped."""
-    current = False
-    catch_up = life.catch_up
-    ttl = timedelta(days=settings.speed_ttl_days)
-    while not stopping.wait(timeout=0.5):
-        if dropped := store_measured(sink, told.new()):
+    """Follows a running query: stores what it measured, makes its epoch current, ends it when that is asked.
+
+    Its last micro-batch is measured too. Raises IntegrityError where rows were dropped, or the query ended by itself.
+    """
+
+    def measure() -> bool:
+        """Whether a micro-batch has ended since the last time."""
+        ended = told.new()
+        if dropped := store_measured(sink, ended):
             writer.epoch(life.epoch, status="dropped")
             raise IntegrityError(
                 f"the watermark of {life.watermark_s} s dropped {dropped} rows of {life.epoch}; a new epoch starts "
                 "with twice the delay"
             )
-        if not query.isActive:
-            # behind the cause Spark lists its plan, in which nobody would find it
-            failure = str(query.exception()).partition("=== Streaming Query ===")[0].strip()
-            raise IntegrityError(f"the speed query ended: {failure}")
+        return any(one.numInputRows for one in ended)
+
+    current = False
+    catch_up = life.catch_up
+    ttl = timedelta(days=settings.speed_ttl_days)
+    while not stopping.wait(timeout=0.5):
+        measure()
+        _require_active(query)
         if catch_up is None and word is not None and word.catch_up is not None:
             catch_up = word.catch_up
             writer.epoch(life.epoch, catch_up=catch_up)
@@ -282,6 +299,20 @@ def watch(
         if blind := expiring(sink.touched, now, ttl) - sink.blind:
             sink.blind |= blind
             writer.epoch(life.epoch, blind_days=sink.blind)
+    # a query that is behind is never idle: there the end of one micro-batch is waited for
+    let_end = Retrying(stop=stop_after_delay(STOP_WAIT_S), wait=wait_fixed(0.1), retry=retry_if_not_result(bool))
+    with suppress(RetryError):
+        let_end(lambda: measure() or not query.status["isTriggerActive"])
+    _require_active(query)
+    query.stop()
+    measure()
+
+
+def _require_active(query: StreamingQuery) -> None:
+    if not query.isActive:
+        # behind the cause Spark lists its plan, in which nobody would find it
+        failure = str(query.exception()).partition("=== Streaming Query ===")[0].strip()
+        raise IntegrityError(f"the speed query ended: {failure}")
 
 
 def _by_partition(offsets: Mapping[tuple[str, int], int]) -> dict[str, int]:

@@ -43,8 +43,9 @@ TREE_LOOKS = 5
 CLOSE_S = 10.0
 """A successor that has all that the old query had counted so long ago is near enough for the handover."""
 
-STOP_S = 60.0
-"""A query that was told to stop ends its micro-batch, and is killed after this."""
+STOP_S = 40.0
+"""A query that was told to stop is killed after this: its micro-batch has STOP_WAIT_S of speed.py to end, and Spark
+needs seconds to."""
 
 KAFKA_WAIT_S = 120.0
 
@@ -102,12 +103,12 @@ class Query:
         return cls(edition, process)
 
     def ask_to_stop(self) -> None:
-        """Tells it to end after its micro-batch, without waiting for it."""
+        """Tells it to end after its micro-batch, without waiting for that."""
         if self.process.poll() is None:
             self.process.terminate()
 
     def stop(self) -> None:
-        """Ends it after its micro-batch; kills it, and what it started, where it does not end."""
+        """Ends it after its micro-batch; kills it, and what it started, where it does not end in STOP_S."""
         if self.process.poll() is None:
             started = psutil.Process(self.process.pid).children(recursive=True)
             self.ask_to_stop()
@@ -273,14 +274,20 @@ class Succession:
         self.main, self.successor = successor, None
 
     def _tidy(self, edition: Edition) -> None:
-        """No query runs yet: what none will go on with is retired, and its editions and checkpoints are removed."""
+        """No query runs yet: what none will go on with is retired, and its editions and checkpoints are removed.
+
+        Its rows stay: readers may be asked about it, and a drop makes the next epoch's watermark wait longer.
+        """
         rows = self._reader.epochs()
         wanted = frozenset({edition.meaning, *(row.meaning for row in rows if row.status == "current")})
+        # of each meaning only the newest goes on, as `decide` of epochs.py has it
+        going = {row.epoch for meaning in wanted if (row := living(rows, meaning)) is not None}
         for row in rows:
-            if row.status == "building" and row.meaning not in wanted:
+            if row.status == "building" and row.epoch not in going:
                 retire(self._writer, row.epoch)
-            elif row.status == "retired":
-                shutil.rmtree(checkpoint(self._settings.checkpoints, row.epoch), ignore_errors=True)
+            elif row.status not in ("retired", "dropped"):
+                continue
+            shutil.rmtree(checkpoint(self._settings.checkpoints, row.epoch), ignore_errors=True)
         prune(self._kept, wanted)
 
 

@@ -29,6 +29,12 @@ FIELDS = "created_at,lang,referenced_tweets,edit_history_tweet_ids,note_tweet"
 CHUNK = 64 * 1024  # bytes read at once at most; what has arrived is not held back
 LOOK_SECONDS = 1.0
 TIMEOUT = 30  # seconds, for all requests but the stream, whose own is tweepy's
+PATIENCE_MS = 30_000
+"""So long X is taken to wait for a reader that stands still; after longer it may have given the connection up.
+
+More than the 21 s of silence after which tweepy finds a connection dead (X sends a keepalive every 20 s): one that was
+lost in a standstill is so found out before it counts again.
+"""
 
 REMEDIES = {
     400: "X does not understand the request; look for a newer version of this program",
@@ -115,7 +121,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
         if self._lost_ms is not None:
             self._feed.status("gap", reason="disconnected", **{"from": rfc3339(self._lost_ms), "to": _now()})
             self._lost_ms = None
-        self._feed.connected()
+        self._feed.connected(patience_ms=PATIENCE_MS)
 
     def on_data(self, raw_data: bytes | Oversize) -> None:
         """One line, as it came."""
@@ -157,9 +163,9 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
             self._feed.disconnected(reason="ended")
 
     def _lost(self, reason: str) -> None:
-        if self._lost_ms is None and self._feed.is_connected:
-            self._lost_ms = wall_clock_ms()
-        self._feed.disconnected(reason=reason)
+        since = self._feed.disconnected(reason=reason)
+        if self._lost_ms is None:
+            self._lost_ms = since
 
 
 class _Session(requests.Session):

@@ -178,7 +178,7 @@ class SpeedLayer:
 
         Raises IntegrityError where rows had been dropped. One that is to be killed has measured all before.
         """
-        query: Any = SimpleNamespace(isActive=True)
+        query: Any = SimpleNamespace(isActive=True, status={"isTriggerActive": False}, stop=lambda: None)
         told: Any = SimpleNamespace(new=lambda: self._progress if writes is None else [])
         looks = iter([False, True])
         stopping: Any = SimpleNamespace(wait=lambda timeout: next(looks))  # noqa: ARG005

@@ -3,7 +3,6 @@
 import json
 import tomllib
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from drinkstream.hits import mentions
 from drinkstream.post import Post, parse_keyed
-from tests.lib.archived import archive, row
+from tests.lib.archived import archive
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -26,12 +25,23 @@ Cells = dict[tuple[str, str, str], frozenset[str]]
 
 
 def line(number: int, case: dict[str, Any]) -> tuple[bytes, bytes]:
-    """A case as a record: its key and an X v2 line, half of them with non-ASCII characters escaped."""
+    """A case as a record: its key (its own, or of its id) and an X v2 line, every other one without escapes."""
     post_id = str(FIRST_ID + number)
     data = {"id": post_id, "text": case["text"], "edit_history_tweet_ids": [post_id]}
     if case.get("lang"):
         data["lang"] = case["lang"]
-    return f"x:{post_id}".encode(), json.dumps({"data": data}, ensure_ascii=number % 2 == 0).encode()
+    key = case.get("key", f"x:{post_id}").encode("latin-1")
+    return key, json.dumps({"data": data}, ensure_ascii=number % 2 == 0).encode()
+
+
+def records(spark: "SparkSession") -> "DataFrame":
+    """The cases as Spark's Kafka source gives their records, a topic of one partition."""
+    headers = [("source", b"x"), ("shape", b"post.x.v2"), ("event_ms", b"%d" % MINUTE_MS)]
+    rows = [(*map(bytearray, line(n, case)), n, headers) for n, case in enumerate(CASES)]
+    schema = "key binary, value binary, offset long, headers array<struct<key: string, value: binary>>"
+    return spark.createDataFrame(rows, schema).selectExpr(
+        "*", "'posts' AS topic", "0 AS partition", f"timestamp_millis({APPEND_MS}) AS timestamp"
+    )
 
 
 def pairs(case: dict[str, Any]) -> set[tuple[str | None, str | None]]:
@@ -54,7 +64,7 @@ def expected() -> Cells:
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{n}-{CASES[n]['text'][:30]}")
 def test_plain_python(number: int):
     key, value = line(number, CASES[number])
-    post = parse_keyed(value, key.decode(), APPEND_MS)
+    post = parse_keyed(value, key.decode(errors="replace"), APPEND_MS)
     assert isinstance(post, Post)
     assert set(mentions(post)) == pairs(CASES[number])
 
@@ -64,16 +74,15 @@ def test_batch_spark(spark: "SparkSession", tmp_path: Path):
     from jobs.lines import Lines
     from jobs.readings import level_rows, posts, readings, removed
     from jobs.write_cells import cells_of, ordered
+    from streaming import archive as archiving
 
-    appended = datetime.fromtimestamp(APPEND_MS / 1000, UTC)
-    made = [line(n, case) for n, case in enumerate(CASES)]
-    records = [row(n, key=key.decode(), value=value, append_ts=appended) for n, (key, value) in enumerate(made)]
-    lines = Lines(spark, archive(tmp_path / "archive", records), "posts", ["2017-09-14"])
+    rows = archiving.records(records(spark), "c1").toArrow().to_pylist()
+    lines = Lines(spark, archive(tmp_path / "archive", rows), "posts", ["2017-09-14"])
     read = readings(lines)
-    rows = ordered(level_rows(posts(lines, read, removed(read)))).toArrow()
+    levels = ordered(level_rows(posts(lines, read, removed(read)))).toArrow()
     found = {
         (category, brand, lang): frozenset(unpack(ids))
-        for (_, category), (_, brand, _, _, lang, _), ids in cells_of(rows.to_batches())
+        for (_, category), (_, brand, _, _, lang, _), ids in cells_of(levels.to_batches())
     }
     assert found == expected()
 
@@ -81,13 +90,10 @@ def test_batch_spark(spark: "SparkSession", tmp_path: Path):
 def test_stream_spark(spark: "SparkSession", tmp_path: Path):
     from drinkstream.settings import Settings
     from streaming.jvm_prefilter import sought
-    from streaming.speed import cells, drink_posts
+    from streaming.speed import cells, drink_posts, keyed
     from streaming.upserts import cell_rows
 
-    rows = [line(n, case) for n, case in enumerate(CASES)]
-    frame = spark.createDataFrame(
-        [(key.decode(), bytearray(value)) for key, value in rows], "key string, value binary"
-    ).selectExpr("key", "value", f"timestamp_millis({APPEND_MS}) AS append")
+    frame = records(spark)
     frame.write.parquet(str(tmp_path / "records"))
     found: Cells = {}
 
@@ -98,10 +104,10 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
             for cell in cell_rows(part):
                 found[cell.category, cell.brand, cell.lang] = frozenset(unpack(cell.ids))
 
-    records = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
+    arriving = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
     settings = Settings.load().model_copy(update={"home": tmp_path})
     query = (
-        cells(drink_posts(sought(records, settings)), 600)
+        cells(drink_posts(sought(keyed(arriving), settings)), 600)
         .writeStream.outputMode("update")
         .option("checkpointLocation", str(tmp_path / "checkpoint"))
         .trigger(availableNow=True)

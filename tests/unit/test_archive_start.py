@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from drinkstream.archive import Archive
 from drinkstream.errors import ConflictError, IntegrityError
-from drinkstream.positions import Ledger, Positions, Span
+from drinkstream.positions import Gap, Ledger, Positions, Span
 from streaming.archive import PROPERTIES, create, main
 from streaming.offsets import KafkaOffsets
 from streaming.only_one import only_one
@@ -94,6 +94,7 @@ def test_without_a_checkpoint_it_starts_behind_the_last_archived_record(ledger: 
         pytest.param([10], 1, 20, id="it lost its newest batches, which Delta would skip under the same numbers"),
         pytest.param([10, 20], 2, 10, id="the table was put back to an older copy"),
         pytest.param([10], 0, 10, id="it never finished a batch"),
+        pytest.param([10, 20], 1, 15, id="half of a batch is archived, which the table takes as a whole"),
         pytest.param([], 0, 0, id="it is empty"),
     ],
 )
@@ -138,6 +139,30 @@ def test_what_kafka_has_trimmed_is_recorded_and_passed_over(
     ]
     assert resume(kafka(30, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 30})
     assert len(ledger.gaps()) == 1
+
+
+@pytest.mark.parametrize("trimmed", [30, 40])
+def test_killed_between_a_gap_and_its_new_checkpoint_the_old_one_is_not_gone_back_to(
+    ledger: Ledger, folder: Path, trimmed: int
+) -> None:
+    """Its planned batch begins before the gap, and Spark would stop at it for ever: also where the gap ends with it."""
+    checkpoint(folder / "1", [10, 40], committed=1)
+    archived(ledger, 10)
+    for _ in range(2):
+        assert resume(kafka(trimmed, 50), ledger, folder) == Start(folder / "2", {("posts", 0): trimmed})
+    assert [gap.span for gap in ledger.gaps()] == [Span(CLUSTER, "posts", 0, 10, trimmed)]
+
+
+def test_a_batch_that_is_archived_in_one_partition_only_is_none(ledger: Ledger, folder: Path) -> None:
+    """The one was passed over by a gap, and the other is still to be read."""
+    checkpoint(folder / "1", [10, 40], committed=1)
+    for batch, end in enumerate((10, 40)):
+        offsets = {"posts": {"0": end, "1": end}}
+        (folder / "1" / "offsets" / str(batch)).write_text(f"v1\n{{}}\n{json.dumps(offsets)}")
+    ledger.advance(CLUSTER, "table", {("posts", 0): 10, ("posts", 1): 10})
+    ledger.record(Gap(Span(CLUSTER, "posts", 0, 10, 40), "2017-09-14T12:00:00.000+00:00"))
+    look = KafkaOffsets(CLUSTER, {("posts", 0): 40, ("posts", 1): 0}, {("posts", 0): 50, ("posts", 1): 50})
+    assert resume(look, ledger, folder) == Start(folder / "2", {("posts", 0): 40, ("posts", 1): 10})
 
 
 def test_what_kafka_trimmed_before_the_archive_first_came_is_a_gap_too(ledger: Ledger, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,79 @@ def test_each_minute_says_what_came_in_it(feed: Feed, kafka: RecordingProducer, 
         told("done", "03:20.000", lines=3, records=3, received={"post": 2, "rejected.not_json": 1}),
     ]
     assert kafka.flushed == len(kafka.sent)
+
+
+def covered(kafka: RecordingProducer) -> list[tuple[str, float]]:
+    """Each minute and its connected seconds."""
+    return [(line["minute"][11:16], line["connected_s"]) for line in kafka.status() if line["kind"] == "minute"]
+
+
+def test_a_source_that_does_not_wait_counts_only_while_it_is_read(
+    feed: Feed, kafka: RecordingProducer, clock: Clock
+) -> None:
+    """A standstill is not covered, nor is what follows until the connection has stood again for as long."""
+    feed.connected(patience_ms=30_000)
+    for at in (20, 50, 70, 90):
+        clock.now = NOON + at * 1000
+        feed.tick()
+    clock.now = NOON + 3_625_000
+    for _ in range(4):
+        feed.line(POST)
+        clock.now += 20_000
+    feed.tick()
+    assert feed.disconnected(reason="reset") == clock.now
+    feed.close()
+    minutes = covered(kafka)
+    assert minutes[:2] == [("12:00", 60.0), ("12:01", 30.0)]
+    assert minutes[2:60] == [(f"12:{minute:02}", 0.0) for minute in range(2, 60)]
+    # from 13:00:25 it is read again, from 13:00:55 it counts, at 13:01:45 it ends
+    assert minutes[60:] == [("13:00", 5.0), ("13:01", 45.0)]
+
+
+def test_a_connection_that_was_lost_in_a_standstill_was_lost_at_its_beginning(
+    feed: Feed, kafka: RecordingProducer, clock: Clock
+) -> None:
+    """Though lines that had come before are read after it, and though it stands still twice."""
+    feed.connected(patience_ms=30_000)
+    clock.now = NOON + 20_000
+    feed.tick()
+    clock.now = NOON + 200_000
+    feed.line(POST)
+    clock.now = NOON + 240_000
+    feed.line(POST)
+    clock.now = NOON + 261_000
+    assert feed.disconnected(reason="lost") == NOON + 20_000
+    assert feed.disconnected(reason="again") is None
+    feed.connected(patience_ms=30_000)
+    clock.now = NOON + 290_000
+    assert feed.disconnected(reason="reset") == NOON + 290_000
+    feed.close()
+    assert covered(kafka) == [("12:00", 20.0), ("12:01", 0.0), ("12:02", 0.0), ("12:03", 0.0), ("12:04", 29.0)]
+
+
+@pytest.mark.parametrize(("waits", "before"), [("posts", []), ("feed.status", [("12:00", 60.0)])])
+def test_a_record_that_waits_for_kafka_is_a_standstill(
+    feed: Feed, kafka: RecordingProducer, clock: Clock, waits: str, before: list[tuple[str, float]]
+) -> None:
+    """A post, or a minute's own line, whose minute had ended before."""
+    feed.connected(patience_ms=30_000)
+    clock.now += 30_000
+    feed.tick()
+    if waits == "feed.status":
+        clock.now += 30_000
+    send = kafka.send
+
+    def wait(topic: str, *record: Any) -> None:
+        if topic == waits:
+            kafka.send = send  # type: ignore[method-assign]
+            clock.now += 570_000
+        send(topic, *record)
+
+    kafka.send = wait  # type: ignore[method-assign]
+    feed.line(POST)
+    feed.tick()
+    first = before or [("12:00", 30.0)]
+    assert covered(kafka) == [*first, *((f"12:{minute:02}", 0.0) for minute in range(1, 10))]
 
 
 def test_a_limit_notice_is_told_at_once(feed: Feed, kafka: RecordingProducer) -> None:

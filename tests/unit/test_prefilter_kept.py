@@ -15,6 +15,7 @@ from drinkstream.prefilter import Prefilter
 from drinkstream.prefilter_compile import database_of
 from drinkstream.prefilter_patterns import Search
 from drinkstream.taxonomy import Taxonomy, load
+from streaming import jvm_prefilter
 
 TEXTS = [
     "a cup of coffee",
@@ -96,6 +97,22 @@ def test_only_the_newest_stay_and_nothing_that_was_left_half_written(tmp_path: P
     assert kept is not None
     assert kept["array"].tolist() == [5]
     assert prefilter_kept.read(tmp_path / "0.npz") is None
+
+
+def test_of_the_files_for_sparks_jvm_only_the_newest_stay_and_one_that_is_used_is_new(tmp_path: Path):
+    """Beside them others lie in the folder."""
+    (tmp_path / "supervisor.part").write_bytes(b"another's")
+    (tmp_path / "prefilter-killed.part").write_bytes(b"half")
+    os.utime(tmp_path / "prefilter-killed.part", (1, 1))
+    files = []
+    for number in range(5):
+        files.append(jvm_prefilter._kept(b"%d" % number, tmp_path))
+        os.utime(files[-1], (number + 10, number + 10))
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "supervisor.part", *files[1:]])
+    assert jvm_prefilter._kept(b"1", tmp_path) == files[1]
+    another = jvm_prefilter._kept(b"another", tmp_path)
+    assert sorted(tmp_path.glob("prefilter-*")) == sorted([files[1], files[3], files[4], another])
+    assert another.read_bytes() == b"another"
 
 
 def test_a_compiler_that_does_not_get_to_its_end_is_told(capfd: pytest.CaptureFixture[str]):

@@ -273,9 +273,31 @@ def test_the_death_of_the_query_that_answers_ends_the_program(stage: Stage, tmp_
         made.step()
 
 
-def test_retired_epochs_leave_no_checkpoint_behind(stage: Stage, tmp_path: Path):
-    stage.rows = [epoch("e2", "m1", "current"), epoch("e1", "m1", "retired")]
-    for name in ("speed-e1", "speed-e2"):
-        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+def test_epochs_that_no_query_goes_on_with_leave_no_checkpoint_behind(stage: Stage, tmp_path: Path):
+    """Nor stay to be built: of each meaning only the newest goes on, and what answers goes on answering."""
+    stage.meaning, stage.kept = "m2", {"m1"}
+    stage.rows = [
+        epoch("e8", "m2", "building"),
+        epoch("e7", "m2", "dropped"),
+        epoch("e6", "m2", "building"),
+        epoch("e5", "m1", "current"),
+        epoch("e4", "m1", "building"),
+        epoch("e3", "m1", "dropped"),
+        epoch("e2", "m0", "dropped"),
+        epoch("e1", "m1", "retired"),
+    ]
+    for row in stage.rows:
+        (tmp_path / "checkpoints" / f"speed-{row.epoch}" / "offsets").mkdir(parents=True)
     begun(stage, tmp_path)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["speed-e2"]
+    assert stage.happened == ["e6 retired", "e4 retired", "start m1 --epoch e5", "start m2 --beside"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["speed-e5", "speed-e8"]
+
+
+def test_the_epoch_that_answers_keeps_its_checkpoint_where_another_is_built_in_its_place(stage: Stage, tmp_path: Path):
+    """It is retired once the other answers."""
+    stage.rows, stage.kept = [epoch("e2", "m1", "building"), epoch("e1", "m1", "current")], {"m1"}
+    for row in stage.rows:
+        (tmp_path / "checkpoints" / f"speed-{row.epoch}").mkdir(parents=True)
+    begun(stage, tmp_path)
+    assert stage.happened == ["start m1"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["speed-e1", "speed-e2"]

@@ -1,0 +1,128 @@
+"""How a speed query ends: after its micro-batch, and with nothing of that unseen."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from drinkstream.errors import IntegrityError
+from drinkstream.settings import Settings
+from drinkstream.store.read import EpochRow
+from streaming import speed
+from streaming.epochs import Life
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LIFE = Life("e1", Path("speed-e1"), 600, {"0": 0}, {"0": 0})
+ROW = EpochRow("e1", "current", "m1", "c", NOW, {"0": 0}, {"0": 0}, {"0": 9}, 600, frozenset())
+
+
+@dataclass
+class Query:
+    """A running query that was told to stop; at each look one of `looks` becomes true, then it is idle.
+
+    A look is what has ended since the one before: None for nothing, else how many rows the watermark dropped of a
+    micro-batch. `unseen` is what ends while it is stopped.
+    """
+
+    looks: list[int | None]
+    unseen: list[int] = field(default_factory=list)
+    isActive: bool = True
+    ended: list[int] = field(default_factory=list)
+    batch: int = 0
+
+    @property
+    def status(self) -> dict[str, bool]:
+        if not self.looks:
+            return {"isTriggerActive": False}
+        dropped = self.looks.pop(0)
+        self.ended += [] if dropped is None else [dropped]
+        return {"isTriggerActive": True}
+
+    def exception(self) -> str:
+        return "Cassandra is away\n=== Streaming Query ===\nthe plan"
+
+    def stop(self) -> None:
+        self.isActive = False
+        self.ended += self.unseen
+
+    def new(self) -> list[Any]:
+        """What it told of its triggers."""
+        told = []
+        for dropped in self.ended:
+            operator = SimpleNamespace(numRowsDroppedByWatermark=dropped)
+            tally = {"tally": SimpleNamespace(asDict=dict)}
+            told.append(
+                SimpleNamespace(batchId=self.batch, numInputRows=5, stateOperators=[operator], observedMetrics=tally)
+            )
+            self.batch += 1
+        self.ended = []
+        return told
+
+
+class Store:
+    """Reader, writer and sink."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.measured_batches: list[int] = []
+        self.processed, self.touched, self.blind = {"0": 9}, dict[str, datetime](), frozenset[Any]()
+
+    def epochs(self) -> list[EpochRow]:
+        return [ROW]
+
+    def epoch(self, epoch: str, **columns: Any) -> None:
+        self.said.append(f"{epoch} {columns['status']}")
+
+    def measured(self, batch: int, *_: Any) -> None:
+        self.measured_batches.append(batch)
+
+
+def told_to_stop(query: Query) -> Store:
+    store: Any = Store()
+    stopping = threading.Event()
+    stopping.set()
+    running: Any = query
+    try:
+        speed.watch(running, running, stopping, Settings(), store, store, LIFE, store)
+    except IntegrityError as error:
+        store.said.append(str(error))
+    return store  # type: ignore[no-any-return]
+
+
+DROPPED = ["e1 dropped", "the watermark of 600 s dropped 3 rows of e1; a new epoch starts with twice the delay"]
+
+
+def test_it_ends_once_it_is_idle():
+    query = Query([None, None, None])
+    assert told_to_stop(query).said == []
+    assert (query.looks, query.isActive) == ([], False)
+
+
+def test_one_that_is_behind_ends_after_one_micro_batch():
+    query = Query([None, 0, 0, 0])
+    store = told_to_stop(query)
+    assert store.measured_batches == [0]
+    assert (query.looks, query.isActive) == ([0, 0], False)
+
+
+@pytest.mark.parametrize(
+    "query", [Query([None, 3]), Query([], unseen=[0, 3])], ids=["in the last one", "while it is stopped"]
+)
+def test_rows_that_the_last_micro_batch_dropped_are_seen(query: Query):
+    assert told_to_stop(query).said == DROPPED
+
+
+def test_a_micro_batch_that_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(speed, "STOP_WAIT_S", 0.3)
+    query = Query([None] * 1000)
+    assert told_to_stop(query).said == []
+    assert not query.isActive
+    assert len(query.looks) > 900
+
+
+def test_one_that_fails_while_it_ends_is_no_end_in_order():
+    assert told_to_stop(Query([], isActive=False)).said == ["the speed query ended: Cassandra is away"]
