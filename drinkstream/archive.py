@@ -28,6 +28,7 @@ _DAYS_A_QUERY = 30
 _KEYS_A_QUERY = 5000
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _MS = "CAST(append_ts AS BIGINT) / 1000"
 _APPEND_MS = f"{_MS} AS append_ms"
@@ -170,6 +171,14 @@ class Archive:
             for row in self._select("day, count(*) AS n", f"topic = {_quoted(topic)} AND ({where})", "GROUP BY day"):
                 found[row["day"]] = row["n"]
         return found
+
+    def came_in(self, topic: str, days: Iterable[str]) -> frozenset[str]:
+        """Those of `days` that hold a record of `topic` which Kafka took on the day itself (UTC)."""
+        where = f"topic = {_quoted(topic)} AND {_among('day', days)}"
+        rows = self._select(f"DISTINCT day, {_MS} / {_DAY_MS} AS came", where)
+        return frozenset(
+            row["day"] for row in rows if date.fromisoformat(row["day"]) == _EPOCH.date() + timedelta(days=row["came"])
+        )
 
     def records(self, keys: Iterable[str], *days: str) -> list[Row]:
         """The rows about one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given.

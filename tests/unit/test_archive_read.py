@@ -89,6 +89,28 @@ def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
     assert found.pending("posts", many) == {**dict.fromkeys(many, 0), "2017-09-14": 4}
 
 
+def test_a_day_that_holds_only_what_came_before_or_after_it_did_not_come_in_on_the_day(tmp_path: Path) -> None:
+    """From its first instant to its last; a delete of an old post and a replay come later, a wrong clock before."""
+    ends = [datetime(2017, 9, 15, tzinfo=UTC), datetime(2017, 9, 15, 23, 59, 59, 999_999, UTC)]
+    found = archive(
+        tmp_path,
+        [
+            row(0),
+            row(1, day="2017-09-15", append_ts=ends[0]),
+            row(2, day="2017-09-16", append_ts=ends[1]),
+            row(3, day="2017-09-13", append_ts=ends[0]),
+            row(4, day="none"),
+            row(5, day="2017-09-12", topic="feed.status", append_ts=datetime(2017, 9, 12, tzinfo=UTC)),
+        ],
+        [row(6, day="2017-09-13", append_ts=ends[1])],
+    )
+    days = [f"2017-09-{day}" for day in range(12, 18)]
+    assert found.came_in("posts", days) == {"2017-09-14", "2017-09-15"}
+    assert found.came_in("posts", ["2017-09-15"]) == {"2017-09-15"}
+    last = archive(tmp_path, [row(7, day="2017-09-16", append_ts=datetime(2017, 9, 16, 23, 59, 59, 999_999, UTC))])
+    assert last.came_in("posts", days) == {"2017-09-14", "2017-09-15", "2017-09-16"}
+
+
 def test_the_newest_record_of_a_topic(tmp_path: Path) -> None:
     """What health asks for; a topic without rows has no newest record."""
     later = datetime(2017, 9, 14, 13, 30, tzinfo=UTC)
