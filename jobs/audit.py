@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -15,6 +15,7 @@ from drinkstream.cells import ANY
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import AuditError, UnavailableError
+from drinkstream.merge import Publication
 from drinkstream.positions import Ledger, Span, missing
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
@@ -22,6 +23,7 @@ from drinkstream.share import KINDS, Filter, Total, count
 from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from jobs.append import log_of
 from jobs.attempt import only_day, runs_of
 
 
@@ -54,19 +56,26 @@ class Archived:
 def audit(
     settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime, day: date | None = None
 ) -> None:
-    """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate."""
+    """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate.
+
+    A run that was published is left as it is: its verdict let it be, and others rely on that, as a rollback does.
+    """
     epoch = reader.current_epoch()
     failures = []
     # the days of one attempt are read at one version: the archive is asked once for all of them
     archived = cache(partial(archived_at, settings))
     for attempted in runs_of(reader, attempt, day):
+        log = log_of(reader, attempted.day)
+        if seqs := [p.seq for p in log if p.run_id == attempted.run_id]:
+            print(f"day={attempted.day} run={attempted.run_id}: was published already, as seq {min(seqs)}")
+            continue
         counts = ""
         try:
             held = archived(attempted.archive_version)
         except AuditError as gone:
             failed: tuple[str, ...] = (str(gone),)
         else:
-            found = facts(reader, attempted, epoch, held)
+            found = facts(reader, attempted, epoch, held, log)
             failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
             counts = f" batch={found.batch_n} speed={found.speed_n}"
         writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
@@ -77,9 +86,10 @@ def audit(
         raise AuditError("not to be published. " + ". ".join(failures))
 
 
-def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Archived) -> Facts:
-    """What the audit must know of one run, whose archive version holds `archived`; the rest is asked of the store."""
-    log = reader.publications([str(attempted.day)[:7]])
+def facts(
+    reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Archived, log: Sequence[Publication]
+) -> Facts:
+    """What the audit must know of one run, whose archive version holds `archived`; `log` are the day's publications."""
     return Facts(
         day=attempted.day,
         complete=attempted.status == "complete",
@@ -90,7 +100,7 @@ def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Arch
         batch_n=attempted.totals.get("drinks", 0),
         speed_n=_speed_total(reader, attempted, epoch),
         seq_then=attempted.fingerprint.get("seq", 0),
-        seq_now=max((p.seq for p in log if p.day == attempted.day), default=0),
+        seq_now=max((p.seq for p in log), default=0),
     )
 
 

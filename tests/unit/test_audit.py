@@ -12,8 +12,10 @@ from deltalake import DeltaTable
 from drinkstream.archive_change import compact, vacuum
 from drinkstream.audit import Facts, failed_gates
 from drinkstream.errors import AuditError, UnavailableError
+from drinkstream.merge import Publication
 from drinkstream.reconcile import Difference, compare
 from drinkstream.settings import Settings
+from drinkstream.store.read import Run
 from jobs.audit import Archived, archived_at, audit
 from tests.lib.archived import archive, row
 
@@ -97,6 +99,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     attempted = SimpleNamespace(day=date(2017, 9, 14), run_id="r1", archive_version=version)
     reader, writer = Mock(), Mock()
     reader.runs_of_attempt.return_value = [attempted]
+    reader.publications.return_value = []
     words = f"version {version} of the archive, which its run read, is gone"
     with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
         audit(settings, reader, writer, "attempt", AFTER)
@@ -111,3 +114,30 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
         Path(file).unlink()
     with pytest.raises(UnavailableError, match="could not be read"):
         archived_at(settings, table.version())
+
+
+def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own publication is none that came in between; a run of which another day's log speaks was not published."""
+    archive(tmp_path / "archive", [row(0)])
+    day, other = date(2017, 9, 14), date(2017, 9, 13)
+    reader, writer = Mock(), Mock()
+    reader.current_epoch.return_value = None
+    runs = [
+        Run(day, name, "attempt", "", "m", "complete", AFTER, AFTER, 0, fingerprint={"seq": 0, "rows": 1})
+        for name in ("mine", "late")
+    ]
+    reader.publications.return_value = [
+        Publication(other, 1, "late", AFTER),
+        Publication(day, 1, "mine", AFTER),
+        Publication(day, 2, "theirs", AFTER),
+    ]
+    reader.runs_of_attempt.return_value = runs[:1]
+    audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
+    assert capsys.readouterr().out == "day=2017-09-14 run=mine: was published already, as seq 1\n"
+    assert not writer.run.called
+
+    reader.runs_of_attempt.return_value = runs[1:]
+    with pytest.raises(AuditError, match="publication 2 came after this run began"):
+        audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
