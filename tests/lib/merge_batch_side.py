@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from drinkstream.errors import AuditError, ConflictError
+from drinkstream.errors import AuditError, ConflictError, UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.store.read import Reader
 from drinkstream.store.read import Run as StoredRun
@@ -117,7 +117,7 @@ class BatchSide:
         except AuditError:
             assert not passed, "a run that passed its audit was refused"
             return
-        except ConflictError:
+        except (ConflictError, UnavailableError):
             # somebody else was first, or the answer was lost and so was the write
             return
         assert passed, "a run was published that had not passed its audit"
