@@ -13,10 +13,11 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from drinkstream import offset_sets
 from drinkstream.archive_search import holding
 from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError, first_line
-from drinkstream.positions import Held, Positions, Span
+from drinkstream.positions import Held, Positions
 from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
@@ -307,19 +308,8 @@ class Archive:
 
     def held(self) -> dict[tuple[str, str, int], Held]:
         """For each (cluster, topic, partition): which offsets are archived, and how many rows repeat one."""
-        place = 'cluster, topic, "partition"'
-        # offset - rank is the same along a run of consecutive offsets, and a repeated offset keeps its rank
-        rank = f'CAST(dense_rank() OVER (PARTITION BY {place} ORDER BY "offset") AS BIGINT)'
-        ranked = f'{place}, "offset", "offset" - {rank} AS island'
-        runs = f'{place}, min("offset") AS low, max("offset") + 1 AS high, count(*) AS n'
-        found: dict[tuple[str, str, int], list[tuple[Span, int]]] = {}
-        for row in self._select(runs, end=f"GROUP BY {place}, island ORDER BY {place}, low", within=ranked):
-            key = row["cluster"], row["topic"], row["partition"]
-            found.setdefault(key, []).append((Span(*key, row["low"], row["high"]), row["n"]))
-        return {
-            key: Held(sum(n for _, n in runs), sum(n - span.size for span, n in runs), tuple(span for span, _ in runs))
-            for key, runs in found.items()
-        }
+        runs = self._select(offset_sets.COLUMNS, end=offset_sets.ORDER, table=offset_sets.RUNS)
+        return offset_sets.held(runs)
 
     def _unsorted(self, where: str) -> Iterator[Row]:
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
@@ -340,16 +330,18 @@ class Archive:
     def _unreadable(self, error: Exception) -> UnavailableError:
         return UnavailableError(f"the archive at {self.uri} could not be read: {first_line(error)}")
 
-    def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
-        for batch in self._batches(columns, where, end, within):
+    def _select(
+        self, columns: str, where: str = "TRUE", end: str = "", table: str = "archive"
+    ) -> Iterator[dict[str, Any]]:
+        for batch in self._batches(columns, where, end, table):
             yield from batch.to_pylist()
 
-    def _batches(self, columns: str, where: str, end: str = "", within: str = "*") -> Iterator[pa.RecordBatch]:
+    def _batches(self, columns: str, where: str, end: str = "", table: str = "archive") -> Iterator[pa.RecordBatch]:
         # the engine takes no parameters: every value in these texts went through _quoted
-        sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
-        table = self._table()
+        sql = f"SELECT {columns} FROM {table} WHERE {where} {end}"  # noqa: S608
+        found = self._table()
         try:
-            for batch in QueryBuilder().register("archive", table).execute(sql):
+            for batch in QueryBuilder().register("archive", found).execute(sql):
                 yield pa.record_batch(batch)
         except Exception as error:
             if type(error) is not Exception:

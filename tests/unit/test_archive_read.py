@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drinkstream.archive import Archive, Class, Row
@@ -282,6 +284,25 @@ def test_what_is_held_is_told_by_islands_of_offsets(tmp_path: Path) -> None:
         ("c1", "posts", 0): Held(7, 2, (Span("c1", "posts", 0, 0, 3), Span("c1", "posts", 0, 5, 7))),
         ("c1", "posts", 1): Held(2, 0, (Span("c1", "posts", 1, 3, 5),)),
     }
+
+
+@given(
+    parts=st.lists(st.lists(st.integers(0, 400), max_size=120), min_size=1, max_size=3),
+    full=st.integers(0, 260),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_is_held_is_what_was_archived_whatever_lacks_or_repeats(parts: list[list[int]], full: int) -> None:
+    """Within a set of 64 offsets and across their bounds, beside sets that are whole."""
+    offsets = [*range(full), *parts[0]], *parts[1:]
+    rows = [row(offset, partition=p, value=None) for p, some in enumerate(offsets) for offset in some]
+    with TemporaryDirectory() as folder:
+        found = archive(Path(folder) / "archive", rows[::2], rows[1::2]).held()
+    assert set(found) == {("c1", "posts", p) for p, some in enumerate(offsets) if some}
+    for (*_, p), one in found.items():
+        at = [offset for span in one.islands for offset in range(span.start, span.until)]
+        assert at == sorted(set(offsets[p]))
+        assert all(before.until < after.start for before, after in pairwise(one.islands))
+        assert (one.rows, one.duplicates) == (len(offsets[p]), len(offsets[p]) - len(at))
 
 
 def test_missing_offsets_are_those_neither_held_nor_excused() -> None:
