@@ -32,7 +32,8 @@ Numbers: published days go on counting the posts until they are recomputed; the 
 for the DAG `recompute_range`. A rollback to an earlier run counts and lists them again, their text shown as erased.
 
 ## When it is red
-The last line of its log says what is wrong. Clearing it is always safe: it takes up where it ended.
+The last line of its log says what is wrong. Clearing it is always safe: it takes up where it ended, by what is on the
+list for its run, and says days and deadline for all of it.
 
 | exit code | why | then |
 |---|---|---|

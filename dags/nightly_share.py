@@ -28,10 +28,17 @@ task to repeat it and what follows. `reconcile` says of each post that only the 
 that is so; the page behind *batch* in the dashboard's table of days shows it.
 
 A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
-since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows: `wait` → `pending` →
-`recompute_pending`, all those days in one Spark application, and then the group `each_pending`: `audit` → `publish` →
-`reconcile` for each of the days by itself, so that one that fails keeps none of the others. Where there is no such day
-these tasks are skipped, as they always are in backfills and in runs by hand: those are about their one day.
+since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows, and **missed** days:
+`wait` → `pending` → `recompute_pending`, all those days in one Spark application, and then the group `each_pending`:
+`audit` → `publish` → `reconcile` for each of the days by itself, so that one that fails keeps none of the others. Where
+there is no such day these tasks are skipped, as they always are in backfills and in runs by hand: those are about their
+one day.
+
+After a stop of the stack there is a run for the last day only. A day before it is missed if nobody ever published it,
+though posts of it came in on the day itself: no run was made for it, or all its runs failed. Each night takes those of
+the last `DRINKSTREAM_SPEED_TTL_DAYS` days, which is how long the live stream answers for them. A day with nine runs and
+no publication is no longer taken: the log of `pending` names it; settle why they failed, then run a Backfill. What came
+later only, as a replay of files, is a Backfill's too.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -64,7 +71,7 @@ settings = Settings.load()
 
 PENDING = "{{ ti.xcom_pull(task_ids='pending') | join(',') }}"
 PENDING_ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute_pending') }}"
-PENDING_WHY = RUN + ": records were pending"
+PENDING_WHY = RUN + ": records were pending, or no night had published it"
 
 with DAG(
     "nightly_share",
@@ -92,7 +99,7 @@ with DAG(
     # only the run of the try that Airflow saw succeed goes on: a killed one may still be writing its own
     recompute >> settle(ATTEMPT, RUN)
 
-    # earlier days that late posts, deletes and edits have changed
+    # earlier days that late posts, deletes and edits have changed, and those that no night published
     pending = DaysOperator(task_id="pending", module="jobs.pending", arguments=["--but", "{{ ds }}"], only=BY_THE_CLOCK)
     recompute_pending = RecomputeOperator(
         task_id="recompute_pending",
@@ -104,7 +111,7 @@ with DAG(
 
     @task_group
     def each_pending(day: str) -> None:
-        """One of the days: it was published before, and has nothing to do with the others."""
+        """One of the days, which has nothing to do with the others."""
         settle(PENDING_ATTEMPT, PENDING_WHY, "--day", day)
 
     # beside the day's own chain, not behind it: a day that fails must not keep the others from being settled. Spark's

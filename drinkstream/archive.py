@@ -13,10 +13,11 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from drinkstream import offset_sets
 from drinkstream.archive_search import holding
 from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError, first_line
-from drinkstream.positions import Held, Positions, Span
+from drinkstream.positions import Held, Positions
 from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
@@ -28,6 +29,7 @@ _DAYS_A_QUERY = 30
 _KEYS_A_QUERY = 5000
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _MS = "CAST(append_ts AS BIGINT) / 1000"
 _APPEND_MS = f"{_MS} AS append_ms"
@@ -166,6 +168,14 @@ class Archive:
                 found[row["day"]] = row["n"]
         return found
 
+    def came_in(self, topic: str, days: Iterable[str]) -> frozenset[str]:
+        """Those of `days` that hold a record of `topic` which Kafka took on the day itself (UTC)."""
+        where = f"topic = {_quoted(topic)} AND {_among('day', days)}"
+        rows = self._select(f"DISTINCT day, {_MS} / {_DAY_MS} AS came", where)
+        return frozenset(
+            row["day"] for row in rows if date.fromisoformat(row["day"]) == _EPOCH.date() + timedelta(days=row["came"])
+        )
+
     def records(self, keys: Iterable[str], *days: str) -> list[Row]:
         """The rows about one of `keys` (`source:id`) in the order of arrival; under `days` only, where any is given.
 
@@ -293,19 +303,8 @@ class Archive:
 
     def held(self) -> dict[tuple[str, str, int], Held]:
         """For each (cluster, topic, partition): which offsets are archived, and how many rows repeat one."""
-        place = 'cluster, topic, "partition"'
-        # offset - rank is the same along a run of consecutive offsets, and a repeated offset keeps its rank
-        rank = f'CAST(dense_rank() OVER (PARTITION BY {place} ORDER BY "offset") AS BIGINT)'
-        ranked = f'{place}, "offset", "offset" - {rank} AS island'
-        runs = f'{place}, min("offset") AS low, max("offset") + 1 AS high, count(*) AS n'
-        found: dict[tuple[str, str, int], list[tuple[Span, int]]] = {}
-        for row in self._select(runs, end=f"GROUP BY {place}, island ORDER BY {place}, low", within=ranked):
-            key = row["cluster"], row["topic"], row["partition"]
-            found.setdefault(key, []).append((Span(*key, row["low"], row["high"]), row["n"]))
-        return {
-            key: Held(sum(n for _, n in runs), sum(n - span.size for span, n in runs), tuple(span for span, _ in runs))
-            for key, runs in found.items()
-        }
+        runs = self._select(offset_sets.COLUMNS, end=offset_sets.ORDER, table=offset_sets.RUNS)
+        return offset_sets.held(runs)
 
     def _unsorted(self, where: str) -> Iterator[Row]:
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
@@ -326,16 +325,18 @@ class Archive:
     def _unreadable(self, error: Exception) -> UnavailableError:
         return UnavailableError(f"the archive at {self.uri} could not be read: {first_line(error)}")
 
-    def _select(self, columns: str, where: str = "TRUE", end: str = "", within: str = "*") -> Iterator[dict[str, Any]]:
-        for batch in self._batches(columns, where, end, within):
+    def _select(
+        self, columns: str, where: str = "TRUE", end: str = "", table: str = "archive"
+    ) -> Iterator[dict[str, Any]]:
+        for batch in self._batches(columns, where, end, table):
             yield from batch.to_pylist()
 
-    def _batches(self, columns: str, where: str, end: str = "", within: str = "*") -> Iterator[pa.RecordBatch]:
+    def _batches(self, columns: str, where: str, end: str = "", table: str = "archive") -> Iterator[pa.RecordBatch]:
         # the engine takes no parameters: every value in these texts went through _quoted
-        sql = f"SELECT {columns} FROM (SELECT {within} FROM archive) WHERE {where} {end}"  # noqa: S608
-        table = self._table()
+        sql = f"SELECT {columns} FROM {table} WHERE {where} {end}"  # noqa: S608
+        found = self._table()
         try:
-            for batch in QueryBuilder().register("archive", table).execute(sql):
+            for batch in QueryBuilder().register("archive", found).execute(sql):
                 yield pa.record_batch(batch)
         except Exception as error:
             if type(error) is not Exception:

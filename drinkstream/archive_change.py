@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What an erasure did: the records, by day; the newest of them was appended at `newest_ms` (ms since 1970 UTC)."""
+    """Records that were erased, and how many by day; the newest was appended at `newest_ms` (ms since 1970 UTC)."""
 
     places: dict[Place, str]
     days: dict[str, int]
@@ -65,6 +65,19 @@ def erase(uri: str, keys: Iterable[str], now: datetime) -> Removal:
             # first, so that no crash leaves a record erased and not named
             erasures.record(removal.places, now)
             retried(partial(_replace, uri, rows))
+    return removal
+
+
+def of_keys(uri: str, keys: Iterable[str]) -> Removal:
+    """Every record with one of `keys` that the archive holds, whenever it was erased.
+
+    Unlike what `erase` returns it is the same again where a first attempt was cut off. Raises UnavailableError where
+    there is no table.
+    """
+    archive, removal = Archive(uri), Removal({}, {}, None)
+    left = iter(sorted(set(keys)))
+    while some := list(islice(left, KEYS_A_CHANGE)):
+        removal = _with(removal, archive.keyed(some))
     return removal
 
 

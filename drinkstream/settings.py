@@ -89,7 +89,8 @@ class Settings(BaseModel):
     recompute_chunk: int = Field(20_000_000, description="records that a recompute reads at once; a day is never split")
     max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
     audit_tolerance: float = Field(
-        0.05, description="relative difference of speed and batch totals that the audit lets pass"
+        0.05,
+        description="relative difference of speed and batch totals that the audit lets pass, deleted posts apart",
     )
     pending_limit: int = Field(
         100, description="records that may be pending for a published day before the nightly run recomputes it"

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -10,19 +11,23 @@ from functools import cache, partial
 import click
 
 from drinkstream.archive import Archive
-from drinkstream.audit import Facts, failed_gates
-from drinkstream.cells import ANY
+from drinkstream.audit import Facts, close, failed_gates
+from drinkstream.cells import ANY, NO_BRAND
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import AuditError, UnavailableError
+from drinkstream.merge import Publication
 from drinkstream.positions import Ledger, Span, missing
 from drinkstream.post import NO_DAY
+from drinkstream.reconcile import PostName
 from drinkstream.settings import Settings
 from drinkstream.share import KINDS, Filter, Total, count
 from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from jobs.append import log_of
 from jobs.attempt import only_day, runs_of
+from jobs.facts import KEYS_A_QUERY, gather
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,21 +59,28 @@ class Archived:
 def audit(
     settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime, day: date | None = None
 ) -> None:
-    """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate."""
+    """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate.
+
+    A run that was published is left as it is: its verdict let it be, and others rely on that, as a rollback does.
+    """
     epoch = reader.current_epoch()
     failures = []
     # the days of one attempt are read at one version: the archive is asked once for all of them
     archived = cache(partial(archived_at, settings))
     for attempted in runs_of(reader, attempt, day):
+        log = log_of(reader, attempted.day)
+        if seqs := [p.seq for p in log if p.run_id == attempted.run_id]:
+            print(f"day={attempted.day} run={attempted.run_id}: was published already, as seq {min(seqs)}")
+            continue
         counts = ""
         try:
             held = archived(attempted.archive_version)
         except AuditError as gone:
             failed: tuple[str, ...] = (str(gone),)
         else:
-            found = facts(reader, attempted, epoch, held)
+            found = facts(settings, reader, attempted, epoch, held, log)
             failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
-            counts = f" batch={found.batch_n} speed={found.speed_n}"
+            counts = f" batch={found.batch_n} speed={found.speed_n} removed={found.removed}"
         writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
         verdict = "passed" if not failed else "; ".join(failed)
         print(f"day={attempted.day} run={attempted.run_id}{counts}: {verdict}")
@@ -77,9 +89,19 @@ def audit(
         raise AuditError("not to be published. " + ". ".join(failures))
 
 
-def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Archived) -> Facts:
-    """What the audit must know of one run, whose archive version holds `archived`; the rest is asked of the store."""
-    log = reader.publications([str(attempted.day)[:7]])
+def facts(
+    settings: Settings,
+    reader: Reader,
+    attempted: Run,
+    epoch: EpochRow | None,
+    archived: Archived,
+    log: Sequence[Publication],
+) -> Facts:
+    """What the audit must know of one run, whose archive version holds `archived`; `log` are the day's publications."""
+    batch_n, speed_n, taken_back = attempted.totals.get("drinks", 0), _speed_total(reader, attempted, epoch), 0
+    apart = speed_n is not None and speed_n > batch_n and not close(batch_n, speed_n, settings.audit_tolerance)
+    if apart and epoch is not None and attempted.status == "complete":
+        taken_back = removed(settings, reader, attempted, epoch)
     return Facts(
         day=attempted.day,
         complete=attempted.status == "complete",
@@ -87,11 +109,35 @@ def facts(reader: Reader, attempted: Run, epoch: EpochRow | None, archived: Arch
         rows_held=archived.rows.get(str(attempted.day), 0) + archived.rows.get(NO_DAY, 0),
         unaccounted=archived.unaccounted,
         rejected=attempted.rejected,
-        batch_n=attempted.totals.get("drinks", 0),
-        speed_n=_speed_total(reader, attempted, epoch),
+        batch_n=batch_n,
+        speed_n=speed_n,
+        removed=taken_back,
         seq_then=attempted.fingerprint.get("seq", 0),
-        seq_now=max((p.seq for p in log if p.day == attempted.day), default=0),
+        seq_now=max((p.seq for p in log), default=0),
     )
+
+
+def removed(settings: Settings, reader: Reader, attempted: Run, epoch: EpochRow) -> int:
+    """How many posts of the day's speed total a run left out by an order that it read: a delete, an erasure, ...
+
+    Each post counts as often as the total counts it. The archive is asked at the version that the run read, about the
+    posts that only the speed layer has: no order makes up for a post that the run lost.
+    """
+    hours = [f"{attempted.day}T{hour:02d}" for hour in range(24)]
+    in_batch = {
+        (cell.source, one) for cell in reader.batch_ids(attempted.run_id, hours, ANY, NO_BRAND) for one in cell.ids
+    }
+    live = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
+    only_speed: Counter[PostName] = Counter()
+    for cell in reader.speed_ids(epoch.epoch, live, ANY, NO_BRAND):
+        only_speed.update((cell.source, one) for one in cell.ids if (cell.source, one) not in in_batch)
+    archive = Archive(settings.archive, attempted.archive_version)
+    names, found = sorted(only_speed), 0
+    for at in range(0, len(names), KEYS_A_QUERY):
+        # the archive may hold much about many posts
+        known = gather(archive, settings.posts_topic, attempted.day, names[at : at + KEYS_A_QUERY], ())
+        found += sum(only_speed[name] for name, post in known.items() if post.orders(lambda _: True))
+    return found
 
 
 def archived_at(settings: Settings, version: int | None) -> Archived:

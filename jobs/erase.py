@@ -2,7 +2,8 @@
 
 The posts are named, or derived: all posts of a user by the author that their lines name. They come onto the erasure
 list first, which the archive's query obeys from then on; then every record of theirs is replaced by an order to leave
-the post out, and the files that held the text are deleted. Repeated, it finds nothing left to do.
+the post out, and the files that held the text are deleted. Repeated for the same reason, as after it was cut off, it
+takes up where it ended and says the same: what it had found, its own work may have made unfindable.
 """
 
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 import click
 
 from drinkstream.archive import Archive, Row
-from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, vacuum
+from drinkstream.archive_change import ORPHANED_FOR, Removal, drop_orphans, erase, of_keys, vacuum
 from drinkstream.archive_search import WORD
 from drinkstream.command import exit_code
 from drinkstream.edits import TIMED, time_in_id
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 @click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of posts.")
 @click.option("--posts", "listed", default="", help="Posts with spaces, commas or line feeds between them.")
 @click.option("--user", default="", help="All posts of this user, source:id, that the archive's lines name as theirs.")
-@click.option("--why", default="", help="Reason, kept on the erasure list.")
+@click.option("--why", default="", help="Reason, kept on the erasure list; the same goes on.")
 @click.option("--carriers/--no-carriers", help="Erase also other posts that carry such a text, as quotes do.")
 @click.option("--again", is_flag=True, help="Apply the whole erasure list once more instead.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
@@ -88,25 +89,29 @@ def run(
         raise BadInputError("name posts as source:id, a --file of them, or a --user as source:id")
     if not why.strip() and not dry_run:
         raise BadInputError("give the reason with --why: it is kept on the erasure list")
-    archive = Archive(settings.archive)
+    archive, erasures = Archive(settings.archive), Erasures.beside(settings.archive)
+    # all keys of a request come onto the list before any record goes, so none is missing here where one has gone
+    begun = frozenset(order.key for order in erasures.orders() if order.why == why)
+    if begun:
+        print(f"begun={len(begun)}: so many keys are on the list for this reason already")
     if user:
-        named |= of_user(archive, settings.posts_topic, user)
+        named |= of_user(archive, settings.posts_topic, user, begun)
     found = look(archive, settings.posts_topic, named)
-    keys = found.keys | (found.carriers.keys() if carriers else frozenset())
+    keys = found.keys | begun | (found.carriers.keys() if carriers else frozenset())
     for key, held in sorted(found.carriers.items())[:SHOWN]:
         note = "" if carriers else ": not erased, see --carriers"
         print(f"{key} carries the text of {', '.join(sorted(held))}{note}")
     for key in sorted(found.unknown):
-        print(f"{key}: no record in the archive names it: is the id right?")
+        print(f"{key}: no record in the archive names it{' any more' if key in begun else ': is the id right?'}")
     if dry_run:
         for key in sorted(keys):
             print(f"{key}: would be erased")
         return
-    new = Erasures.beside(settings.archive).order(sorted(keys), now, why)
+    new = erasures.order(sorted(keys), now, why)
     print(f"listed={len(keys)} new={len(new)}", flush=True)
-    removal = erase(settings.archive, keys, now)
+    erase(settings.archive, keys, now)
     delete_files(settings.archive)
-    tell(settings, removal)
+    tell(settings, of_keys(settings.archive, keys))
 
 
 def asked(written: Iterable[str]) -> frozenset[str]:
@@ -117,15 +122,19 @@ def asked(written: Iterable[str]) -> frozenset[str]:
     return posts
 
 
-def of_user(archive: Archive, topic: str, user: str) -> frozenset[str]:
-    """The posts in the archive that a user (`source:id`) wrote. Raises BadInputError where there are none."""
+def of_user(archive: Archive, topic: str, user: str, begun: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The posts in the archive that a user (`source:id`) wrote.
+
+    Raises BadInputError where there are none, unless `begun` says that an earlier attempt has found some: the lines
+    that it erased name nobody any more.
+    """
     source, number = parse(user)
     found = frozenset(
         about
         for row in archive.containing(topic, [number.encode()])
         if (about := _post(row)) is not None and about.startswith(f"{source}:") and author(row.value or b"") == number
     )
-    if not found:
+    if not found and not begun:
         raise BadInputError(f"no line in the archive names {user} as its author: name the posts instead")
     print(f"user={user} posts={len(found)}", flush=True)
     return found

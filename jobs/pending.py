@@ -1,20 +1,32 @@
-"""The published days that so many records came for since their run that they are worth a recompute."""
+"""The days that a night takes along: published ones that many records came for since, and those nobody published.
+
+A night may be missed, as while the stack was stopped, or fail for good. Its day is answered by the speed layer until
+the rows of that end their lives, and then by nothing, though the archive holds it all: the next nights make up for it.
+"""
 
 import sys
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
-from drinkstream.merge import snapshot
+from drinkstream.merge import Publication, days_between, snapshot
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 
 ANSWER = "days="
 """What the last line of the output begins with; the days follow, with commas between them."""
+
+
+MOST_RUNS = 9
+"""A day with so many runs and no publication is left to a person.
+
+A night that fails writes three, one for each try of its recompute, and each night that makes up for it one to three: a
+fault that passes has passed by then, and one that does not must not hold up the other days for ever.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,28 +37,60 @@ def main(argv: list[str] | None = None) -> int:
 @click.command()
 @click.option("--but", default=None, type=click.DateTime(["%Y-%m-%d"]), help="A day that is recomputed anyway.")
 def run(but: datetime | None) -> None:
-    """Print the published days with more records pending than the setting `pending_limit` allows."""
+    """Print the published days with more records pending than the setting `pending_limit` allows, and missed days.
+
+    Missed are days before BUT (without it: before today, UTC) that nobody published: see `missed`.
+    """
     settings = Settings.load()
+    before = but.date() if but is not None else datetime.now(UTC).date()
     cassandra = connect(settings, settings.reader_login())
     try:
-        positions = counted(Reader(cassandra))
+        reader = Reader(cassandra)
+        published = snapshot(reader.publications(reader.published_months()), None).publications
+        positions = counted(reader, published)
+        runs = {day: len(reader.runs(day)) for day in unpublished(published, before, settings.speed_ttl_days)}
     finally:
         cassandra.cluster.shutdown()
+    archive = Archive(settings.archive)
     if but is not None:
-        positions.pop(but.date(), None)
+        positions.pop(before, None)
     asked = {str(day): position for day, position in positions.items()}
-    found = Archive(settings.archive).pending(settings.posts_topic, asked) if asked else {}
-    days = over(found, settings.pending_limit)
-    for day in days:
+    found = archive.pending(settings.posts_topic, asked) if asked else {}
+    late = over(found, settings.pending_limit)
+    for day in late:
         print(f"day={day} pending={found[day]}")
-    print(ANSWER + ",".join(days))
+    held = archive.came_in(settings.posts_topic, map(str, runs)) if runs else frozenset()
+    take, leave = missed(runs, held)
+    for day in take:
+        print(f"day={day} published=never")
+    for day in leave:
+        print(
+            f"day={day} published=never: {MOST_RUNS} runs and more failed; settle why, then run a Backfill of the day"
+        )
+    print(ANSWER + ",".join(sorted([*late, *take])))
 
 
-def counted(reader: Reader) -> dict[date, Mapping[str, int]]:
+def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Mapping[str, int]]:
     """By published day the next offsets of the archive when the run in force was counted, where the run knows them."""
-    in_force = snapshot(reader.publications(reader.published_months()), None).publications
-    runs = {day: reader.run(day, publication.run_id) for day, publication in sorted(in_force.items())}
+    runs = {day: reader.run(day, publication.run_id) for day, publication in sorted(published.items())}
     return {day: run.position for day, run in runs.items() if run is not None and run.position}
+
+
+def unpublished(published: Collection[date], before: date, days: int) -> list[date]:
+    """Those of the `days` days before `before` that were never published, in order."""
+    last = before - timedelta(days=1)
+    return [day for day in days_between(before - timedelta(days=days), last) if day not in published]
+
+
+def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], list[str]]:
+    """Which unpublished days are recomputed, and which are left to a person, each in order.
+
+    `runs` is how many runs each of them has, `held` the days of which records came in on the day itself. A day that
+    only holds what came later, as a delete of an old post does, or lines of a replay, was not counted live: it is no
+    night's to publish.
+    """
+    live = sorted((str(day), n) for day, n in runs.items() if str(day) in held)
+    return [day for day, n in live if n < MOST_RUNS], [day for day, n in live if n >= MOST_RUNS]
 
 
 def over(pending: Mapping[str, int], limit: int) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import click
 
 from drinkstream.command import exit_code
-from drinkstream.errors import AuditError, ConflictError
+from drinkstream.errors import AuditError, ConflictError, UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
@@ -48,7 +48,8 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
     """Publishes one run after the publication that its recompute saw; says what it did.
 
     A run that is already in force is left as it is, so that a repeated task changes nothing. Raises AuditError where
-    the run did not pass its audit, ConflictError where another publication came in between.
+    the run did not pass its audit, ConflictError where another publication came in between, UnavailableError where
+    Cassandra did not take the write.
     """
     if attempted.status != "complete" or not attempted.audited:
         raise AuditError(f"run {attempted.run_id} of {attempted.day} has not passed its audit: nothing was published")
@@ -59,10 +60,13 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
         found = append(reader, writer, entry)
         if found is entry:
             return f"day={attempted.day} seq={seq} run={attempted.run_id}: published"
-    if found is not None and found.run_id == attempted.run_id:
+    if found is None:
+        raise UnavailableError(f"{attempted.day}: seq {seq} could not be written, and nothing changed: repeat it")
+    if found.run_id == attempted.run_id:
         return f"day={attempted.day} seq={seq} run={attempted.run_id}: was published already"
-    other = f"run {found.run_id} took seq {seq}" if found is not None else f"seq {seq} could not be written"
-    raise ConflictError(f"{attempted.day}: {other}; look at it before you recompute the day again")
+    raise ConflictError(
+        f"{attempted.day}: run {found.run_id} took seq {seq}; look at it before you recompute the day again"
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from drinkstream.spark import PARALLEL, java_options
 FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError, IntegrityError)}
 """Exit codes that a repetition cannot change: the task fails at once, whatever its retries."""
 
+GRACE_S = 10.0
+"""How long a program that has to end may take, before it is killed."""
 
 ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute') }}"
 """Template: the attempt that succeeded, as RecomputeOperator returned it."""
@@ -64,6 +66,7 @@ class JobOperator(BaseOperator):
         """Raises AirflowFailException for an exit code that a repetition cannot change, AirflowException for another.
 
         The message ends with the program's last line, which is where our programs say what is wrong and what to do.
+        Where the task is broken off, as by its `execution_timeout`, the program is ended first.
         """
         self.last_line()
         return None
@@ -85,9 +88,14 @@ class JobOperator(BaseOperator):
             text=True,
             errors="backslashreplace",
         ) as self._process:
-            for line in self._process.stdout or ():
-                self.log.info("%s", line.rstrip())
-                last = line.strip() or last
+            try:
+                for line in self._process.stdout or ():
+                    self.log.info("%s", line.rstrip())
+                    last = line.strip() or last
+            except BaseException:
+                # as when the task's time is over: leaving the block would wait for the program without limit
+                _end(self._process)
+                raise
         code = self._process.returncode
         if code != 0:
             failure = AirflowFailException if code in FINAL else AirflowException
@@ -98,6 +106,14 @@ class JobOperator(BaseOperator):
         """Ends the program with the task."""
         if self._process is not None:
             self._process.terminate()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 class DaysOperator(JobOperator):

@@ -222,7 +222,15 @@ def test_what_each_program_is_called_with(bag: Any):
         ("nightly_share", "each_pending.audit"): ("jobs.audit", ["--attempt", of_pending, *of_one]),
         ("nightly_share", "each_pending.publish"): (
             "jobs.publish",
-            ["--attempt", of_pending, *of_one, "--who", who, "--why", f"{run}: records were pending"],
+            [
+                "--attempt",
+                of_pending,
+                *of_one,
+                "--who",
+                who,
+                "--why",
+                f"{run}: records were pending, or no night had published it",
+            ],
         ),
         ("nightly_share", "each_pending.reconcile"): ("jobs.reconcile", ["--attempt", of_pending, *of_one]),
         ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
@@ -274,7 +282,7 @@ def test_what_each_program_is_called_with(bag: Any):
             "--attempt",
             "{{ ti.id }}.{{ ti.try_number }}",
         ),
-        *("--asked-by", f"{run}: records were pending"),
+        *("--asked-by", f"{run}: records were pending, or no night had published it"),
     ]
 
 

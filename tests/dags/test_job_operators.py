@@ -1,9 +1,11 @@
 """Tasks that start programs: what they pass on, which failures are repeated, and what a person reads in the end."""
 
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -55,6 +57,51 @@ def test_what_may_go_away_is_tried_again(job: Any, code: int):
         job(code).execute({})
     assert not isinstance(failed.value, AirflowFailException)
     assert str(failed.value) == f"program ended with exit code {code}: BadNewsError: the words of the program"
+
+
+ENDLESS = """
+import signal
+signal.signal(signal.SIGTERM, signal.{on_term})
+signal.alarm(60)  # a test that fails ends, too
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("on_term", "code"), [("SIG_DFL", -signal.SIGTERM), ("SIG_IGN", -signal.SIGKILL)])
+def test_a_program_ends_with_a_task_whose_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, on_term: str, code: int
+):
+    """Also one that does not want to. Airflow breaks off a task by raising what is no Exception, wherever it is."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+
+    def info(_: str, text: str) -> None:
+        if text == "ready":
+            raise AirflowTaskTimeout("the time is over")
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    monkeypatch.setattr(job_operators, "GRACE_S", 0.2)
+    monkeypatch.setattr(job_operators.JobOperator, "log", Mock(info=info))
+    (tmp_path / "program.py").write_text(ENDLESS.format(on_term=on_term))
+    task = job_operators.JobOperator(task_id="job", module="program")
+    with pytest.raises(AirflowTaskTimeout):
+        task.execute({})
+    assert task._process.returncode == code
+
+
+def test_a_program_ends_by_airflow_s_own_timeout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    import job_operators
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+    from airflow.sdk.execution_time.timeout import timeout
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    (tmp_path / "program.py").write_text(ENDLESS.format(on_term="SIG_DFL"))
+    task = job_operators.JobOperator(task_id="job", module="program")
+    with pytest.raises(AirflowTaskTimeout), timeout(0.5):
+        task.execute({})
+    assert task._process.returncode == -signal.SIGTERM
 
 
 def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_path: Path):

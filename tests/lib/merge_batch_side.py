@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from drinkstream.errors import AuditError, ConflictError
+from drinkstream.errors import AuditError, ConflictError, UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.store.read import Reader
 from drinkstream.store.read import Run as StoredRun
@@ -58,7 +58,10 @@ class BatchSide:
         return attempt
 
     def audit(self, attempt: Attempt) -> None:
-        """The audit of an attempt's runs. It must pass those that are whole, of days that ended, with nothing since."""
+        """The audit of an attempt's runs. It must pass those that are whole, of days that ended, with nothing since.
+
+        Of those that were published it must not take back that they passed.
+        """
         if not self.reader.runs_of_attempt(attempt.name):
             return
         with suppress(AuditError):
@@ -67,7 +70,8 @@ class BatchSide:
             run = attempt.runs[stored.day]
             run.passed = stored.audited
             over = self.world.now.date() > stored.day
-            same = attempt.seen[stored.day] == len(self.truth.log.get(stored.day, []))
+            log = self.truth.log.get(stored.day, [])
+            same = attempt.seen[stored.day] == len(log) or any(entry is run for entry in log)
             if len(attempt.runs) == 1:
                 assert stored.audited == (attempt.work.ended and over and same), f"the audit erred: {stored.audit}"
             assert over or not stored.audited, "a day was passed before its end"
@@ -113,7 +117,7 @@ class BatchSide:
         except AuditError:
             assert not passed, "a run that passed its audit was refused"
             return
-        except ConflictError:
+        except (ConflictError, UnavailableError):
             # somebody else was first, or the answer was lost and so was the write
             return
         assert passed, "a run was published that had not passed its audit"

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drinkstream.archive import Archive, Class, Row
@@ -83,6 +85,28 @@ def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
     assert found.pending("posts", {"2017-09-14": {}}) == {"2017-09-14": 7}
     many = {f"2017-{month:02d}-{day:02d}": first for month in range(1, 10) for day in range(1, 29)}
     assert found.pending("posts", many) == {**dict.fromkeys(many, 0), "2017-09-14": 4}
+
+
+def test_a_day_that_holds_only_what_came_before_or_after_it_did_not_come_in_on_the_day(tmp_path: Path) -> None:
+    """From its first instant to its last; a delete of an old post and a replay come later, a wrong clock before."""
+    ends = [datetime(2017, 9, 15, tzinfo=UTC), datetime(2017, 9, 15, 23, 59, 59, 999_999, UTC)]
+    found = archive(
+        tmp_path,
+        [
+            row(0),
+            row(1, day="2017-09-15", append_ts=ends[0]),
+            row(2, day="2017-09-16", append_ts=ends[1]),
+            row(3, day="2017-09-13", append_ts=ends[0]),
+            row(4, day="none"),
+            row(5, day="2017-09-12", topic="feed.status", append_ts=datetime(2017, 9, 12, tzinfo=UTC)),
+        ],
+        [row(6, day="2017-09-13", append_ts=ends[1])],
+    )
+    days = [f"2017-09-{day}" for day in range(12, 18)]
+    assert found.came_in("posts", days) == {"2017-09-14", "2017-09-15"}
+    assert found.came_in("posts", ["2017-09-15"]) == {"2017-09-15"}
+    last = archive(tmp_path, [row(7, day="2017-09-16", append_ts=datetime(2017, 9, 16, 23, 59, 59, 999_999, UTC))])
+    assert last.came_in("posts", days) == {"2017-09-14", "2017-09-15", "2017-09-16"}
 
 
 def test_the_newest_record_of_a_topic(tmp_path: Path) -> None:
@@ -258,6 +282,25 @@ def test_what_is_held_is_told_by_islands_of_offsets(tmp_path: Path) -> None:
         ("c1", "posts", 0): Held(7, 2, (Span("c1", "posts", 0, 0, 3), Span("c1", "posts", 0, 5, 7))),
         ("c1", "posts", 1): Held(2, 0, (Span("c1", "posts", 1, 3, 5),)),
     }
+
+
+@given(
+    parts=st.lists(st.lists(st.integers(0, 400), max_size=120), min_size=1, max_size=3),
+    full=st.integers(0, 260),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_is_held_is_what_was_archived_whatever_lacks_or_repeats(parts: list[list[int]], full: int) -> None:
+    """Within a set of 64 offsets and across their bounds, beside sets that are whole."""
+    offsets = [*range(full), *parts[0]], *parts[1:]
+    rows = [row(offset, partition=p, value=None) for p, some in enumerate(offsets) for offset in some]
+    with TemporaryDirectory() as folder:
+        found = archive(Path(folder) / "archive", rows[::2], rows[1::2]).held()
+    assert set(found) == {("c1", "posts", p) for p, some in enumerate(offsets) if some}
+    for (*_, p), one in found.items():
+        at = [offset for span in one.islands for offset in range(span.start, span.until)]
+        assert at == sorted(set(offsets[p]))
+        assert all(before.until < after.start for before, after in pairwise(one.islands))
+        assert (one.rows, one.duplicates) == (len(offsets[p]), len(offsets[p]) - len(at))
 
 
 def test_missing_offsets_are_those_neither_held_nor_excused() -> None:

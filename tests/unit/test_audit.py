@@ -11,11 +11,16 @@ from deltalake import DeltaTable
 
 from drinkstream.archive_change import compact, vacuum
 from drinkstream.audit import Facts, failed_gates
+from drinkstream.cells import pack
 from drinkstream.errors import AuditError, UnavailableError
+from drinkstream.merge import Publication
 from drinkstream.reconcile import Difference, compare
+from drinkstream.record import ERASED
 from drinkstream.settings import Settings
-from jobs.audit import Archived, archived_at, audit
+from drinkstream.store.read import CellCount, CellIds, EpochRow, Run
+from jobs.audit import Archived, archived_at, audit, facts, removed
 from tests.lib.archived import archive, row
+from tests.lib.planted import delete, post_id, tweet
 
 GOOD = Facts(
     day=date(2017, 9, 14),
@@ -26,6 +31,7 @@ GOOD = Facts(
     rejected={"shape": 10, "not_json (no day)": 500},
     batch_n=300,
     speed_n=304,
+    removed=0,
     seq_then=0,
     seq_now=0,
 )
@@ -53,8 +59,13 @@ def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
         ({"rejected": {"internal": 1}}, "1 records were rejected as `internal`"),
         ({"rejected": {"internal (no day)": 1}}, "1 records were rejected as `internal`"),
         ({"rejected": {"shape": 11}}, "11 of 1000 records were rejected, more than 1.0%"),
-        ({"speed_n": 311}, "batch counts 300 posts, the speed layer 311"),
-        ({"speed_n": 0}, "batch counts 300 posts, the speed layer 0"),
+        (
+            {"speed_n": 311},
+            "batch counts 300 posts, beside 0 that were deleted or erased, the speed layer 311",
+        ),
+        ({"speed_n": 0}, "batch counts 300 posts, beside 0 that were deleted or erased, the speed layer 0"),
+        ({"speed_n": 411, "removed": 100}, "batch counts 300 posts, beside 100 that"),
+        ({"speed_n": 300, "removed": 11}, "batch counts 300 posts, beside 11 that"),
         ({"seq_now": 1}, "publication 1 came after this run began"),
     ],
 )
@@ -62,6 +73,11 @@ def test_a_fault_fails_exactly_its_gate(change: dict[str, object], words: str):
     failed = gates(replace(GOOD, **change))
     assert len(failed) == 1
     assert words in failed[0]
+
+
+def test_posts_that_were_taken_back_after_speed_had_counted_them_do_not_hold_up_a_day():
+    """The speed layer counts them for ever: were they held against the run, the number in force would list them too."""
+    assert gates(replace(GOOD, speed_n=410, removed=100)) == ()
 
 
 def test_a_day_that_has_not_ended_is_not_published():
@@ -97,6 +113,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     attempted = SimpleNamespace(day=date(2017, 9, 14), run_id="r1", archive_version=version)
     reader, writer = Mock(), Mock()
     reader.runs_of_attempt.return_value = [attempted]
+    reader.publications.return_value = []
     words = f"version {version} of the archive, which its run read, is gone"
     with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
         audit(settings, reader, writer, "attempt", AFTER)
@@ -111,3 +128,65 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
         Path(file).unlink()
     with pytest.raises(UnavailableError, match="could not be read"):
         archived_at(settings, table.version())
+
+
+def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own publication is none that came in between; a run of which another day's log speaks was not published."""
+    archive(tmp_path / "archive", [row(0)])
+    day, other = date(2017, 9, 14), date(2017, 9, 13)
+    reader, writer = Mock(), Mock()
+    reader.current_epoch.return_value = None
+    runs = [
+        Run(day, name, "attempt", "", "m", "complete", AFTER, AFTER, 0, fingerprint={"seq": 0, "rows": 1})
+        for name in ("mine", "late")
+    ]
+    reader.publications.return_value = [
+        Publication(other, 1, "late", AFTER),
+        Publication(day, 1, "mine", AFTER),
+        Publication(day, 2, "theirs", AFTER),
+    ]
+    reader.runs_of_attempt.return_value = runs[:1]
+    audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
+    assert capsys.readouterr().out == "day=2017-09-14 run=mine: was published already, as seq 1\n"
+    assert not writer.run.called
+
+    reader.runs_of_attempt.return_value = runs[1:]
+    with pytest.raises(AuditError, match="publication 2 came after this run began"):
+        audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
+
+
+def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Path) -> None:
+    """Of 100 that speed counts the run has 60; 25 were erased, 5 deleted, and 10 it lost. One was counted in two cells.
+
+    A delete that came after the run's version of the archive is none that it followed.
+    """
+    day = date(2017, 9, 14)
+    ids = [post_id(n) for n in range(100)]
+    kept, erased, deleted, lost = ids[:60], ids[60:85], ids[85:90], ids[90:]
+    lines = [row(n, key=f"x:{one}", value=tweet(one, "tea")) for n, one in enumerate([*kept, *deleted, *lost])]
+    lines += [row(100 + n, key=f"x:{one}", value=ERASED, shape="tombstone.erase") for n, one in enumerate(erased)]
+    lines += [row(200 + n, key=f"x:{one}", value=delete(one)) for n, one in enumerate(deleted)]
+    table = archive(tmp_path / "archive", lines)
+    version = table.version()
+    archive(tmp_path / "archive", [row(300 + n, key=f"x:{one}", value=delete(one)) for n, one in enumerate(lost)])
+
+    def cell(minute: int, some: list[str]) -> CellIds:
+        return CellIds("2017-09-14T08", minute, "*", "", "x", "original", "en", (pack(some),))
+
+    reader = Mock()
+    reader.speed_hours.return_value = frozenset({"2017-09-14T08", "2017-09-13T08"})
+    reader.speed_ids.return_value = [cell(3, ids), cell(4, erased[:1])]
+    reader.batch_ids.return_value = [cell(3, kept)]
+    run = Run(day, "r1", "attempt", "", "m", "complete", AFTER, AFTER, version, totals={"drinks": 60})
+    epoch = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
+    settings = Settings(home=tmp_path)
+    assert removed(settings, reader, run, epoch) == 31
+    assert [call.args for call in reader.speed_ids.call_args_list] == [("e1", ["2017-09-14T08"], "*", "")]
+
+    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 101)]
+    found = facts(settings, reader, run, epoch, Archived({}, ()), [])
+    assert (found.batch_n, found.speed_n, found.removed) == (60, 101, 31)
+    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 70)]
+    assert facts(settings, reader, run, epoch, Archived({}, ()), []).removed == 0

@@ -102,7 +102,11 @@ def test_the_post_its_repost_and_its_unreadable_line_go_and_a_quote_is_named(
         "erased=4 records",
     ]
     assert job.main([f"x:{post_id(1)}", "--why", "once more", "--carriers"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:3] == ["listed=2 new=1", "day=2017-09-14 records=1"]
+    assert capsys.readouterr().out.splitlines()[1:4] == [
+        "listed=2 new=1",
+        "day=2017-09-14 records=2",
+        "day=none records=1",
+    ]
     assert not any(SECRET in text for text in texts(home))
     assert any("mine too" in text for text in texts(home))
 
@@ -114,6 +118,69 @@ def test_a_user_s_posts_are_those_that_their_lines_say_are_theirs(home: Path) ->
     whys = {order.key: order.why for order in Erasures.beside(str(home / "archive")).orders()}
     assert set(whys) == {"x:?0badcafe", *(f"x:{post_id(n)}" for n in (1, 3, 4, 5))}
     assert set(whys.values()) == {"the user left"}
+
+
+WHOLE = [
+    "listed=5 new=0",
+    "day=2017-09-14 records=4",
+    "day=none records=2",
+    "Kafka lets go of the last of these records by 2017-09-22T12:00:00.250Z",
+    "recompute 2017-09-14 to take these posts out of their numbers",
+    "erased=6 records",
+]
+"""What is said in the end where all of a user's posts are erased, and all that carries them."""
+
+
+@pytest.mark.parametrize("cut_off_in", ["vacuum", "the second change", "the list"])
+@pytest.mark.parametrize("named", [["--user", "x:7001"], ["--posts", f"x:{post_id(1)} x:{post_id(5)}"]])
+def test_an_erasure_that_was_cut_off_takes_up_where_it_ended_and_says_all_of_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cut_off_in: str, named: list[str]
+) -> None:
+    """Its own work may have made the user's lines, and what carries them, unfindable."""
+    arguments = [*named, "--why", "ops, erase_posts manual__1: the user left", "--carriers"]
+    left = [OSError("the machine went away")]
+
+    def cut_off(*_: object) -> None:
+        raise left.pop()
+
+    with monkeypatch.context() as patch:
+        if cut_off_in == "vacuum":
+            patch.setattr(job, "vacuum", cut_off)
+        elif cut_off_in == "the list":
+            patch.setattr(Erasures, "order", cut_off)
+        else:
+            replace: Callable[..., None] = archive_change._replace
+            patch.setattr(archive_change, "KEYS_A_CHANGE", 3)
+            patch.setattr(
+                archive_change, "_replace", lambda *given: cut_off() if texts_left(home) < 6 else replace(*given)
+            )
+        with pytest.raises(OSError, match="the machine went away"):
+            job.main(arguments)
+    assert not left
+    capsys.readouterr()
+
+    for _ in range(2):
+        assert job.main(arguments) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert said[-len(WHOLE) + 1 :] == WHOLE[1:]
+        assert values(home) == {0: True, 1: False, 2: True, 3: True, 4: True, 5: True, 6: True}
+        assert not any(SECRET in text or "mine too" in text for text in texts(home))
+    assert said[-len(WHOLE)] == WHOLE[0]
+    assert said[0] == "begun=5: so many keys are on the list for this reason already"
+
+
+def texts_left(home: Path) -> int:
+    """How many of the six records that carry a text still do."""
+    return sum(not gone for offset, gone in values(home).items() if offset != 1)
+
+
+def test_an_erasure_for_another_reason_finds_no_user_whose_posts_are_gone(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job.main(["--user", "x:7001", "--why", "ticket 1"]) == 0
+    assert job.main(["--user", "x:7001", "--why", "ticket 2"]) == 2
+    assert "no line in the archive names x:7001 as its author" in capsys.readouterr().err
+    assert {order.why for order in Erasures.beside(str(home / "archive")).orders()} == {"ticket 1"}
 
 
 def test_a_repost_goes_though_its_line_does_not_carry_the_post_itself(

@@ -1,4 +1,4 @@
-"""Which published days the nightly run takes along, and how they reach the recompute."""
+"""Which days the nightly run takes along, and how they reach the recompute."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from drinkstream.errors import BadInputError
-from drinkstream.merge import Publication
+from drinkstream.merge import Publication, snapshot
 from drinkstream.store.read import Run
-from jobs.pending import counted, over
+from jobs.pending import MOST_RUNS, counted, missed, over, unpublished
 from jobs.recompute import asked_days
 
 NOON = datetime(2017, 10, 1, 12, tzinfo=UTC)
@@ -34,12 +34,28 @@ class Store:
 
 
 def test_a_day_is_looked_into_behind_the_position_of_the_run_in_force():
-    assert counted(Store()) == {date(2017, 9, 14): {"c/posts/0": 3}, date(2017, 10, 1): {"c/posts/0": 7}}  # type: ignore[arg-type]
+    store = Store()
+    published = snapshot(store.publications(store.published_months()), None).publications
+    assert counted(store, published) == {date(2017, 9, 14): {"c/posts/0": 3}, date(2017, 10, 1): {"c/posts/0": 7}}  # type: ignore[arg-type]
 
 
 def test_only_more_than_the_limit_is_worth_a_recompute():
     assert over({"2017-09-16": 101, "2017-09-14": 100, "2017-09-13": 500}, 100) == ["2017-09-13", "2017-09-16"]
     assert over({"2017-09-14": 0, "2017-09-15": 1}, 0) == ["2017-09-15"]
+
+
+def test_the_days_before_the_night_s_own_that_nobody_published_are_looked_into_as_far_back_as_live_rows_live():
+    published = [date(2017, 9, 11), date(2017, 9, 14), date(2017, 9, 9)]
+    assert unpublished(published, date(2017, 9, 14), 4) == [date(2017, 9, 10), date(2017, 9, 12), date(2017, 9, 13)]
+    assert unpublished([], date(2017, 9, 14), 0) == []
+
+
+def test_a_missed_day_is_taken_if_it_was_counted_live_and_has_not_failed_too_often():
+    """Left out without a word is a day of which nothing came in on the day: it was never collected."""
+    monday, tuesday, wednesday = (date(2017, 9, day) for day in (11, 12, 13))
+    runs = {wednesday: MOST_RUNS - 1, tuesday: MOST_RUNS, monday: 0, date(2017, 9, 10): 0}
+    held = {"2017-09-13", "2017-09-12", "2017-09-11", "2017-09-09"}
+    assert missed(runs, held) == (["2017-09-11", "2017-09-13"], ["2017-09-12"])
 
 
 def test_a_recompute_takes_a_range_or_a_list_of_days():
