@@ -10,7 +10,8 @@ feeds between them), or a `user` (`source:id`: all posts in the archive whose li
 both; a `reason`, which is kept; and `carriers` if other posts that carry such a text inside, as quotes do, shall go
 too. From the command line:
 
-    airflow dags trigger erase_posts --conf '{"posts": "x:908300000000000000", "reason": "deleted, ticket 4711"}'
+    .venv/bin/python -m stack.airflow dags trigger erase_posts \\
+        --conf '{"posts": "x:908300000000000000", "reason": "deleted, ticket 4711"}'
 
 The logical date plays no part. To look first: `python -m jobs.erase x:908300000000000000 --dry-run`.
 

@@ -13,7 +13,7 @@ Every night by itself for the day that has just ended, not before 02:15 UTC. To 
 | one day | **Trigger → Single run** with the logical date **00:00 UTC** of that day; any other is refused |
 | many days at once, quickly | the DAG `recompute_range`: one Spark application for all of them |
 
-    airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
+    .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
 
 Airflow runs one backfill of a DAG at a time and refuses the next until the one before has ended.
 

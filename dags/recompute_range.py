@@ -8,7 +8,8 @@ wait for the archive, use Backfill of the DAG `nightly_share`.
 **Trigger** and fill the form: `from`, `to` (the last day that has ended at most), a `reason` (it is stored with each
 day's publication), and `dry_run`. From the command line:
 
-    airflow dags trigger recompute_range --conf '{"from": "2017-09-01", "to": "2017-09-30", "reason": "new brands"}'
+    .venv/bin/python -m stack.airflow dags trigger recompute_range \\
+        --conf '{"from": "2017-09-01", "to": "2017-09-30", "reason": "new brands"}'
 
 The logical date plays no part: days are what the form says.
 

@@ -9,7 +9,8 @@ number by number and id by id.
 present one is not the one you want, `run`: a run's id or the number (seq) of a publication. The page's table *Days* and
 `/api/v1/days` show them. From the command line:
 
-    airflow dags trigger rollback_share --conf '{"day": "2017-09-14", "reason": "new brands count double"}'
+    .venv/bin/python -m stack.airflow dags trigger rollback_share \\
+        --conf '{"day": "2017-09-14", "reason": "new brands count double"}'
 
 The logical date plays no part. To undo a rollback, roll back once more.
 
