@@ -4,7 +4,7 @@ import json
 import os
 import re
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,46 @@ def test_the_address_says_what_is_shown(site: Site, open_page: Open) -> None:
     expect(page.locator("#categories a[href*='source=demo']")).to_have_count(0)
     assert shown(page, "category") == whole
     assert page.get_by_label("Source").input_value() == ""
+
+
+def drawn_days(page: Page) -> tuple[str, str]:
+    """The first and last day of the trend, which is drawn by day."""
+    first, *_, last = [at for at, _ in option(page, "trend")["series"][0]["data"]]
+    return tuple(str(datetime.fromtimestamp(at / 1000, UTC).date()) for at in (first, last))
+
+
+def chosen_days(page: Page) -> tuple[str, str]:
+    """The days in the form."""
+    return page.locator("[name=from]").input_value(), page.locator("[name=to]").input_value()
+
+
+def test_after_the_back_button_everything_is_of_the_same_days(open_page: Open) -> None:
+    """The form, the trend and the title follow the numbers to an address that names no day."""
+    page = settled(open_page("/"))
+    days, title = chosen_days(page), page.title()
+    assert drawn_days(page) == days
+    page.get_by_role("link", name="Today", exact=True).click()
+    expect(page).to_have_title(f"DrinkStream · {days[1]} to {days[1]}")
+    until(lambda: len(option(page, "trend")["series"][0]["data"]) == 24, 15)
+    page.go_back()
+    expect(page).to_have_title(title)
+    until(lambda: len(option(page, "trend")["series"][0]["data"]) == 30, 15)
+    assert (drawn_days(page), chosen_days(page)) == (days, days)
+
+
+def test_at_midnight_an_open_page_moves_on_to_the_new_day(site: Site, open_page: Open) -> None:
+    """The server answers other days for the same address; the trend and the form go with it."""
+    page = settled(open_page("/"))
+    today = chosen_days(page)
+    before = tuple(str(date.fromisoformat(day) - timedelta(days=1)) for day in today)
+    earlier = f"{site.url}/numbers?from={before[0]}&to={before[1]}"
+    page.route(re.compile("/numbers"), lambda route: route.fulfill(response=route.fetch(url=earlier)))
+    until(lambda: drawn_days(page) == chosen_days(page) == before, 15)
+    expect(page).to_have_title(f"DrinkStream · {before[0]} to {before[1]}")
+    page.unroute(re.compile("/numbers"))
+    until(lambda: drawn_days(page) == chosen_days(page) == today, 15)
+    page.get_by_label("Source").select_option("demo")
+    expect(page).to_have_url(re.compile(f"from={today[0]}&to={today[1]}"))
 
 
 def test_a_drink_s_name_narrows_to_it_and_back(site: Site, open_page: Open) -> None:

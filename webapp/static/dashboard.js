@@ -60,7 +60,22 @@ function put(id, fresh) {
 function showNumbers(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   for (const id of ["live", "ranges", "summary", "categories", "brands", "days"]) put(id, fresh);
+  document.title = fresh.title;
+  moveTo(fresh.getElementById("days").dataset);
   paint();
+}
+
+// The days that the numbers are of, as the server says them: an address without days has other ones after midnight.
+function shownDays() {
+  return byId("days").dataset;
+}
+
+function moveTo({ first, last }) {
+  const here = shownDays();
+  if (first === here.first && last === here.last) return; // somebody may be typing a date
+  Object.assign(here, { first, last });
+  seen = {}; // a trend of these days that was fetched before is not the one that is drawn
+  fillDays();
 }
 
 function paint() {
@@ -100,17 +115,17 @@ function openPosts(answer) {
   return (one, at) => location.assign(postsUrl(answer, one, at));
 }
 
-function days(params) {
-  const from = Date.parse(params.get("from") || form.elements.from.value);
-  const to = Date.parse(params.get("to") || form.elements.to.value);
-  return (to - from) / 86400000 + 1;
+function manyDays() {
+  const { first, last } = shownDays();
+  return (Date.parse(last) - Date.parse(first)) / 86400000 + 1;
 }
 
 async function showTrend(params, mine) {
   const question = only(params, [...FILTERS, "at", "as_of"]);
-  question.set("from", params.get("from") || form.elements.from.value);
-  question.set("to", params.get("to") || form.elements.to.value);
-  question.set("grain", params.get("grain") || (days(params) > 7 ? "day" : "hour"));
+  const { first, last } = shownDays();
+  question.set("from", first);
+  question.set("to", last);
+  question.set("grain", params.get("grain") || (manyDays() > 7 ? "day" : "hour"));
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
   lastTrend = JSON.parse(text);
@@ -208,7 +223,7 @@ async function refresh() {
 async function keepGoing() {
   for (;;) {
     if (!document.hidden) await refresh();
-    const wait = days(asked()) > 93 ? LONG_EVERY_MS : EVERY_MS;
+    const wait = manyDays() > 93 ? LONG_EVERY_MS : EVERY_MS;
     await new Promise((done) => setTimeout(done, wait));
   }
 }
@@ -224,10 +239,16 @@ function go(url) {
 function fillForm() {
   const params = asked();
   for (const field of form.elements) {
-    if (!field.name || field.type === "hidden") continue;
-    const value = params.get(field.name);
-    if (value !== null || (field.name !== "from" && field.name !== "to")) field.value = value ?? "";
+    if (field.name && field.type !== "hidden") field.value = params.get(field.name) ?? "";
   }
+  fillDays();
+}
+
+function fillDays() {
+  const params = asked();
+  const { first, last } = shownDays();
+  form.elements.from.value = params.get("from") || first;
+  form.elements.to.value = params.get("to") || last;
 }
 
 function submit() {
