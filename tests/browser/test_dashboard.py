@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from drinkstream.bundle import unpack
@@ -223,6 +224,31 @@ def test_at_midnight_an_open_page_moves_on_to_the_new_day(site: Site, open_page:
     until(lambda: drawn_days(page) == chosen_days(page) == today, 15)
     page.get_by_label("Source").select_option("demo")
     expect(page).to_have_url(re.compile(f"from={today[0]}&to={today[1]}"))
+
+
+@pytest.mark.parametrize("back", ["Show the present", "7 days"])
+def test_the_way_back_to_the_present_lasts(site: Site, open_page: Open, back: str) -> None:
+    """An earlier state is kept while the question changes, until it is left; then no choice brings it back."""
+    token = api(site, f"share?{settled_range(site)}")["at"]
+    page = settled(open_page(f"/?{settled_range(site)}&at={token}"))
+    page.get_by_label("Source").select_option("demo")
+    expect(page).to_have_url(re.compile(f"source=demo.*at={token}|at={token}.*source=demo"))
+    page.get_by_role("link", name=back).click()
+    expect(page.get_by_text("You see an earlier state")).to_have_count(0)
+    page.locator("[name=kind]").select_option("original")
+    expect(page).to_have_url(re.compile("kind=original"))
+    assert "at=" not in page.url
+    expect(page.locator("#categories a[href*='kind=original']")).not_to_have_count(0)
+    expect(page.get_by_text("You see an earlier state")).to_have_count(0)
+
+
+def test_no_choice_brings_back_what_was_published_once(site: Site, open_page: Open) -> None:
+    page = settled(open_page(f"/?{settled_range(site)}&as_of={site.rows.today}T00:00:00Z"))
+    page.get_by_role("link", name="Show the present").click()
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#categories a[href*='source=demo']")).not_to_have_count(0)
+    assert "as_of" not in page.url
+    assert shown(page, "category") == expected(api(site, f"share?{settled_range(site)}&source=demo"))
 
 
 def test_a_drink_s_name_narrows_to_it_and_back(site: Site, open_page: Open) -> None:

@@ -4,6 +4,7 @@ import { drawLines, drawPie, colour, redrawAll } from "./charts.js";
 const EVERY_MS = 2000;
 const LONG_EVERY_MS = 10000;
 const FILTERS = ["category", "brand", "source", "lang", "kind", "reposts", "by"];
+const STATE = ["as_of", "at"];
 
 const byId = (id) => document.getElementById(id);
 const form = byId("filter");
@@ -121,7 +122,7 @@ function manyDays() {
 }
 
 async function showTrend(params, mine) {
-  const question = only(params, [...FILTERS, "at", "as_of"]);
+  const question = only(params, [...FILTERS, ...STATE]);
   const { first, last } = shownDays();
   question.set("from", first);
   question.set("to", last);
@@ -239,7 +240,7 @@ function go(url) {
 function fillForm() {
   const params = asked();
   for (const field of form.elements) {
-    if (field.name && field.type !== "hidden") field.value = params.get(field.name) ?? "";
+    if (field.name) field.value = params.get(field.name) ?? "";
   }
   fillDays();
 }
@@ -253,7 +254,7 @@ function fillDays() {
 
 function submit() {
   if (!form.reportValidity()) return;
-  const params = new URLSearchParams();
+  const params = only(asked(), STATE);
   for (const [name, value] of new FormData(form)) if (value) params.set(name, value);
   go(`/?${params}`);
 }
@@ -279,5 +280,7 @@ document.addEventListener("click", (event) => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); redrawAll(); });
 
+// Which state is asked about stands in the address, and goes with it; the form carries it where no script runs only.
+for (const name of STATE) form.elements[name]?.remove();
 paint();
 keepGoing();
