@@ -261,13 +261,56 @@ def test_a_drink_s_name_narrows_to_it_and_back(site: Site, open_page: Open) -> N
 
 
 def test_a_refused_choice_is_said_and_the_numbers_stay(site: Site, open_page: Open) -> None:
-    page = settled(open_page(f"/?{settled_range(site)}", refused=True))
+    page = settled(open_page(f"/?{settled_range(site)}", fails="400"))
     before = shown(page, "category")
     page.evaluate("document.getElementById('filter').elements.from.value = '2001-01-01'")
     with page.expect_response(re.compile("/numbers")):
         page.get_by_role("button", name="Show").click()
     expect(page.locator("#lost")).to_contain_text("from, to: at most 1100 days")
     assert shown(page, "category") == before
+
+
+ANSWERS = [
+    ("/api/v1/trend", 503, '{"error": "2017-09-14: the store is away"}', "2017-09-14: the store is away"),
+    ("/numbers", 503, "<main><p>no numbers yet: the store is away</p></main>", "no numbers yet: the store is away"),
+    ("/numbers", 400, "<html><h1>Bad Request</h1></html>", '"400 Bad Request" comes instead of an answer'),
+    ("/numbers", 502, "", '"502 Bad Gateway" comes instead of an answer of the dashboard\'s server.'),
+    ("/numbers", 200, "<html><h1>Sign in</h1></html>", "Something else answers in place of the dashboard's server."),
+]
+"""Where another answer comes, which, and what the page says of it."""
+
+
+@pytest.mark.parametrize(("path", "status", "body", "said"), ANSWERS)
+def test_why_the_numbers_stand_still_is_said_until_they_move_again(
+    open_page: Open, path: str, status: int, body: str, said: str
+) -> None:
+    """In the server's words where they are the server's, and whoever stands before it."""
+    page = settled(open_page("/", fails=str(status)))
+    page.route(re.compile(path), lambda route: route.fulfill(status=status, body=body, content_type="text/html"))
+    expect(page.locator("#lost")).to_contain_text(said, timeout=10_000)
+    page.unroute(re.compile(path))
+    expect(page.locator("#lost")).to_be_hidden(timeout=10_000)
+
+
+def test_a_server_that_keeps_silent_is_not_waited_for(open_page: Open) -> None:
+    page = settled(open_page("/"))
+    page.route(re.compile("/numbers"), lambda _: None)
+    expect(page.locator("#lost")).to_contain_text("The dashboard's server does not answer.", timeout=25_000)
+    page.unroute_all(behavior="ignoreErrors")
+    expect(page.locator("#lost")).to_be_hidden(timeout=25_000)
+
+
+def test_a_fault_in_drawing_is_not_told_as_the_server_s(site: Site, open_page: Open) -> None:
+    """It is said as long as it lasts, and goes to the console; then the trend is drawn after all."""
+    page = settled(open_page(f"/?{settled_range(site)}", fails="no ink"))
+    chart = "echarts.getInstanceByDom(document.getElementById('trend'))"
+    page.evaluate(f"void ({chart}.setOption = () => {{ throw new Error('no ink') }})")
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#lost")).to_contain_text("this page cannot draw them: no ink.")
+    page.evaluate(f"delete {chart}.setOption")
+    expect(page.locator("#lost")).to_be_hidden(timeout=10_000)
+    answer = api(site, f"trend?{settled_range(site)}&grain=day&source=demo")
+    assert lines(page, "trend") == {one["category"]: one["n"] for one in answer["series"]}
 
 
 def test_a_count_opens_the_posts_behind_it(site: Site, open_page: Open) -> None:

@@ -1,4 +1,5 @@
 // Keeps the dashboard in step with its address and with the numbers: fetches what moves, and draws the charts.
+import { fetched, Unanswered } from "./asking.js";
 import { drawLines, drawPie, colour, redrawAll } from "./charts.js";
 
 const EVERY_MS = 2000;
@@ -27,16 +28,11 @@ function only(params, names) {
 // What a fetch brought, or null where it is what the last one brought.
 async function changed(url) {
   const asking = round;
-  const response = await fetch(url, { cache: "no-cache", headers: { Accept: "application/json, text/html" } });
-  if (!response.ok && response.status !== 400) throw new Error(`${response.status} ${response.statusText}`);
-  const text = await response.text();
-  if (!response.ok) throw new Refused(text);
+  const text = await fetched(url);
   if (seen[url] === text) return null;
   if (asking === round) seen[url] = text; // else nobody draws it, and the next one must
   return text;
 }
-
-class Refused extends Error {}
 
 function say(message) {
   const lost = byId("lost");
@@ -60,6 +56,7 @@ function put(id, fresh) {
 
 function showNumbers(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
+  if (!fresh.getElementById("days")) throw new Unanswered("Something else answers in place of the dashboard's server. Reload this page.");
   for (const id of ["live", "ranges", "summary", "categories", "brands", "days"]) put(id, fresh);
   document.title = fresh.title;
   moveTo(fresh.getElementById("days").dataset);
@@ -211,13 +208,13 @@ async function refresh() {
     await Promise.all([showNow(params, mine), showTrend(params, mine)]);
     if (mine === round) say(null);
   } catch (error) {
-    if (mine !== round) return; // another question was asked meanwhile
-    if (error instanceof Refused) {
-      const told = new DOMParser().parseFromString(error.message, "text/html").querySelector("main p");
-      say(told ? told.textContent : JSON.parse(error.message).error);
-    } else {
-      say("The dashboard's server does not answer. The numbers below stand still until it is back.");
+    if (error instanceof Unanswered) {
+      if (mine === round) say(error.message); // else another question was asked meanwhile
+      return;
     }
+    seen = {}; // what could not be drawn is to be drawn again
+    say(`The numbers came, but this page cannot draw them: ${error.message}. Reload it; what it shows may be old.`);
+    reportError(error);
   }
 }
 
