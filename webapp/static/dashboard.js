@@ -1,6 +1,7 @@
 // Keeps the dashboard in step with its address and with the numbers: fetches what moves, and draws the charts.
 import { fetched, Unanswered } from "./asking.js";
 import { drawLines, drawPie, colour, redrawAll } from "./charts.js";
+import { fillTable, keepingFocus } from "./tables.js";
 
 const EVERY_MS = 2000;
 const LONG_EVERY_MS = 10000;
@@ -45,13 +46,13 @@ function put(id, fresh) {
   const here = byId(id);
   const there = fresh.getElementById(id);
   if (!there || here.innerHTML === there.innerHTML) return;
-  const key = here.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const open = [...here.querySelectorAll("details")].map((one) => one.open);
   const scrolled = [...here.querySelectorAll(".scroll")].map((one) => one.scrollTop);
-  here.replaceChildren(...there.childNodes);
-  here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
-  here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
-  if (key) here.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  keepingFocus(here, () => {
+    here.replaceChildren(...there.childNodes);
+    here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
+    here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
+  });
 }
 
 function showNumbers(text) {
@@ -109,8 +110,11 @@ function whole(by) {
   return [category, brand];
 }
 
-function openPosts(answer) {
-  return (one, at) => location.assign(postsUrl(answer, one, at));
+// Draws an answer as lines, and lists it as text; both lead to the posts.
+function showLines(chart, table, answer, what) {
+  const url = (one, at) => postsUrl(answer, one, at);
+  drawLines(byId(chart), answer, what, (one, at) => location.assign(url(one, at)));
+  fillTable(byId(table), answer, what, url);
 }
 
 function manyDays() {
@@ -131,9 +135,7 @@ async function showTrend(params, mine) {
 }
 
 function drawTrend() {
-  if (!lastTrend) return;
-  drawLines(byId("trend"), lastTrend, measure, openPosts(lastTrend));
-  fillTable(byId("trend-table"), lastTrend, measure);
+  if (lastTrend) showLines("trend", "trend-table", lastTrend, measure);
 }
 
 async function showNow(params, mine) {
@@ -143,59 +145,13 @@ async function showNow(params, mine) {
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
   const answer = JSON.parse(text);
-  drawLines(byId("now"), answer, "n", openPosts(answer));
+  showLines("now", "now-table", answer, "n");
   const holes = answer.totals.filter((total) => total === null).length;
   const none = answer.totals.every((total) => !total);
   byId("now-hole").hidden = holes === 0 && !none;
   byId("now-hole").textContent = holes ? "Minutes that no layer can answer for are left out of the lines." : "No post of the last hour was counted yet.";
   const until = answer.freshness.stale_since ?? answer.freshness.until;
   byId("now-updated").textContent = until ? `updated ${until.slice(11, 19)}` : "no live layer answers for this hour";
-}
-
-// The same numbers as text, for those who cannot see the chart.
-function fillTable(place, answer, what) {
-  const table = document.createElement("table");
-  const head = table.createTHead().insertRow();
-  const cell = (row, text, tag, name) => {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    if (name) made.className = name;
-    if (tag === "th") made.scope = row.parentNode.tagName === "THEAD" ? "col" : "row";
-    row.append(made);
-    return made;
-  };
-  cell(head, answer.grain === "day" ? "Day (UTC)" : "Start (UTC)", "th");
-  for (const one of answer.series) cell(head, one[answer.by], "th", "num");
-  cell(head, "of", "th", "num");
-  const body = table.createTBody();
-  const shown = answer.periods.length > 400 ? answer.periods.length - 400 : 0;
-  for (let at = answer.periods.length - 1; at >= shown; at -= 1) {
-    const row = body.insertRow();
-    cell(row, answer.periods[at], "th");
-    for (const one of answer.series) {
-      const made = cell(row, "", "td", "num");
-      if (one.n[at] === null) {
-        made.textContent = Date.parse(answer.periods[at]) > Date.now() ? "not begun" : "missing";
-      } else {
-        made.append(linkTo(answer, one, at, what === "n" ? one.n[at].toLocaleString("en") : percent(one.share[at])));
-      }
-    }
-    const total = cell(row, answer.totals[at] === null ? "–" : "", "td", "num");
-    if (answer.totals[at] !== null) total.append(linkTo(answer, null, at, answer.totals[at].toLocaleString("en")));
-  }
-  place.replaceChildren(table);
-  if (shown) place.append("Only the last 400 periods are listed here; the CSV of the API has all.");
-}
-
-function linkTo(answer, one, at, text) {
-  const link = document.createElement("a");
-  link.href = postsUrl(answer, one, at);
-  link.textContent = text;
-  return link;
-}
-
-function percent(part) {
-  return part === null ? "–" : `${(part * 100).toFixed(1)}%`;
 }
 
 async function refresh() {
