@@ -105,17 +105,21 @@ Open = Callable[..., Page]
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Open]:
     """Opens a path of the site in a window of its own; no script fails, nothing breaks the content policy, and nothing
-    is fetched from anywhere else."""
+    is fetched from anywhere else. `fails`: words of a fault that the test itself makes."""
     contexts, faults = [], []
 
-    def opened(path: str, width: int = 1360, dark: bool = False, refused: bool = False) -> Page:
+    def opened(path: str, width: int = 1360, dark: bool = False, fails: str | None = None) -> Page:
+        def heard(told: str) -> None:
+            if fails is None or fails not in told:
+                faults.append(told)
+
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", timezone_id="Asia/Tokyo"
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: None if refused and "400" in line.text else faults.append(line.text))
+        page.on("pageerror", lambda error: heard(str(error)))
+        page.on("console", lambda line: heard(line.text))
         page.on("request", lambda asked: None if asked.url.startswith(site.url) else faults.append(asked.url))
         page.goto(site.url + path)
         return page

@@ -4,10 +4,11 @@ import json
 import os
 import re
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from drinkstream.bundle import unpack
@@ -185,6 +186,71 @@ def test_the_address_says_what_is_shown(site: Site, open_page: Open) -> None:
     assert page.get_by_label("Source").input_value() == ""
 
 
+def drawn_days(page: Page) -> tuple[str, str]:
+    """The first and last day of the trend, which is drawn by day."""
+    first, *_, last = [at for at, _ in option(page, "trend")["series"][0]["data"]]
+    return tuple(str(datetime.fromtimestamp(at / 1000, UTC).date()) for at in (first, last))
+
+
+def chosen_days(page: Page) -> tuple[str, str]:
+    """The days in the form."""
+    return page.locator("[name=from]").input_value(), page.locator("[name=to]").input_value()
+
+
+def test_after_the_back_button_everything_is_of_the_same_days(open_page: Open) -> None:
+    """The form, the trend and the title follow the numbers to an address that names no day."""
+    page = settled(open_page("/"))
+    days, title = chosen_days(page), page.title()
+    assert drawn_days(page) == days
+    page.get_by_role("link", name="Today", exact=True).click()
+    expect(page).to_have_title(f"DrinkStream · {days[1]} to {days[1]}")
+    until(lambda: len(option(page, "trend")["series"][0]["data"]) == 24, 15)
+    page.go_back()
+    expect(page).to_have_title(title)
+    until(lambda: len(option(page, "trend")["series"][0]["data"]) == 30, 15)
+    assert (drawn_days(page), chosen_days(page)) == (days, days)
+
+
+def test_at_midnight_an_open_page_moves_on_to_the_new_day(site: Site, open_page: Open) -> None:
+    """The server answers other days for the same address; the trend and the form go with it."""
+    page = settled(open_page("/"))
+    today = chosen_days(page)
+    before = tuple(str(date.fromisoformat(day) - timedelta(days=1)) for day in today)
+    earlier = f"{site.url}/numbers?from={before[0]}&to={before[1]}"
+    page.route(re.compile("/numbers"), lambda route: route.fulfill(response=route.fetch(url=earlier)))
+    until(lambda: drawn_days(page) == chosen_days(page) == before, 15)
+    expect(page).to_have_title(f"DrinkStream · {before[0]} to {before[1]}")
+    page.unroute(re.compile("/numbers"))
+    until(lambda: drawn_days(page) == chosen_days(page) == today, 15)
+    page.get_by_label("Source").select_option("demo")
+    expect(page).to_have_url(re.compile(f"from={today[0]}&to={today[1]}"))
+
+
+@pytest.mark.parametrize("back", ["Show the present", "7 days"])
+def test_the_way_back_to_the_present_lasts(site: Site, open_page: Open, back: str) -> None:
+    """An earlier state is kept while the question changes, until it is left; then no choice brings it back."""
+    token = api(site, f"share?{settled_range(site)}")["at"]
+    page = settled(open_page(f"/?{settled_range(site)}&at={token}"))
+    page.get_by_label("Source").select_option("demo")
+    expect(page).to_have_url(re.compile(f"source=demo.*at={token}|at={token}.*source=demo"))
+    page.get_by_role("link", name=back).click()
+    expect(page.get_by_text("You see an earlier state")).to_have_count(0)
+    page.locator("[name=kind]").select_option("original")
+    expect(page).to_have_url(re.compile("kind=original"))
+    assert "at=" not in page.url
+    expect(page.locator("#categories a[href*='kind=original']")).not_to_have_count(0)
+    expect(page.get_by_text("You see an earlier state")).to_have_count(0)
+
+
+def test_no_choice_brings_back_what_was_published_once(site: Site, open_page: Open) -> None:
+    page = settled(open_page(f"/?{settled_range(site)}&as_of={site.rows.today}T00:00:00Z"))
+    page.get_by_role("link", name="Show the present").click()
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#categories a[href*='source=demo']")).not_to_have_count(0)
+    assert "as_of" not in page.url
+    assert shown(page, "category") == expected(api(site, f"share?{settled_range(site)}&source=demo"))
+
+
 def test_a_drink_s_name_narrows_to_it_and_back(site: Site, open_page: Open) -> None:
     page = settled(open_page(f"/?{settled_range(site)}"))
     page.locator("#categories").get_by_role("link", name="tea", exact=True).click()
@@ -195,13 +261,56 @@ def test_a_drink_s_name_narrows_to_it_and_back(site: Site, open_page: Open) -> N
 
 
 def test_a_refused_choice_is_said_and_the_numbers_stay(site: Site, open_page: Open) -> None:
-    page = settled(open_page(f"/?{settled_range(site)}", refused=True))
+    page = settled(open_page(f"/?{settled_range(site)}", fails="400"))
     before = shown(page, "category")
     page.evaluate("document.getElementById('filter').elements.from.value = '2001-01-01'")
     with page.expect_response(re.compile("/numbers")):
         page.get_by_role("button", name="Show").click()
     expect(page.locator("#lost")).to_contain_text("from, to: at most 1100 days")
     assert shown(page, "category") == before
+
+
+ANSWERS = [
+    ("/api/v1/trend", 503, '{"error": "2017-09-14: the store is away"}', "2017-09-14: the store is away"),
+    ("/numbers", 503, "<main><p>no numbers yet: the store is away</p></main>", "no numbers yet: the store is away"),
+    ("/numbers", 400, "<html><h1>Bad Request</h1></html>", '"400 Bad Request" comes instead of an answer'),
+    ("/numbers", 502, "", '"502 Bad Gateway" comes instead of an answer of the dashboard\'s server.'),
+    ("/numbers", 200, "<html><h1>Sign in</h1></html>", "Something else answers in place of the dashboard's server."),
+]
+"""Where another answer comes, which, and what the page says of it."""
+
+
+@pytest.mark.parametrize(("path", "status", "body", "said"), ANSWERS)
+def test_why_the_numbers_stand_still_is_said_until_they_move_again(
+    open_page: Open, path: str, status: int, body: str, said: str
+) -> None:
+    """In the server's words where they are the server's, and whoever stands before it."""
+    page = settled(open_page("/", fails=str(status)))
+    page.route(re.compile(path), lambda route: route.fulfill(status=status, body=body, content_type="text/html"))
+    expect(page.locator("#lost")).to_contain_text(said, timeout=10_000)
+    page.unroute(re.compile(path))
+    expect(page.locator("#lost")).to_be_hidden(timeout=10_000)
+
+
+def test_a_server_that_keeps_silent_is_not_waited_for(open_page: Open) -> None:
+    page = settled(open_page("/"))
+    page.route(re.compile("/numbers"), lambda _: None)
+    expect(page.locator("#lost")).to_contain_text("The dashboard's server does not answer.", timeout=25_000)
+    page.unroute_all(behavior="ignoreErrors")
+    expect(page.locator("#lost")).to_be_hidden(timeout=25_000)
+
+
+def test_a_fault_in_drawing_is_not_told_as_the_server_s(site: Site, open_page: Open) -> None:
+    """It is said as long as it lasts, and goes to the console; then the trend is drawn after all."""
+    page = settled(open_page(f"/?{settled_range(site)}", fails="no ink"))
+    chart = "echarts.getInstanceByDom(document.getElementById('trend'))"
+    page.evaluate(f"void ({chart}.setOption = () => {{ throw new Error('no ink') }})")
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#lost")).to_contain_text("this page cannot draw them: no ink.")
+    page.evaluate(f"delete {chart}.setOption")
+    expect(page.locator("#lost")).to_be_hidden(timeout=10_000)
+    answer = api(site, f"trend?{settled_range(site)}&grain=day&source=demo")
+    assert lines(page, "trend") == {one["category"]: one["n"] for one in answer["series"]}
 
 
 def test_a_count_opens_the_posts_behind_it(site: Site, open_page: Open) -> None:

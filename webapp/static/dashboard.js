@@ -1,9 +1,12 @@
 // Keeps the dashboard in step with its address and with the numbers: fetches what moves, and draws the charts.
+import { fetched, Unanswered } from "./asking.js";
 import { drawLines, drawPie, colour, redrawAll } from "./charts.js";
+import { fillTable, keepingFocus } from "./tables.js";
 
 const EVERY_MS = 2000;
 const LONG_EVERY_MS = 10000;
 const FILTERS = ["category", "brand", "source", "lang", "kind", "reposts", "by"];
+const STATE = ["as_of", "at"];
 
 const byId = (id) => document.getElementById(id);
 const form = byId("filter");
@@ -26,16 +29,11 @@ function only(params, names) {
 // What a fetch brought, or null where it is what the last one brought.
 async function changed(url) {
   const asking = round;
-  const response = await fetch(url, { cache: "no-cache", headers: { Accept: "application/json, text/html" } });
-  if (!response.ok && response.status !== 400) throw new Error(`${response.status} ${response.statusText}`);
-  const text = await response.text();
-  if (!response.ok) throw new Refused(text);
+  const text = await fetched(url);
   if (seen[url] === text) return null;
   if (asking === round) seen[url] = text; // else nobody draws it, and the next one must
   return text;
 }
-
-class Refused extends Error {}
 
 function say(message) {
   const lost = byId("lost");
@@ -48,19 +46,35 @@ function put(id, fresh) {
   const here = byId(id);
   const there = fresh.getElementById(id);
   if (!there || here.innerHTML === there.innerHTML) return;
-  const key = here.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const open = [...here.querySelectorAll("details")].map((one) => one.open);
   const scrolled = [...here.querySelectorAll(".scroll")].map((one) => one.scrollTop);
-  here.replaceChildren(...there.childNodes);
-  here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
-  here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
-  if (key) here.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  keepingFocus(here, () => {
+    here.replaceChildren(...there.childNodes);
+    here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
+    here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
+  });
 }
 
 function showNumbers(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
+  if (!fresh.getElementById("days")) throw new Unanswered("Something else answers in place of the dashboard's server. Reload this page.");
   for (const id of ["live", "ranges", "summary", "categories", "brands", "days"]) put(id, fresh);
+  document.title = fresh.title;
+  moveTo(fresh.getElementById("days").dataset);
   paint();
+}
+
+// The days that the numbers are of, as the server says them: an address without days has other ones after midnight.
+function shownDays() {
+  return byId("days").dataset;
+}
+
+function moveTo({ first, last }) {
+  const here = shownDays();
+  if (first === here.first && last === here.last) return; // somebody may be typing a date
+  Object.assign(here, { first, last });
+  seen = {}; // a trend of these days that was fetched before is not the one that is drawn
+  fillDays();
 }
 
 function paint() {
@@ -96,21 +110,24 @@ function whole(by) {
   return [category, brand];
 }
 
-function openPosts(answer) {
-  return (one, at) => location.assign(postsUrl(answer, one, at));
+// Draws an answer as lines, and lists it as text; both lead to the posts.
+function showLines(chart, table, answer, what) {
+  const url = (one, at) => postsUrl(answer, one, at);
+  drawLines(byId(chart), answer, what, (one, at) => location.assign(url(one, at)));
+  fillTable(byId(table), answer, what, url);
 }
 
-function days(params) {
-  const from = Date.parse(params.get("from") || form.elements.from.value);
-  const to = Date.parse(params.get("to") || form.elements.to.value);
-  return (to - from) / 86400000 + 1;
+function manyDays() {
+  const { first, last } = shownDays();
+  return (Date.parse(last) - Date.parse(first)) / 86400000 + 1;
 }
 
 async function showTrend(params, mine) {
-  const question = only(params, [...FILTERS, "at", "as_of"]);
-  question.set("from", params.get("from") || form.elements.from.value);
-  question.set("to", params.get("to") || form.elements.to.value);
-  question.set("grain", params.get("grain") || (days(params) > 7 ? "day" : "hour"));
+  const question = only(params, [...FILTERS, ...STATE]);
+  const { first, last } = shownDays();
+  question.set("from", first);
+  question.set("to", last);
+  question.set("grain", params.get("grain") || (manyDays() > 7 ? "day" : "hour"));
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
   lastTrend = JSON.parse(text);
@@ -118,9 +135,7 @@ async function showTrend(params, mine) {
 }
 
 function drawTrend() {
-  if (!lastTrend) return;
-  drawLines(byId("trend"), lastTrend, measure, openPosts(lastTrend));
-  fillTable(byId("trend-table"), lastTrend, measure);
+  if (lastTrend) showLines("trend", "trend-table", lastTrend, measure);
 }
 
 async function showNow(params, mine) {
@@ -130,59 +145,13 @@ async function showNow(params, mine) {
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
   const answer = JSON.parse(text);
-  drawLines(byId("now"), answer, "n", openPosts(answer));
+  showLines("now", "now-table", answer, "n");
   const holes = answer.totals.filter((total) => total === null).length;
   const none = answer.totals.every((total) => !total);
   byId("now-hole").hidden = holes === 0 && !none;
   byId("now-hole").textContent = holes ? "Minutes that no layer can answer for are left out of the lines." : "No post of the last hour was counted yet.";
   const until = answer.freshness.stale_since ?? answer.freshness.until;
   byId("now-updated").textContent = until ? `updated ${until.slice(11, 19)}` : "no live layer answers for this hour";
-}
-
-// The same numbers as text, for those who cannot see the chart.
-function fillTable(place, answer, what) {
-  const table = document.createElement("table");
-  const head = table.createTHead().insertRow();
-  const cell = (row, text, tag, name) => {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    if (name) made.className = name;
-    if (tag === "th") made.scope = row.parentNode.tagName === "THEAD" ? "col" : "row";
-    row.append(made);
-    return made;
-  };
-  cell(head, answer.grain === "day" ? "Day (UTC)" : "Start (UTC)", "th");
-  for (const one of answer.series) cell(head, one[answer.by], "th", "num");
-  cell(head, "of", "th", "num");
-  const body = table.createTBody();
-  const shown = answer.periods.length > 400 ? answer.periods.length - 400 : 0;
-  for (let at = answer.periods.length - 1; at >= shown; at -= 1) {
-    const row = body.insertRow();
-    cell(row, answer.periods[at], "th");
-    for (const one of answer.series) {
-      const made = cell(row, "", "td", "num");
-      if (one.n[at] === null) {
-        made.textContent = Date.parse(answer.periods[at]) > Date.now() ? "not begun" : "missing";
-      } else {
-        made.append(linkTo(answer, one, at, what === "n" ? one.n[at].toLocaleString("en") : percent(one.share[at])));
-      }
-    }
-    const total = cell(row, answer.totals[at] === null ? "–" : "", "td", "num");
-    if (answer.totals[at] !== null) total.append(linkTo(answer, null, at, answer.totals[at].toLocaleString("en")));
-  }
-  place.replaceChildren(table);
-  if (shown) place.append("Only the last 400 periods are listed here; the CSV of the API has all.");
-}
-
-function linkTo(answer, one, at, text) {
-  const link = document.createElement("a");
-  link.href = postsUrl(answer, one, at);
-  link.textContent = text;
-  return link;
-}
-
-function percent(part) {
-  return part === null ? "–" : `${(part * 100).toFixed(1)}%`;
 }
 
 async function refresh() {
@@ -195,20 +164,20 @@ async function refresh() {
     await Promise.all([showNow(params, mine), showTrend(params, mine)]);
     if (mine === round) say(null);
   } catch (error) {
-    if (mine !== round) return; // another question was asked meanwhile
-    if (error instanceof Refused) {
-      const told = new DOMParser().parseFromString(error.message, "text/html").querySelector("main p");
-      say(told ? told.textContent : JSON.parse(error.message).error);
-    } else {
-      say("The dashboard's server does not answer. The numbers below stand still until it is back.");
+    if (error instanceof Unanswered) {
+      if (mine === round) say(error.message); // else another question was asked meanwhile
+      return;
     }
+    seen = {}; // what could not be drawn is to be drawn again
+    say(`The numbers came, but this page cannot draw them: ${error.message}. Reload it; what it shows may be old.`);
+    reportError(error);
   }
 }
 
 async function keepGoing() {
   for (;;) {
     if (!document.hidden) await refresh();
-    const wait = days(asked()) > 93 ? LONG_EVERY_MS : EVERY_MS;
+    const wait = manyDays() > 93 ? LONG_EVERY_MS : EVERY_MS;
     await new Promise((done) => setTimeout(done, wait));
   }
 }
@@ -224,15 +193,21 @@ function go(url) {
 function fillForm() {
   const params = asked();
   for (const field of form.elements) {
-    if (!field.name || field.type === "hidden") continue;
-    const value = params.get(field.name);
-    if (value !== null || (field.name !== "from" && field.name !== "to")) field.value = value ?? "";
+    if (field.name) field.value = params.get(field.name) ?? "";
   }
+  fillDays();
+}
+
+function fillDays() {
+  const params = asked();
+  const { first, last } = shownDays();
+  form.elements.from.value = params.get("from") || first;
+  form.elements.to.value = params.get("to") || last;
 }
 
 function submit() {
   if (!form.reportValidity()) return;
-  const params = new URLSearchParams();
+  const params = only(asked(), STATE);
   for (const [name, value] of new FormData(form)) if (value) params.set(name, value);
   go(`/?${params}`);
 }
@@ -258,5 +233,7 @@ document.addEventListener("click", (event) => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); redrawAll(); });
 
+// Which state is asked about stands in the address, and goes with it; the form carries it where no script runs only.
+for (const name of STATE) form.elements[name]?.remove();
 paint();
 keepGoing();
