@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from bench import posts
 from bench.__main__ import faults_of
 from bench.figures import Measured
-from bench.peers import drain, jvm, textbook, words
+from bench.peers import drain, jvm, recompute, textbook, words
 from bench.servers import log_of
 from bench.sizes import Sizes
 from bench.topic import Topic
+from drinkstream.archive_files import RECORDS
 from drinkstream.cells import pack
 from drinkstream.errors import BadInputError, DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
@@ -29,6 +31,7 @@ from drinkstream.taxonomy import load
 from stack.cassandra import SCHEMA, statements
 from stack.jars import read_sums
 from tests.lib.cassandra_in_memory import Store
+from tests.lib.planted import COFFEE, DAY, delete, post_id, tweet
 
 PEER = drain.Peer("some", "bench.peers.some", parts=2)
 TOPIC = Topic("a_400", 400, 400 * 430, 12, {("*", ""): 2, ("beer", ""): 2})
@@ -144,6 +147,64 @@ def test_the_rate_of_one_process_ends_with_its_last_full_write() -> None:
     assert drain.rate("some", [lines], 300) == 10 / 1.0
     # with none, the last one all the same: sizes that small only show that all works
     assert drain.rate("some", [lines], 310) == 10 / 1.0
+
+
+SILENT = "never mind"
+ARRIVED_MS = 1_505_400_000_000
+
+
+def archived(*records: tuple[str, bytes], stored: str = str(DAY)) -> pa.RecordBatch:
+    """Archived records of (key, value) as they come to a peer of the recompute, offsets from 0 on."""
+    made = [(key, value, stored, ARRIVED_MS + n, 3, n) for n, (key, value) in enumerate(records)]
+    fields = [RECORDS.field(name) for name in recompute.COLUMNS]
+    columns = zip(*made, strict=True)
+    return pa.record_batch(
+        [pa.array(c, field.type) for c, field in zip(columns, fields, strict=True)], schema=pa.schema(fields)
+    )
+
+
+def read(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """What a peer's engine is given of these records, by offset."""
+    made = [row for one in recompute.readings(batch) for row in one.to_pylist()]
+    return sorted(made, key=lambda row: row["offset"])
+
+
+def test_an_engine_is_given_ordinary_posts_by_key_and_day_without_a_look_into_them() -> None:
+    (coffee, before, edit, gone, moved) = map(post_id, range(5))
+    found = read(
+        archived(
+            (f"x:{coffee}", tweet(coffee, COFFEE)),
+            (f"x:{before}", tweet(before, SILENT)),
+            (f"x:{edit}", tweet(edit, COFFEE, first=before)),
+            (f"x:{gone}", delete(gone)),
+            (f"x:{moved}", tweet(edit, SILENT)),
+            ("demo:7", b"{"),
+        )
+    )
+    assert [(row["what"], row["source"], row["id"], row["day"], row["edited"]) for row in found] == [
+        ("post", "x", coffee, str(DAY), False),
+        ("post", "x", before, str(DAY), False),
+        ("post", "x", before, str(DAY), True),
+        ("tombstone", "x", gone, None, False),
+        ("post", "x", edit, str(DAY), False),
+        ("rejected", None, None, None, False),
+    ]
+    quick = {"stored": str(DAY), "append_ms": ARRIVED_MS + 1, "partition": 3, "offset": 1, "detail": "", "levels": []}
+    assert {name: value for name, value in found[1].items() if name in quick} == quick
+    assert [found[1][name] for name in ("minute", "kind", "lang", "others")] == [None] * 4
+    # what names a drink and what no quick look settles is parsed: its minute is known
+    assert [row["minute"] is not None for row in found] == [True, False, True, False, True, False]
+    assert [bool(row["levels"]) for row in found] == [True, False, True, False, False, False]
+
+
+def test_an_engine_is_given_each_record_once_where_all_of_them_are_ordinary_or_none_is() -> None:
+    lines = [(f"x:{post_id(n)}", tweet(post_id(n), SILENT)) for n in range(3)]
+    assert [row["offset"] for row in read(archived(*lines))] == [0, 1, 2]
+    assert [(row["offset"], row["minute"] is None) for row in read(archived(*lines, stored="none"))] == [
+        (0, False),
+        (1, False),
+        (2, False),
+    ]
 
 
 SPOKEN = [
