@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bench import posts
+from bench import freshness, posts
 from bench.__main__ import faults_of
 from bench.figures import Measured
 from bench.peers import drain, jvm, recompute, textbook, words
@@ -30,6 +30,7 @@ from drinkstream.store.write import CellRow, Writer
 from drinkstream.taxonomy import load
 from stack.cassandra import SCHEMA, statements
 from stack.jars import read_sums
+from streaming.offsets import KafkaOffsets
 from tests.lib.cassandra_in_memory import Store
 from tests.lib.planted import COFFEE, DAY, delete, post_id, tweet
 
@@ -147,6 +148,48 @@ def test_the_rate_of_one_process_ends_with_its_last_full_write() -> None:
     assert drain.rate("some", [lines], 300) == 10 / 1.0
     # with none, the last one all the same: sizes that small only show that all works
     assert drain.rate("some", [lines], 310) == 10 / 1.0
+
+
+def test_where_freshness_is_measured_a_peer_writes_as_often_as_a_micro_batch_begins(tmp_path: Path) -> None:
+    given: list[tuple[str, ...]] = []
+
+    class Noting:
+        @contextmanager
+        def running(self, _: Settings, module: str, *arguments: str, **__: str) -> Iterator[None]:
+            given.append((module, *arguments))
+            yield None
+
+    settings = Settings(home=tmp_path, speed_trigger=0.4)
+    peer = replace(drain.JVM["Flink"], ready=lambda _: sys.executable)
+    with freshness._peer(peer, Noting(), settings, None) as (_, __, epoch):  # type: ignore[arg-type]
+        assert given == [("bench.peers.jvm", "flink", epoch, "400")]
+
+
+def test_how_often_is_written_stands_beside_how_fresh_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"p50": 0.6, "max": 2.0, "cores": 0.5, "hits": 9.0}
+    monkeypatch.setattr(freshness, "_run", lambda *_: (1.1, told, ()))
+    servers = Servers(Settings(home=tmp_path, speed_trigger=0.4), [])
+    found = freshness._measured(servers, Sizes.small(), "some", freshness._speed)  # type: ignore[arg-type]
+    assert (found.runs, found.beside["written_every_s"]) == ((1.1,), 0.4)
+
+
+@pytest.mark.parametrize(("arguments", "every"), [((), "1000"), (("400",), "400")])
+def test_the_java_peers_are_given_all_that_they_ask_for_and_how_often_they_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], every: str
+) -> None:
+    """Every second in a drain, where they are not told otherwise."""
+    became: list[dict[str, str]] = []
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    monkeypatch.setenv("DRINKSTREAM_CASSANDRA_PASSWORD", "any")
+    monkeypatch.setattr(jvm, "look", lambda *_: KafkaOffsets("cluster", {}, {}))
+    monkeypatch.setattr(jvm, "_compiled", lambda *_: tmp_path)
+    monkeypatch.setattr(jvm, "_program", str)
+    monkeypatch.setattr("os.execve", lambda _, __, environment: became.append(environment))
+    jvm.main("streams", "e1", *arguments)
+    (environment,) = became
+    asked = re.findall(r'get\("(\w+)"\)', (jvm.HERE / "peers" / "Given.java").read_text())
+    assert {f"PEER_{name}" for name in asked} == {name for name in environment if name.startswith("PEER_")}
+    assert (environment["PEER_WRITE_MS"], environment["PEER_EPOCH"]) == (every, "e1")
 
 
 SILENT = "never mind"
