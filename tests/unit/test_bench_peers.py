@@ -109,8 +109,8 @@ def counting(*ids: str) -> Callable[[Writer, str], None]:
 def test_the_rate_of_a_peer_is_that_of_all_its_processes_behind_the_warm_up(servers: Servers) -> None:
     servers.cells = counting("1", "2")
     found = measured(servers)
-    # 210 posts of both in the 3 s from when the first of them was warm
-    assert (found.wrong, found.runs) == ((), (210 / 3.0,))
+    # in the 2 s in which both were warm and neither had ended: 100 posts of one, and two thirds of 110 of the other
+    assert (found.wrong, found.runs) == ((), (pytest.approx((100 + 110 * 2 / 3) / 2.0),))
 
 
 def test_a_wrong_count_of_a_peer_is_a_failed_run(servers: Servers) -> None:
@@ -248,6 +248,20 @@ def test_an_engine_is_given_each_record_once_where_all_of_them_are_ordinary_or_n
         (1, False),
         (2, False),
     ]
+
+
+def test_a_process_that_starts_later_or_has_less_left_does_not_lower_the_rate_of_a_peer() -> None:
+    """Each takes 100 posts a second all the time; one began 2 s later, and waited 3 s for its last ten posts."""
+    early = [told(n * 100, 10.0 + n) for n in range(1, 8)] + [told(750, 17.5, True)]
+    late = [told(n * 100, 12.0 + n) for n in range(1, 6)] + [told(510, 20.0, True)]
+    assert drain.rate("some", [early, late], 200) == pytest.approx(200.0)
+    assert drain.rate("some", [late, early], 200) == pytest.approx(200.0)
+
+
+def test_processes_that_have_no_time_in_common_count_each_by_itself() -> None:
+    one = [told(100, 10.0), told(200, 12.0, True)]
+    other = [told(100, 20.0), told(200, 21.0, True)]
+    assert drain.rate("some", [one, other], 200) == 50.0 + 100.0
 
 
 SPOKEN = [
