@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate, pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -135,6 +135,6 @@ def _at_least(reader: Reader, least: int) -> int | None:
 
 def _page_ms(servers: Servers, sizes: Sizes, days: int) -> tuple[float, tuple[str, ...]]:
     """The median time of the shares of yesterday and today, ms, where `days` days are published."""
-    with serving(servers, days) as (settings, wrong):
-        today = datetime.now(UTC).date()
-        return asked(settings, sizes, today - timedelta(days=1), today)["p50"], wrong
+    with serving(servers, days) as site:
+        found = asked(site.settings, sizes, site.today - timedelta(days=1), site.today)["p50"]
+    return found, tuple(site.wrong)

@@ -7,17 +7,22 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from bench.figures import Measured, percentile, rounded
-from bench.load import load
+from bench.figures import Measured, differences, percentile, rounded
+from bench.load import load, together
+from bench.questions import Published, Question, Totals, expected, shown
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
+from bench.topic import Counts
 from drinkstream import meaning
 from drinkstream.errors import DrinkStreamError
 from drinkstream.merge import Publication
@@ -35,21 +40,32 @@ LANGS = ("ar", "de", "en", "es", "fr", "id", "ja", "ko", "pt", "ru", "th", "tr")
 BRANDS = (("beer", "guinness"), ("coffee", "starbucks"), ("soda", "pepsi"))
 WARM_S = 5.0
 
-Totals = dict[tuple[str, str, str, str, str], int]
+TOLD_S = 60.0
+"""How long the web may take to show the last posts of a stream that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A web, what it has to show, and what was wrong about it, which is known once its stream of posts has ended."""
+
+    settings: Settings
+    published: Published
+    today: date
+    wrong: list[str]
 
 
 def page(servers: Servers, sizes: Sizes) -> Measured:
     """The 99th percentile of one day, ms; and that of a long range beside it."""
     results = []
-    with serving(servers, sizes.page_days) as (settings, wrong):
-        today = datetime.now(UTC).date()
-        ranges = {"day": today - timedelta(days=1), "long": today - timedelta(days=sizes.page_days)}
+    with serving(servers, sizes.page_days) as site:
+        ranges = {"day": site.today - timedelta(days=1), "long": site.today - timedelta(days=sizes.page_days)}
         for _ in range(sizes.runs):
-            results.append({name: asked(settings, sizes, first, today) for name, first in ranges.items()})
+            results.append({name: asked(site.settings, sizes, first, site.today) for name, first in ranges.items()})
             said = ", ".join(
                 f"{name}: p50 {one['p50']:.1f} p99 {one['p99']:.1f} ms" for name, one in results[-1].items()
             )
             print(f"  {said}", flush=True)
+    wrong = tuple(site.wrong)
     failed = [one["failed"] for result in results for one in result.values() if one["failed"]]
     if failed:
         wrong = (*wrong, f"{sum(failed):.0f} requests were not answered, or not with 200")
@@ -63,24 +79,50 @@ def page(servers: Servers, sizes: Sizes) -> Measured:
 
 
 @contextmanager
-def serving(servers: Servers, days: int) -> Iterator[tuple[Settings, tuple[str, ...]]]:
-    """A web over `days` published days and a live one; with what is wrong about the numbers that it shows."""
+def serving(servers: Servers, days: int) -> Iterator[Site]:
+    """A web over `days` published days and a live one, whose answers are checked once the block has ended."""
     with servers.live() as settings, reading(settings) as reader, servers.running(settings, "streaming.speed") as speed:
         today = datetime.now(UTC).date()
-        expected = publish_days(settings, today - timedelta(days=days), days)
-        with (
-            load(settings, ARRIVING),
-            servers.running(settings, "granian", *web_of(settings)[3:]) as web,
-        ):
-            until(reader.current_epoch, speed, log_of(settings, "streaming.speed"))
-            first, last = today - timedelta(days=days), today - timedelta(days=1)
-            log = log_of(settings, "granian")
-            found = until(lambda: _get(settings, f"/api/v1/share?from={first}&to={last}&reposts=include"), web, log)
-            total = sum(n for (category, brand, *_), n in expected.items() if (category, brand) == ("*", "")) * days
-            wrong = () if found["total"] == total else (f"the page shows {found['total']} posts instead of {total}",)
-            # the live day, once it counts
-            until(lambda: _live(settings, today), web, log)
-            yield settings, wrong
+        first = today - timedelta(days=days)
+        site = Site(settings, Published(first, today, publish_days(settings, first, days)), today, [])
+        log = log_of(settings, "granian")
+        with servers.running(settings, "granian", *web_of(settings)[3:]) as web:
+            with load(settings, ARRIVING) as reports:
+                until(reader.current_epoch, speed, log_of(settings, "streaming.speed"))
+                # the live day, once it counts
+                until(lambda: _live(settings, today), web, log)
+                yield site
+            site.wrong.extend(wrong_answers(site, together(reports).counts, web, log))
+
+
+def wrong_answers(site: Site, sent: Counts, web: "subprocess.Popen[bytes]", log: Path) -> tuple[str, ...]:
+    """What the web says of published and live days that is not as it was written and sent, with the address.
+
+    The last posts that were sent may take TOLD_S to be shown.
+    """
+    last = time.monotonic() + TOLD_S
+    now = datetime.now(UTC).date()  # the stream may have gone on into the next day
+
+    def wrong(question: Question, live: Counts) -> tuple[str, ...] | None:
+        answer = _get(site.settings, question.path)
+        if answer is None:
+            return None
+        found = differences(expected(question, site.published, live), shown(question, answer))
+        return tuple(f"{question.path}: {fault}" for fault in found) if not found or time.monotonic() > last else None
+
+    before = site.published.until - timedelta(days=1)
+    faults: list[str] = []
+    for by in ("category", "brand"):
+        for reposts in (False, True):
+            for first, end, live in (
+                (site.published.first, before, {}),
+                (before, before, {}),
+                (site.today, now, sent),
+                (site.published.first, now, sent),
+            ):
+                question = Question(first, end, by, reposts=reposts)
+                faults += until(lambda q=question, n=live: wrong(q, n), web, log)  # type: ignore[misc]
+    return tuple(faults)
 
 
 def publish_days(settings: Settings, first: date, days: int) -> Totals:
