@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,13 +13,25 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from bench import page
-from bench.questions import DENOMINATOR, Published, Question, Totals, expected, shown
+from bench.questions import (
+    DENOMINATOR,
+    QUESTIONS,
+    Published,
+    Question,
+    Totals,
+    drawn,
+    expected,
+    mixed,
+    shown,
+    unasked,
+)
 from bench.topic import wrong_cells
 from drinkstream.cells import pack
 from drinkstream.packed import part_rows
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.write import Writer
+from drinkstream.taxonomy import load as taxonomy
 from stack.cassandra import SCHEMA, statements
 from tests.lib.cassandra_in_memory import Store
 from webapp import create_app
@@ -73,6 +86,66 @@ def test_a_question_has_its_address_and_an_answer_its_numbers() -> None:
     assert shown(asked, {"total": None, "shares": []}) == {DENOMINATOR: 0}
 
 
+YEAR = Published(date(2017, 1, 1), date(2019, 1, 1), TOTALS)
+
+
+def test_the_mix_is_the_same_each_time_and_asks_for_many_ranges_and_filters() -> None:
+    asked = mixed(YEAR, 300, ("beer", "tea"))
+    assert asked == mixed(YEAR, 300, ("beer", "tea"))
+    assert len(set(asked)) == len(asked) == QUESTIONS
+    plain, others = asked[:10], asked[10:]
+    assert plain == [
+        Question(YEAR.until - timedelta(days=length), YEAR.until, by)
+        for length in (1, 7, 30, 90, 300)
+        for by in ("category", "brand")
+    ]
+    assert all(q.category or q.brand or q.kind or q.lang for q in others)
+    live = [q for q in others if q.last == YEAR.until]
+    assert 0.4 < len(live) / len(others) < 0.6
+    lengths = {(min(q.last, YEAR.until - timedelta(days=1)) - q.first).days + 1 for q in asked}
+    assert lengths == {1, 7, 30, 90, 300}
+    for question in asked:
+        days = (min(question.last, YEAR.until - timedelta(days=1)) - question.first).days + 1
+        assert question.first - timedelta(days=days) >= YEAR.first
+
+
+def test_the_first_question_is_asked_most_and_half_of_the_requests_name_an_etag() -> None:
+    asked = mixed(YEAR, 300, ("beer", "tea"))
+    requests = drawn(asked, 10_000)
+    assert requests == drawn(asked, 10_000)
+    times = [sum(path == question.path for path, _ in requests) for question in asked]
+    assert max(times) == times[0]
+    # 1/n of 10,000 over the sum of 1/1 to 1/300
+    assert times[0] == pytest.approx(10_000 / 6.28, rel=0.1)
+    assert times[9] == pytest.approx(1_000 / 6.28, rel=0.3)
+    assert sum(conditional for _, conditional in requests) == pytest.approx(5_000, rel=0.05)
+
+
+@pytest.mark.parametrize("length", [1, 365])
+def test_a_question_for_a_first_answer_is_about_days_that_no_other_asked_for_or_compares_itself_with(
+    length: int,
+) -> None:
+    runs = [list(islice(unasked(YEAR, length, run * page.FIRSTS, ("beer",)), page.FIRSTS)) for run in range(3)]
+    asked = [question for run in runs for question in run]
+    ranges = {(q.first, q.last) for q in asked}
+    before = {(q.first - timedelta(days=length), q.last - timedelta(days=length)) for q in asked}
+    assert len(ranges | before) == 2 * len(asked) == 120
+    assert all((q.last - q.first).days + 1 == length and q.last < YEAR.until for q in asked)
+
+
+def test_the_web_answers_every_question_of_the_mix_as_expected(site: page.Site) -> None:
+    asked = mixed(site.published, 1, taxonomy().categories)
+    site.asked.update(dict.fromkeys(asked))
+    assert wrong(site, {}) == ()
+    settled = [question for question in asked if question.last < site.today]
+    assert len(settled) > 100
+    site.published.totals["beer", "", "x", "quote", "ja"] += 1
+    told = {fault.partition(": ")[0] for fault in wrong(site, {})}
+    narrowed = [q for q in settled if q.counts("quote", "ja") and q.category == "beer" and q.brand is None]
+    assert narrowed
+    assert {question.path for question in narrowed} <= told
+
+
 class Connected:
     """A session to the store in memory, as the driver opens one."""
 
@@ -97,7 +170,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[page.Site]
     app = create_app(settings, lambda: Reader(cast(Any, Connected(store))), count_pending=lambda *_: {})
     client: FlaskClient = app.test_client()
     monkeypatch.setattr(page, "_get", lambda _, path: json.loads(client.get(path).data))
-    yield page.Site(settings, Published(first, today, totals), today, [])
+    yield page.Site(settings, Published(first, today, totals), today)
     app.extensions.clear()
 
 
