@@ -2,8 +2,9 @@
 
     python -m bench [ROW...] [--anew] [--small] [--list]
 
-A row that was measured with this code, these sizes and on this machine is not measured again, unless `--anew`. A wrong
-count is a failed run: its row is kept as such, the others go on, and the exit code is that of wrong numbers.
+A row that was measured with this code, these sizes and on this machine is not measured again, unless `--anew`, or where
+a row that it needs was since. A wrong count is a failed run: its row is kept as such, the others go on, and the exit
+code is that of wrong numbers.
 """
 
 import os
@@ -53,13 +54,19 @@ def main(
     try:
         for name in order:
             decided: dict[str, Any] = {size: getattr(sizes, size) for size in ROWS[name].sizes}
-            marks = {**where, "settings": decided | ({"peers": peers} if ROWS[name].peers else {})}
+            needed = {need: kept.get(need) for need in ROWS[name].needs}
+            marks = {
+                **where,
+                "settings": decided | ({"peers": peers} if ROWS[name].peers else {}),
+                # a row that is made of others stands no longer than they do
+                "needs": {need: {"at": entry["at"], "settings": entry["settings"]} for need, entry in needed.items()},
+            }
             if kept.stands(name, marks) and not (anew and name in chosen):
                 click.echo(f"{name}: was measured")
                 continue
             click.echo(f"{name}: {ROWS[name].what}")
-            found = ROWS[name].measure(servers, sizes, {need: kept.get(need) for need in ROWS[name].needs})
-            at = datetime.now(UTC).isoformat(timespec="seconds")
+            found = ROWS[name].measure(servers, sizes, needed)
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
             kept.put(name, {**found.entry(), **marks, "at": at})
     finally:
         servers.close()

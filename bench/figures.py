@@ -35,9 +35,9 @@ class Measured:
         return (*self.wrong, *theirs)
 
     def beside_it(self, name: str, other: "Measured") -> "Measured":
-        """This with another figure beside it, whose wrong counts make this one fail, too."""
-        wrong, beside = (*self.wrong, *other.wrong), {**self.beside, "also": {name: other.entry()}}
-        return replace(self, wrong=wrong, beside=beside)
+        """This with one more figure beside it, whose wrong counts make this one fail, too."""
+        also = {**self.beside.get("also", {}), name: other.entry()}
+        return replace(self, wrong=(*self.wrong, *other.wrong), beside={**self.beside, "also": also})
 
     def entry(self) -> dict[str, Any]:
         """The figure as it is kept."""

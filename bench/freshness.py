@@ -1,7 +1,7 @@
 """How soon a post can be read: from Kafka's append time to the moment at which a reader finds its id in Cassandra.
 
-Every hit is looked for, by real reads, at a steady rate of posts; the speed query runs with its own trigger, each peer
-writes what changed once a second.
+Every hit is looked for, by real reads, at a steady rate of posts; each peer writes what changed as often as the speed
+query begins a micro-batch.
 """
 
 import statistics
@@ -54,12 +54,14 @@ def _speed(servers: Servers, settings: Settings, reader: Reader) -> Iterator[Run
 @contextmanager
 def _peer(peer: Peer, servers: Servers, settings: Settings, _: Reader) -> Iterator[Running]:
     python, epoch = peer.ready(settings), peer.epoch()
-    with servers.running(settings, peer.module, *peer.arguments(epoch, 0), python=python, log=peer.slug) as program:
+    given = (*peer.arguments(epoch, 0), str(round(settings.speed_trigger * 1000)))
+    with servers.running(settings, peer.module, *given, python=python, log=peer.slug) as program:
         yield program, log_of(settings, peer.slug), epoch
 
 
 def _measured(servers: Servers, sizes: Sizes, name: str, start: Start) -> Measured:
     results = [_run(servers, sizes, name, start) for _ in range(sizes.runs)]
+    every = servers.settings.speed_trigger
     beside = {
         figure: rounded(statistics.median(told[figure] for _, told, _ in results))
         for figure in ("p50", "max", "cores", "hits")
@@ -68,7 +70,7 @@ def _measured(servers: Servers, sizes: Sizes, name: str, start: Start) -> Measur
         tuple(p99 for p99, _, _ in results),
         "s, 99th percentile",
         tuple(fault for _, _, wrong in results for fault in wrong),
-        {**beside, "posts_per_s": sizes.rate, "looked_every_s": EVERY_S},
+        {**beside, "posts_per_s": sizes.rate, "written_every_s": every, "looked_every_s": EVERY_S},
     )
 
 
@@ -102,7 +104,7 @@ def _run(servers: Servers, sizes: Sizes, name: str, start: Start) -> tuple[float
     p99 = percentile(waited, 0.99)
     told = {"p50": percentile(waited, 0.5), "max": max(waited), "cores": cores, "hits": float(len(waited))}
     said = f"p50 {told['p50']:.2f} s, p99 {p99:.2f} s, max {told['max']:.2f} s, {cores:.2f} cores"
-    print(f"  {name}, {said}", flush=True)
+    print(f"  {name}, written every {settings.speed_trigger:g} s: {said}", flush=True)
     return p99, told, wrong
 
 

@@ -9,13 +9,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 from bench.figures import Measured, rounded
-from bench.page import asked, serving
+from bench.page import asked, first_ms, serving
 from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
 from bench.topic import Topic, filled, wrong_counts
@@ -42,6 +41,15 @@ class _Run:
     wrong: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Medians of a page over published days, ms: of its mix of questions, and of first answers about all of them."""
+
+    mix: float
+    first: float
+    wrong: tuple[str, ...]
+
+
 def growth(servers: Servers, sizes: Sizes) -> Measured:
     """Cost of a post at the end of a long topic, as a multiple of the least in it; the page's times beside it.
 
@@ -54,16 +62,19 @@ def growth(servers: Servers, sizes: Sizes) -> Measured:
         )
     topic = filled(servers, "day", sizes.growth)
     results = [_run(servers, sizes, topic) for _ in range(sizes.runs)]
-    few, many = (_page_ms(servers, sizes, days) for days in (1, sizes.growth_days))
+    pages = {
+        "1_day": _page_ms(servers, sizes, 1),
+        f"{sizes.growth_days}_days": _page_ms(servers, sizes, sizes.growth_days),
+    }
     beside = {
         "core_us_by_part": _medians([run.costs for run in results]),
         "posts_per_s_by_part": _medians([run.rates for run in results]),
         "state_rows_by_part": _medians([run.rows for run in results]),
         "posts": topic.records,
-        "page_ms_1_day": rounded(few[0]),
-        f"page_ms_{sizes.growth_days}_days": rounded(many[0]),
+        **{f"page_ms_{days}": rounded(page.mix) for days, page in pages.items()},
+        **{f"page_first_ms_{days}": rounded(page.first) for days, page in pages.items()},
     }
-    wrong = (*(fault for run in results for fault in run.wrong), *few[1], *many[1])
+    wrong = (*(fault for run in (*results, *pages.values()) for fault in run.wrong),)
     return Measured(tuple(run.costs[-1] / min(run.costs) for run in results), "times the least cost", wrong, beside)
 
 
@@ -133,8 +144,8 @@ def _at_least(reader: Reader, least: int) -> int | None:
     return done if done >= least else None
 
 
-def _page_ms(servers: Servers, sizes: Sizes, days: int) -> tuple[float, tuple[str, ...]]:
-    """The median time of the shares of yesterday and today, ms, where `days` days are published."""
-    with serving(servers, days) as (settings, wrong):
-        today = datetime.now(UTC).date()
-        return asked(settings, sizes, today - timedelta(days=1), today)["p50"], wrong
+def _page_ms(servers: Servers, sizes: Sizes, days: int) -> _Page:
+    with serving(servers, days, 1) as site:
+        first = first_ms(site, days, 0)
+        mix = asked(site, sizes, days)["p50"]
+    return _Page(mix, first, tuple(site.wrong))

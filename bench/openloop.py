@@ -1,12 +1,15 @@
 """A fixed number of HTTP requests a second, whatever becomes of them, over connections that stay open.
 
-    python -m bench.openloop HOST PORT RATE SECONDS PATH...
+    python -m bench.openloop HOST PORT RATE SECONDS < REQUESTS
+
+REQUESTS is JSON: [address, whether it names the ETag of the last answer to it] of each request, sent in turn and from
+the first on again. One that names an ETag may be answered by 304, as a browser's that has the answer already.
 
 Requests are due at fixed moments, and each one's time counts from the moment at which it was due, not from when a
 connection was free for it: a server that stalls is not spared the requests that it kept waiting (no coordinated
 omission). A server may close a connection that was idle while a request is on its way to it; such a request, of whose
 answer nothing came, is sent once more, as clients do, and its time goes on.
-Writes {"ms": [...], "failed": n, "again": n} to standard output.
+Writes {"ms": [...], "failed": n, "again": n, "unchanged": n} to standard output.
 """
 
 import asyncio
@@ -14,19 +17,25 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 CONNECTIONS = 64
+NOT_MODIFIED = b"HTTP/1.1 304"
 TICK_S = 0.001
 PATIENCE_S = 30.0
 """How long after the last request is waited for answers; what has none by then took as long as that."""
 
 
-class Request(NamedTuple):
-    """What is sent, when it was due (the loop's time), and how often it was sent before."""
+Ask = tuple[str, bool]
+"""An address, and whether its request names the ETag of the last answer to it."""
 
-    content: bytes
+
+class Request(NamedTuple):
+    """What is asked, when it was due (the loop's time), and how often it was sent before."""
+
+    path: str
+    conditional: bool
     due: float
     sent: int = 0
 
@@ -35,12 +44,33 @@ class Request(NamedTuple):
 class Times:
     """Milliseconds that each answered request took, and how many were refused, cut off or not answered.
 
-    `again` requests were sent once more, since their connection was closed before any answer.
+    `again` requests were sent once more, since their connection was closed before any answer; `unchanged` ones were
+    told that the answer is still the one whose ETag they named.
     """
 
     ms: list[float] = field(default_factory=list)
     failed: int = 0
     again: int = 0
+    unchanged: int = 0
+
+
+class Client:
+    """What all connections know: the host, and of each address the ETag of its last answer."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = f"{host}:{port}"
+        self._etags: dict[str, str] = {}
+
+    def content(self, request: Request) -> bytes:
+        """A request as it is sent; one for an address without an answer so far names no ETag."""
+        etag = self._etags.get(request.path) if request.conditional else None
+        named = f"If-None-Match: {etag}\r\n" if etag is not None else ""
+        return f"GET {request.path} HTTP/1.1\r\nHost: {self._host}\r\n{named}\r\n".encode()
+
+    def answered(self, request: Request, head: bytes) -> None:
+        """Keeps the ETag of an answer."""
+        if request.conditional and (etag := header(head, b"etag")) is not None:
+            self._etags[request.path] = etag.decode()
 
 
 class Connection(asyncio.Protocol):
@@ -52,10 +82,12 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
+        client: Client,
         times: Times,
         free: Callable[["Connection"], None],
         lost: Callable[["Connection", Request | None], None],
     ) -> None:
+        self._client = client
         self._times = times
         self._free = free
         self._lost = lost
@@ -77,20 +109,24 @@ class Connection(asyncio.Protocol):
         """Sends a request."""
         assert self.transport is not None
         self._request = request._replace(sent=request.sent + 1)
-        self.transport.write(request.content)
+        self.transport.write(self._client.content(request))
 
     def data_received(self, data: bytes) -> None:
         self._got += data
+        assert self._request is not None
         if self._length is None:
-            head = self._got.find(b"\r\n\r\n")
-            if head < 0:
+            end = self._got.find(b"\r\n\r\n")
+            if end < 0:
                 return
-            self._length = head + 4 + content_length(bytes(self._got[:head]))
+            head = bytes(self._got[:end])
+            self._length = end + 4 + body_length(head)
+            self._client.answered(self._request, head)
         if len(self._got) < self._length:
             return
-        assert self._request is not None
         self._times.ms.append((asyncio.get_running_loop().time() - self._request.due) * 1000)
-        self._times.failed += not self._got.startswith(b"HTTP/1.1 200")
+        unchanged = self._request.conditional and self._got.startswith(NOT_MODIFIED)
+        self._times.unchanged += unchanged
+        self._times.failed += not unchanged and not self._got.startswith(b"HTTP/1.1 200")
         self._got.clear()
         self._length = self._request = None
         self._free(self)
@@ -100,23 +136,33 @@ class Connection(asyncio.Protocol):
         self._lost(self, None if self._got else self._request)
 
 
-def content_length(head: bytes) -> int:
-    """The length of the body that a response's head announces. Raises ValueError where it announces none."""
+def header(head: bytes, wanted: bytes) -> bytes | None:
+    """The value of a header (named in lower case) in a response's head; None where it has none."""
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    raise ValueError(f"an answer without a length: {head!r}")
+        if name.lower() == wanted:
+            return value.strip()
+    return None
 
 
-async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence[str]) -> Times:
-    """The times of `rate * seconds` requests, for each of `paths` in turn."""
+def body_length(head: bytes) -> int:
+    """The length of the body behind a response's head. Raises ValueError where the head announces none."""
+    if head.startswith(NOT_MODIFIED):
+        return 0
+    length = header(head, b"content-length")
+    if length is None:
+        raise ValueError(f"an answer without a length: {head!r}")
+    return int(length)
+
+
+async def run(host: str, port: int, rate: float, seconds: float, asks: Sequence[Ask]) -> Times:
+    """The times of `rate * seconds` requests: `asks` in turn, and from the first on again."""
     loop = asyncio.get_running_loop()
     times = Times()
     idle: deque[Connection] = deque()
     opened: set[Connection] = set()
     waiting: deque[Request] = deque()
-    contents = [f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() for path in paths]
+    client = Client(host, port)
 
     def free(connection: Connection) -> None:
         if waiting and not connection.closed:
@@ -131,7 +177,7 @@ async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence
             waiting.appendleft(request)
 
     async def connect() -> Connection:
-        _, connection = await loop.create_connection(lambda: Connection(times, free, lost), host, port)
+        _, connection = await loop.create_connection(lambda: Connection(client, times, free, lost), host, port)
         opened.add(connection)
         return connection
 
@@ -150,7 +196,7 @@ async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence
     began, number, last = loop.time(), 0, int(rate * seconds)
     while number < last:
         while number < last and began + number / rate <= loop.time():
-            waiting.append(Request(contents[number % len(contents)], began + number / rate))
+            waiting.append(Request(*asks[number % len(asks)], began + number / rate))
             number += 1
         await serve()
         await asyncio.sleep(TICK_S)
@@ -169,10 +215,11 @@ async def run(host: str, port: int, rate: float, seconds: float, paths: Sequence
     return times
 
 
-def main(host: str, port: str, rate: str, seconds: str, *paths: str) -> None:
+def main(host: str, port: str, rate: str, seconds: str) -> None:
     """Sends the requests and writes what they took."""
-    times = asyncio.run(run(host, int(port), float(rate), float(seconds), paths))
-    print(json.dumps({"ms": times.ms, "failed": times.failed, "again": times.again}))
+    asks = [(path, conditional) for path, conditional in json.load(sys.stdin)]
+    times = asyncio.run(run(host, int(port), float(rate), float(seconds), asks))
+    print(json.dumps(asdict(times)))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,47 @@
 """The merged view over HTTP at a fixed rate of requests: published days beside a live one, from the web's own server.
 
-The published days are written as a recompute writes them; today is counted by the speed query while posts arrive.
+The published days are written as a recompute writes them; today is counted by the speed query while posts arrive. What
+is asked is a mix of many questions (bench/questions.py), so that answers are computed and not only given again; beside
+it stands what a first answer takes, to a question that was never asked before.
 """
 
 import json
 import statistics
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from bench.figures import Measured, percentile, rounded
-from bench.load import load
+from bench.figures import Measured, differences, percentile, rounded
+from bench.load import load, together
+from bench.openloop import Ask
+from bench.questions import (
+    APART,
+    BRANDS,
+    KINDS,
+    LANGS,
+    QUESTIONS,
+    Published,
+    Question,
+    Totals,
+    drawn,
+    expected,
+    mixed,
+    shown,
+    unasked,
+)
 from bench.servers import Servers, log_of, reading, until
 from bench.sizes import Sizes
+from bench.topic import Counts
 from drinkstream import meaning
 from drinkstream.errors import DrinkStreamError
 from drinkstream.merge import Publication
@@ -26,61 +50,117 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load as taxonomy
 from stack.programs import web as web_of
+from webapp.query import MAX_DAYS
 
 ARRIVING = 100
 """Posts a second that arrive meanwhile."""
 
-KINDS = ("original", "reply", "quote", "repost")
-LANGS = ("ar", "de", "en", "es", "fr", "id", "ja", "ko", "pt", "ru", "th", "tr")
-BRANDS = (("beer", "guinness"), ("coffee", "starbucks"), ("soda", "pepsi"))
 WARM_S = 5.0
 
-Totals = dict[tuple[str, str, str, str, str], int]
+DRAWN = 10_000
+"""Requests that are drawn; behind the last of them the first comes again."""
+
+FIRSTS = 20
+"""Questions about so many different ranges tell what a first answer takes."""
+
+LONGEST = timedelta(days=MAX_DAYS - 1)
+ANSWER_S = 30.0
+TOLD_S = 60.0
+"""How long the web may take to show the last posts of a stream that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A web, what it has to show, what it was asked, and what was wrong about it.
+
+    That is known once its stream of posts has ended.
+    """
+
+    settings: Settings
+    published: Published
+    today: date
+    asked: dict[Question, None] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
 
 
 def page(servers: Servers, sizes: Sizes) -> Measured:
-    """The 99th percentile of one day, ms; and that of a long range beside it."""
-    results = []
-    with serving(servers, sizes.page_days) as (settings, wrong):
-        today = datetime.now(UTC).date()
-        ranges = {"day": today - timedelta(days=1), "long": today - timedelta(days=sizes.page_days)}
-        for _ in range(sizes.runs):
-            results.append({name: asked(settings, sizes, first, today) for name, first in ranges.items()})
-            said = ", ".join(
-                f"{name}: p50 {one['p50']:.1f} p99 {one['p99']:.1f} ms" for name, one in results[-1].items()
+    """The 99th percentile of the mix, ms; first answers about a day and about a long range beside it."""
+    loads, firsts = [], []
+    lengths = (1, sizes.page_days)
+    with serving(servers, sizes.page_days, sizes.runs) as site:
+        for number in range(sizes.runs):
+            firsts.append([first_ms(site, length, number) for length in lengths])
+            loads.append(asked(site, sizes, sizes.page_days))
+            day, long = firsts[-1]
+            print(
+                f"  p50 {loads[-1]['p50']:.1f} p99 {loads[-1]['p99']:.1f} ms, {loads[-1]['unchanged']:.0%} unchanged; "
+                f"a first answer {day:.1f} ms for a day, {long:.1f} ms for {sizes.page_days} days",
+                flush=True,
             )
-            print(f"  {said}", flush=True)
-    failed = [one["failed"] for result in results for one in result.values() if one["failed"]]
-    if failed:
-        wrong = (*wrong, f"{sum(failed):.0f} requests were not answered, or not with 200")
-    long = [result["long"] for result in results]
-    also = Measured(tuple(one["p99"] for one in long), "ms, 99th percentile", (), _beside(long))
-    day = [result["day"] for result in results]
-    times = statistics.median(one["p50"] for one in long) / statistics.median(one["p50"] for one in day)
-    beside = {**_beside(day), "requests_per_s": sizes.requests, "long_to_day": rounded(times)}
-    own = Measured(tuple(one["p99"] for one in day), "ms, 99th percentile", wrong, beside)
-    return own.beside_it(f"{sizes.page_days} days", also)
+    beside = {name: rounded(statistics.median(one[name] for one in loads)) for name in ("p50", "max", "unchanged")}
+    by_length = list(zip(*firsts, strict=True))
+    days, longs = map(statistics.median, by_length)
+    beside |= {"requests_per_s": sizes.requests, "questions": QUESTIONS, "first_long_to_day": rounded(longs / days)}
+    found = Measured(tuple(one["p99"] for one in loads), "ms, 99th percentile", tuple(site.wrong), beside)
+    for length, runs in zip(lengths, by_length, strict=True):
+        told = "a day" if length == 1 else f"{length} days"
+        found = found.beside_it(f"a first answer, {told}", Measured(runs, f"ms, median of {FIRSTS}"))
+    return found
 
 
 @contextmanager
-def serving(servers: Servers, days: int) -> Iterator[tuple[Settings, tuple[str, ...]]]:
-    """A web over `days` published days and a live one; with what is wrong about the numbers that it shows."""
+def serving(servers: Servers, longest: int, runs: int) -> Iterator[Site]:
+    """A web over published days and a live one, whose answers are checked once the block has ended.
+
+    There are as many published days as `first_ms` of ranges of `longest` days takes in so many `runs`, each range with
+    as many days before it, which its answer compares itself with.
+    """
+    days = 2 * longest + runs * FIRSTS * APART
     with servers.live() as settings, reading(settings) as reader, servers.running(settings, "streaming.speed") as speed:
         today = datetime.now(UTC).date()
-        expected = publish_days(settings, today - timedelta(days=days), days)
-        with (
-            load(settings, ARRIVING),
-            servers.running(settings, "granian", *web_of(settings)[3:]) as web,
-        ):
-            until(reader.current_epoch, speed, log_of(settings, "streaming.speed"))
-            first, last = today - timedelta(days=days), today - timedelta(days=1)
-            log = log_of(settings, "granian")
-            found = until(lambda: _get(settings, f"/api/v1/share?from={first}&to={last}&reposts=include"), web, log)
-            total = sum(n for (category, brand, *_), n in expected.items() if (category, brand) == ("*", "")) * days
-            wrong = () if found["total"] == total else (f"the page shows {found['total']} posts instead of {total}",)
-            # the live day, once it counts
-            until(lambda: _live(settings, today), web, log)
-            yield settings, wrong
+        first = today - timedelta(days=days)
+        site = Site(settings, Published(first, today, publish_days(settings, first, days)), today)
+        log = log_of(settings, "granian")
+        with servers.running(settings, "granian", *web_of(settings)[3:]) as web:
+            with load(settings, ARRIVING) as reports:
+                until(reader.current_epoch, speed, log_of(settings, "streaming.speed"))
+                # the live day, once it counts
+                until(lambda: _live(settings, today), web, log)
+                yield site
+            site.wrong.extend(wrong_answers(site, together(reports).counts, web, log))
+
+
+def wrong_answers(site: Site, sent: Counts, web: "subprocess.Popen[bytes]", log: Path) -> tuple[str, ...]:
+    """What the web says of published and live days that is not as it was written and sent, with the address.
+
+    The last posts that were sent may take TOLD_S to be shown.
+    """
+    last = time.monotonic() + TOLD_S
+    now = datetime.now(UTC).date()  # the stream may have gone on into the next day
+
+    def wrong(question: Question, live: Counts) -> tuple[str, ...] | None:
+        answer = _get(site.settings, question.path)
+        if answer is None:
+            return None
+        found = differences(expected(question, site.published, live), shown(question, answer))
+        return tuple(f"{question.path}: {fault}" for fault in found) if not found or time.monotonic() > last else None
+
+    before = site.published.until - timedelta(days=1)
+    # what is narrowed to a kind or a language is not known of the posts that were sent
+    questions = {question: {} for question in site.asked if question.last <= before}
+    for by in ("category", "brand"):
+        for reposts in (False, True):
+            for first, end, live in (
+                (site.published.first, before, {}),
+                (before, before, {}),
+                (site.today, now, sent),
+                (site.published.first, now, sent),
+            ):
+                questions[Question(max(first, end - LONGEST), end, by, reposts=reposts)] = live
+    faults: list[str] = []
+    for question, live in questions.items():
+        faults += until(lambda q=question, n=live: wrong(q, n), web, log)  # type: ignore[misc]
+    return tuple(faults)
 
 
 def publish_days(settings: Settings, first: date, days: int) -> Totals:
@@ -127,22 +207,53 @@ def totals_of_a_day() -> Totals:
     }
 
 
-def asked(settings: Settings, sizes: Sizes, first: date, last: date) -> dict[str, float]:
-    """Percentiles (ms) of requests at the fixed rate, for shares by category and by brand in turn."""
-    paths = [f"/api/v1/share?from={first}&to={last}&by={by}" for by in ("category", "brand")]
-    _sent(settings, sizes.requests, WARM_S, paths)
-    said = _sent(settings, sizes.requests, sizes.page_seconds, paths)
+def asked(site: Site, sizes: Sizes, longest: int) -> dict[str, float]:
+    """Times (ms) of the mix at the fixed rate, over ranges of up to `longest` days: p50, p99, max.
+
+    `unchanged` is the share of requests that named the ETag of the answer. What was asked, and what was not answered,
+    is noted with the site.
+    """
+    questions = mixed(site.published, longest, taxonomy().categories)
+    site.asked.update(dict.fromkeys(questions))
+    _sent(site.settings, sizes.requests, WARM_S, drawn(questions, round(sizes.requests * WARM_S)))
+    said = _sent(site.settings, sizes.requests, sizes.page_seconds, drawn(questions, DRAWN))
+    if said["failed"]:
+        site.wrong.append(f"{said['failed']} requests were not answered, or not with 200 or 304")
     return {
         "p50": percentile(said["ms"], 0.5),
         "p99": percentile(said["ms"], 0.99),
         "max": max(said["ms"]),
-        "failed": said["failed"],
+        "unchanged": said["unchanged"] / len(said["ms"]),
     }
 
 
-def _sent(settings: Settings, rate: int, seconds: float, paths: list[str]) -> dict[str, Any]:
+def first_ms(site: Site, length: int, run: int) -> float:
+    """The median time (ms) of FIRSTS answers about `length` published days, each over days that were never asked for.
+
+    One after the other on one connection, each measured from the request to the end of its answer. Raises
+    DrinkStreamError where one is refused.
+    """
+    categories = taxonomy().categories
+    took = []
+    connection = HTTPConnection(site.settings.host, site.settings.web_port, timeout=ANSWER_S)
+    try:
+        for question in islice(unasked(site.published, length, run * FIRSTS, categories), FIRSTS):
+            began = time.perf_counter()
+            connection.request("GET", question.path)
+            answer = connection.getresponse()
+            body = answer.read()
+            took.append((time.perf_counter() - began) * 1000)
+            if answer.status != 200:
+                raise DrinkStreamError(f"{question.path} was answered by {answer.status}: {body[:200]!r}")
+            site.asked[question] = None
+    finally:
+        connection.close()
+    return statistics.median(took)
+
+
+def _sent(settings: Settings, rate: int, seconds: float, asks: list[Ask]) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.openloop", settings.host, str(settings.web_port), str(rate), str(seconds)]
-    done = subprocess.run([*command, *paths], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps(asks), stdout=subprocess.PIPE, text=True, check=True)
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
@@ -155,7 +266,7 @@ def _live(settings: Settings, today: date) -> bool | None:
 def _get(settings: Settings, path: str) -> dict[str, Any] | None:
     """The answer of the web; None while it does not listen yet, or has not read the store."""
     try:
-        with urllib.request.urlopen(f"http://{settings.host}:{settings.web_port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://{settings.host}:{settings.web_port}{path}", timeout=ANSWER_S) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
     except urllib.error.HTTPError as error:
@@ -164,7 +275,3 @@ def _get(settings: Settings, path: str) -> dict[str, Any] | None:
         return None
     except urllib.error.URLError:
         return None
-
-
-def _beside(results: list[Mapping[str, float]] | list[dict[str, float]]) -> dict[str, float]:
-    return {name: rounded(statistics.median(one[name] for one in results)) for name in ("p50", "max")}

@@ -10,7 +10,7 @@ from bench.memory import resident_mib
 from bench.peers.days import engines
 from bench.servers import Servers, log_of, reading
 from bench.sizes import Sizes
-from bench.topic import wrong_totals
+from bench.topic import wrong_cells, wrong_totals
 from drinkstream.errors import DrinkStreamError
 from drinkstream.store.read import Reader
 
@@ -66,7 +66,7 @@ def _run(servers: Servers, days: Days) -> tuple[float, float, tuple[str, ...]]:
 
 
 def wrong_days(reader: Reader, days: Days) -> tuple[str, ...]:
-    """Each level of each day whose run does not count what it must."""
+    """Each level of each day whose run does not count what it must, by its totals or by its cells."""
     runs = {run.day: run for run in reader.runs_of_attempt(ATTEMPT)}
     wrong: list[str] = []
     for day, expected in days.counts.items():
@@ -74,4 +74,5 @@ def wrong_days(reader: Reader, days: Days) -> tuple[str, ...]:
             wrong.append(f"{day} has no complete run")
             continue
         wrong += wrong_totals(reader, runs[day], expected)
+        wrong += wrong_cells(reader, day, runs[day].run_id, expected)
     return tuple(wrong)

@@ -92,7 +92,7 @@ ROWS: Mapping[str, Row] = {
         ("runs", "hot_rate", "seconds", "settle"),
     ),
     "page": Row(
-        "shares of one published and one live day over HTTP, at a fixed rate of requests, from when each was due",
+        "a mix of questions about shares of published and live days over HTTP, at a fixed rate, from when each was due",
         Asked(10, 5, most=True),
         _alone(page.page),
         ("runs", "requests", "page_seconds", "page_days"),

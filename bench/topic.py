@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import accumulate, repeat
 from multiprocessing import get_context
@@ -135,6 +136,16 @@ def wrong_totals(reader: Reader, run: Run, expected: Mapping[tuple[str, str], in
     for total in reader.day_totals(run.day, run.run_id):
         found[total.category, total.brand] += total.n
     return tuple(f"{run.day} {fault}" for fault in differences(expected, found))
+
+
+def wrong_cells(reader: Reader, day: date, run_id: str, expected: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
+    """Each level of a day whose cells in a run do not hold as many ids as it must count."""
+    hours = [f"{day}T{hour:02d}" for hour in range(24)]
+    found: Counts = defaultdict(int)
+    for category in ("*", *load().categories):
+        for cell in reader.batch_ids(run_id, hours, category, None):
+            found[category, cell.brand] += len(cell.ids)
+    return tuple(f"{day} {fault} in the cells of {run_id}" for fault in differences(expected, found))
 
 
 def _take_times(settings: Settings) -> None:

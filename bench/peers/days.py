@@ -1,16 +1,16 @@
-"""Archived days recomputed by other engines, a process for each core, their counts checked in the same way."""
+"""Archived days recomputed by other engines, a process for each core, their cells read back and checked alike."""
 
-import json
 import subprocess
 import time
 from contextlib import ExitStack
-from datetime import date
 
 from bench.archived import TOPIC, Days
-from bench.figures import Measured, differences
+from bench.figures import Measured
 from bench.memory import resident_mib
 from bench.peers import environment
-from bench.servers import Servers, log_of
+from bench.peers.recompute import run_id
+from bench.servers import Servers, log_of, reading
+from bench.topic import wrong_cells
 from drinkstream.errors import DrinkStreamError
 from drinkstream.settings import Settings
 
@@ -62,9 +62,10 @@ def _run(servers: Servers, settings: Settings, days: Days, engine: str) -> tuple
     for process, log in zip(processes, logs, strict=True):
         if process.returncode:
             raise DrinkStreamError(f"{engine} ended with {process.returncode}: see {log}")
-    said = [json.loads(line) for log in logs for line in log.read_text().splitlines() if line.startswith("{")]
-    found = {date.fromisoformat(one["day"]): {(c, b): n for c, b, n in one["counts"]} for one in said}
-    wrong = tuple(
-        f"{day} {fault}" for day, expected in days.counts.items() for fault in differences(expected, found.get(day, {}))
-    )
+    with reading(settings) as reader:
+        wrong = tuple(
+            fault
+            for day, expected in days.counts.items()
+            for fault in wrong_cells(reader, day, run_id(engine, str(day)), expected)
+        )
     return days.records_a_day * len(days.counts) / seconds, most, wrong

@@ -127,25 +127,43 @@ def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int, n
 def rate(name: str, said: Sequence[Sequence[Said]], warm_up: int) -> float:
     """Posts/s behind the first `warm_up` posts, by what each process of a peer said.
 
-    It runs from when these were written until the last one, or of a peer of one process until the last full one: what
-    is left at the end is less, and waits as long. Raises BadInputError where there was one write only.
+    Each process counts from when its share of these was written to its last full write: what is left at the end is
+    less, and waits as long. Of several the time counts that they have in common, so that none is waited for while it
+    starts or has ended; what a write brought came evenly since the one before. Raises BadInputError where a process
+    wrote once only.
     """
-    posts = 0
-    began, ended = [], []
-    for lines in said:
-        # a line for each write, whose number it is the first to say
-        writes = [line for before, line in pairwise([{"posts": -1}, *lines]) if line["posts"] > before["posts"]]
-        last = len(writes) - 1
-        first = next((at for at, line in enumerate(writes) if line["posts"] >= warm_up // len(said)), last)
-        if len(said) == 1 and last - first > 1:
-            last -= 1
-        first = min(first, last - 1)
-        if first < 0:
-            raise BadInputError(f"{name} had drained all when it first wrote: take more posts, or a smaller --most")
-        posts += writes[last]["posts"] - writes[first]["posts"]
-        began.append(writes[first]["at"])
-        ended.append(writes[last]["at"])
-    return posts / (max(ended) - min(began))
+    spans = [_full(name, lines, warm_up // len(said)) for lines in said]
+    began, ended = max(writes[0][0] for writes in spans), min(writes[-1][0] for writes in spans)
+    if began >= ended:
+        # sizes that small only show that all works: each by itself
+        return sum((writes[-1][1] - writes[0][1]) / (writes[-1][0] - writes[0][0]) for writes in spans)
+    return sum(_posts_at(writes, ended) - _posts_at(writes, began) for writes in spans) / (ended - began)
+
+
+def _full(name: str, lines: Sequence[Said], warm_up: int) -> list[tuple[float, float]]:
+    """The writes of a process, as (moment in s, posts so far): from the first with its warm-up to the last full one.
+
+    Where too few follow the warm-up these are the last two.
+    """
+    # a line for each write, whose number it is the first to say
+    writes = [line for before, line in pairwise([{"posts": -1}, *lines]) if line["posts"] > before["posts"]]
+    last = len(writes) - 1
+    first = next((at for at, line in enumerate(writes) if line["posts"] >= warm_up), last)
+    if last - first > 1:
+        last -= 1
+    first = min(first, last - 1)
+    if first < 0:
+        raise BadInputError(f"{name} had drained all when it first wrote: take more posts, or a smaller --most")
+    return [(line["at"], line["posts"]) for line in writes[first : last + 1]]
+
+
+def _posts_at(writes: Sequence[tuple[float, float]], moment: float) -> float:
+    """How many posts a process had taken by then, a moment between its first write and its last."""
+    return next(
+        before + (after - before) * (moment - earlier) / (later - earlier)
+        for (earlier, before), (later, after) in pairwise(writes)
+        if moment <= later
+    )
 
 
 def _passed(log: Path, posts: int) -> bool | None:

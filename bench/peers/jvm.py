@@ -1,7 +1,7 @@
 """The peers that run on Java: jars fetched and checked, sources in java/ compiled, all below the bench's home.
 
-python -m bench.peers.jvm NAME EPOCH     drains, as Java (settings of the environment)
-python -m bench.peers.jvm sums           after a change of java/ivy.xml: writes java/jars.sha256
+python -m bench.peers.jvm NAME EPOCH [WRITE_MS]     drains, as Java (settings of the environment)
+python -m bench.peers.jvm sums                      after a change of java/ivy.xml: writes java/jars.sha256
 """
 
 import hashlib
@@ -29,6 +29,8 @@ NO_COMPILER = (
     "install -y openjdk-17-jdk-headless), or measure with --no-peers"
 )
 KAFKA_WAIT_S = 60.0
+WRITE_MS = 1_000
+"""How often a drain of a full topic writes what changed. Where freshness is measured the row says how often."""
 
 
 def ready(settings: Settings) -> str:
@@ -42,8 +44,8 @@ def ready(settings: Settings) -> str:
     return sys.executable
 
 
-def main(name: str, epoch: str = "") -> None:
-    """Becomes the Java program of this name."""
+def main(name: str, epoch: str = "", write_ms: str = str(WRITE_MS)) -> None:
+    """Becomes the Java program of this name, which writes what changed every `write_ms` milliseconds."""
     settings = Settings.load()
     if name == "sums":
         write_sums(settings, _jars(settings), JARS)
@@ -68,6 +70,7 @@ def main(name: str, epoch: str = "") -> None:
         "RECORDS": records,
         # a backlog is fetched by the megabyte, what is just arriving as it comes
         "FETCH_MIN_BYTES": 1_000_000 if records else 1,
+        "WRITE_MS": int(write_ms),
     }
     path = f"{_compiled(settings, name)}:{_jars(settings) / name}/*"
     command = [_program("java"), *OPTIONS, f"-Djava.io.tmpdir={folder}", "-cp", path, MAINS[name]]

@@ -72,6 +72,19 @@ def test_what_a_row_needs_is_measured_before_it_and_only_if_it_was_not(rows: Row
     assert {"machine", "versions", "code", "at", "unit", "spread", "runs", "correct", "peers"} <= kept["first"].keys()
 
 
+def test_a_row_that_needs_another_is_measured_again_once_that_one_was(rows: Rows, tmp_path: Path):
+    assert call("second") == 0
+    assert call("--anew", "first") == 0
+    assert call("second") == 0
+    assert rows.measured == ["first", "second", "first", "second"]
+    assert call("second") == 0
+    assert rows.measured == ["first", "second", "first", "second"]
+    assert call("--posts", "7", "second") == 0
+    assert rows.measured[4:] == ["first", "second"]
+    kept = json.loads((tmp_path / "bench" / "latest.json").read_text())
+    assert kept["second"]["needs"] == {"first": {"at": kept["first"]["at"], "settings": {"posts": 7}}}
+
+
 def test_a_wrong_count_fails_the_run_says_what_is_wrong_and_is_measured_again(
     rows: Rows, capsys: pytest.CaptureFixture[str]
 ):
@@ -83,7 +96,8 @@ def test_a_wrong_count_fails_the_run_says_what_is_wrong_and_is_measured_again(
     assert rows.measured == ["first", "second"]
     rows.wrong = ()
     assert call() == 0
-    assert rows.measured == ["first", "second", "first"]
+    # with it what was taken from it
+    assert rows.measured == ["first", "second", "first", "second"]
 
 
 def test_small_sizes_are_kept_apart_from_the_figures(rows: Rows, tmp_path: Path):

@@ -134,3 +134,4 @@ def test_a_figure_beside_another_is_kept_with_it_and_its_wrong_counts_are_told_o
     entry = both.entry()
     assert (entry["value"], entry["posts"], entry["correct"]) == (9.0, 7, False)
     assert (entry["also"]["others"]["value"], entry["also"]["others"]["correct"]) == (2.0, False)
+    assert list(both.beside_it("more", other).entry()["also"]) == ["others", "more"]

@@ -16,7 +16,7 @@ from bench.drain import ended, steady
 from bench.growth import part_rates
 from bench.hot import durations
 from bench.load import levels_of
-from bench.openloop import Times, content_length, run
+from bench.openloop import Ask, Times, body_length, run
 from bench.posts import lines, truth
 from bench.seen import Watch, delays
 from drinkstream.cells import pack
@@ -118,7 +118,10 @@ def test_a_micro_batch_lasts_from_its_offsets_to_its_commit(tmp_path: Path):
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
-def asked(answering: Answering, rate: float, seconds: float) -> Times:
+PLAIN: tuple[Ask, ...] = (("/a", False), ("/b", False))
+
+
+def asked(answering: Answering, rate: float, seconds: float, asks: tuple[Ask, ...] = PLAIN) -> Times:
     """The times of requests to a server that answers each connection in this way."""
 
     tasks: list[asyncio.Task[None]] = []
@@ -130,7 +133,7 @@ def asked(answering: Answering, rate: float, seconds: float) -> Times:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            times = await run("127.0.0.1", port, rate, seconds, ["/a", "/b"])
+            times = await run("127.0.0.1", port, rate, seconds, asks)
             await asyncio.gather(*tasks)
             return times
 
@@ -192,6 +195,49 @@ def test_a_request_whose_connection_is_closed_twice_has_failed(monkeypatch):
 
 
 def test_an_answer_without_a_length_is_refused():
-    assert content_length(b"HTTP/1.1 200 OK\r\ncontent-length: 17") == 17
+    assert body_length(b"HTTP/1.1 200 OK\r\ncontent-length: 17") == 17
     with pytest.raises(ValueError, match="without a length"):
-        content_length(b"HTTP/1.1 200 OK")
+        body_length(b"HTTP/1.1 200 OK")
+
+
+def test_an_answer_that_is_known_is_asked_for_by_its_etag_and_one_that_stands_counts_as_answered():
+    """The tag of /a changes with every third answer; requests that name none get the whole answer."""
+    named: list[bytes] = []
+    answers: list[int] = []
+
+    async def tagging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tag = b""
+        while line := await reader.readline():
+            if line.startswith(b"If-None-Match: "):
+                tag = line.split()[1]
+                named.append(tag)
+            elif line == b"\r\n":
+                answers.append(1)
+                now = b'"%d"' % (len(answers) // 3)
+                if tag == now:
+                    writer.write(b"HTTP/1.1 304 NOT MODIFIED\r\nETag: " + now + b"\r\n\r\n")
+                else:
+                    writer.write(b"HTTP/1.1 200 OK\r\netag: " + now + b"\r\nContent-Length: 2\r\n\r\nok")
+                tag = b""
+        writer.close()
+        await writer.wait_closed()
+
+    times = asked(tagging, 50, 0.6, (("/a", True),))
+    # one after the other: the first knows no tag, and of three that follow a change two name what still stands
+    assert (len(times.ms), times.failed, len(named)) == (30, 0, 29)
+    assert times.unchanged == sum(1 for n, tag in enumerate(named, 2) if tag == b'"%d"' % (n // 3))
+    assert 0 < times.unchanged < 29
+    named.clear()
+    assert asked(tagging, 50, 0.6, (("/a", False),)).unchanged == len(named) == 0
+
+
+def test_a_304_to_a_request_that_named_nothing_has_failed():
+    async def always(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            if line == b"\r\n":
+                writer.write(b"HTTP/1.1 304 NOT MODIFIED\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    times = asked(always, 100, 0.1, PLAIN)
+    assert (len(times.ms), times.failed, times.unchanged) == (10, 10, 0)

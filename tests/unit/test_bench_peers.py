@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from bench import posts
+from bench import freshness, posts
 from bench.__main__ import faults_of
 from bench.figures import Measured
-from bench.peers import drain, jvm, textbook, words
+from bench.peers import drain, jvm, recompute, textbook, words
 from bench.servers import log_of
 from bench.sizes import Sizes
 from bench.topic import Topic
+from drinkstream.archive_files import RECORDS
 from drinkstream.cells import pack
 from drinkstream.errors import BadInputError, DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
@@ -28,7 +30,9 @@ from drinkstream.store.write import CellRow, Writer
 from drinkstream.taxonomy import load
 from stack.cassandra import SCHEMA, statements
 from stack.jars import read_sums
+from streaming.offsets import KafkaOffsets
 from tests.lib.cassandra_in_memory import Store
+from tests.lib.planted import COFFEE, DAY, delete, post_id, tweet
 
 PEER = drain.Peer("some", "bench.peers.some", parts=2)
 TOPIC = Topic("a_400", 400, 400 * 430, 12, {("*", ""): 2, ("beer", ""): 2})
@@ -105,8 +109,8 @@ def counting(*ids: str) -> Callable[[Writer, str], None]:
 def test_the_rate_of_a_peer_is_that_of_all_its_processes_behind_the_warm_up(servers: Servers) -> None:
     servers.cells = counting("1", "2")
     found = measured(servers)
-    # 210 posts of both in the 3 s from when the first of them was warm
-    assert (found.wrong, found.runs) == ((), (210 / 3.0,))
+    # in the 2 s in which both were warm and neither had ended: 100 posts of one, and two thirds of 110 of the other
+    assert (found.wrong, found.runs) == ((), (pytest.approx((100 + 110 * 2 / 3) / 2.0),))
 
 
 def test_a_wrong_count_of_a_peer_is_a_failed_run(servers: Servers) -> None:
@@ -144,6 +148,120 @@ def test_the_rate_of_one_process_ends_with_its_last_full_write() -> None:
     assert drain.rate("some", [lines], 300) == 10 / 1.0
     # with none, the last one all the same: sizes that small only show that all works
     assert drain.rate("some", [lines], 310) == 10 / 1.0
+
+
+def test_where_freshness_is_measured_a_peer_writes_as_often_as_a_micro_batch_begins(tmp_path: Path) -> None:
+    given: list[tuple[str, ...]] = []
+
+    class Noting:
+        @contextmanager
+        def running(self, _: Settings, module: str, *arguments: str, **__: str) -> Iterator[None]:
+            given.append((module, *arguments))
+            yield None
+
+    settings = Settings(home=tmp_path, speed_trigger=0.4)
+    peer = replace(drain.JVM["Flink"], ready=lambda _: sys.executable)
+    with freshness._peer(peer, Noting(), settings, None) as (_, __, epoch):  # type: ignore[arg-type]
+        assert given == [("bench.peers.jvm", "flink", epoch, "400")]
+
+
+def test_how_often_is_written_stands_beside_how_fresh_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"p50": 0.6, "max": 2.0, "cores": 0.5, "hits": 9.0}
+    monkeypatch.setattr(freshness, "_run", lambda *_: (1.1, told, ()))
+    servers = Servers(Settings(home=tmp_path, speed_trigger=0.4), [])
+    found = freshness._measured(servers, Sizes.small(), "some", freshness._speed)  # type: ignore[arg-type]
+    assert (found.runs, found.beside["written_every_s"]) == ((1.1,), 0.4)
+
+
+@pytest.mark.parametrize(("arguments", "every"), [((), "1000"), (("400",), "400")])
+def test_the_java_peers_are_given_all_that_they_ask_for_and_how_often_they_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], every: str
+) -> None:
+    """Every second in a drain, where they are not told otherwise."""
+    became: list[dict[str, str]] = []
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    monkeypatch.setenv("DRINKSTREAM_CASSANDRA_PASSWORD", "any")
+    monkeypatch.setattr(jvm, "look", lambda *_: KafkaOffsets("cluster", {}, {}))
+    monkeypatch.setattr(jvm, "_compiled", lambda *_: tmp_path)
+    monkeypatch.setattr(jvm, "_program", str)
+    monkeypatch.setattr("os.execve", lambda _, __, environment: became.append(environment))
+    jvm.main("streams", "e1", *arguments)
+    (environment,) = became
+    asked = re.findall(r'get\("(\w+)"\)', (jvm.HERE / "peers" / "Given.java").read_text())
+    assert {f"PEER_{name}" for name in asked} == {name for name in environment if name.startswith("PEER_")}
+    assert (environment["PEER_WRITE_MS"], environment["PEER_EPOCH"]) == (every, "e1")
+
+
+SILENT = "never mind"
+ARRIVED_MS = 1_505_400_000_000
+
+
+def archived(*records: tuple[str, bytes], stored: str = str(DAY)) -> pa.RecordBatch:
+    """Archived records of (key, value) as they come to a peer of the recompute, offsets from 0 on."""
+    made = [(key, value, stored, ARRIVED_MS + n, 3, n) for n, (key, value) in enumerate(records)]
+    fields = [RECORDS.field(name) for name in recompute.COLUMNS]
+    columns = zip(*made, strict=True)
+    return pa.record_batch(
+        [pa.array(c, field.type) for c, field in zip(columns, fields, strict=True)], schema=pa.schema(fields)
+    )
+
+
+def read(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """What a peer's engine is given of these records, by offset."""
+    made = [row for one in recompute.readings(batch) for row in one.to_pylist()]
+    return sorted(made, key=lambda row: row["offset"])
+
+
+def test_an_engine_is_given_ordinary_posts_by_key_and_day_without_a_look_into_them() -> None:
+    (coffee, before, edit, gone, moved) = map(post_id, range(5))
+    found = read(
+        archived(
+            (f"x:{coffee}", tweet(coffee, COFFEE)),
+            (f"x:{before}", tweet(before, SILENT)),
+            (f"x:{edit}", tweet(edit, COFFEE, first=before)),
+            (f"x:{gone}", delete(gone)),
+            (f"x:{moved}", tweet(edit, SILENT)),
+            ("demo:7", b"{"),
+        )
+    )
+    assert [(row["what"], row["source"], row["id"], row["day"], row["edited"]) for row in found] == [
+        ("post", "x", coffee, str(DAY), False),
+        ("post", "x", before, str(DAY), False),
+        ("post", "x", before, str(DAY), True),
+        ("tombstone", "x", gone, None, False),
+        ("post", "x", edit, str(DAY), False),
+        ("rejected", None, None, None, False),
+    ]
+    quick = {"stored": str(DAY), "append_ms": ARRIVED_MS + 1, "partition": 3, "offset": 1, "detail": "", "levels": []}
+    assert {name: value for name, value in found[1].items() if name in quick} == quick
+    assert [found[1][name] for name in ("minute", "kind", "lang", "others")] == [None] * 4
+    # what names a drink and what no quick look settles is parsed: its minute is known
+    assert [row["minute"] is not None for row in found] == [True, False, True, False, True, False]
+    assert [bool(row["levels"]) for row in found] == [True, False, True, False, False, False]
+
+
+def test_an_engine_is_given_each_record_once_where_all_of_them_are_ordinary_or_none_is() -> None:
+    lines = [(f"x:{post_id(n)}", tweet(post_id(n), SILENT)) for n in range(3)]
+    assert [row["offset"] for row in read(archived(*lines))] == [0, 1, 2]
+    assert [(row["offset"], row["minute"] is None) for row in read(archived(*lines, stored="none"))] == [
+        (0, False),
+        (1, False),
+        (2, False),
+    ]
+
+
+def test_a_process_that_starts_later_or_has_less_left_does_not_lower_the_rate_of_a_peer() -> None:
+    """Each takes 100 posts a second all the time; one began 2 s later, and waited 3 s for its last ten posts."""
+    early = [told(n * 100, 10.0 + n) for n in range(1, 8)] + [told(750, 17.5, True)]
+    late = [told(n * 100, 12.0 + n) for n in range(1, 6)] + [told(510, 20.0, True)]
+    assert drain.rate("some", [early, late], 200) == pytest.approx(200.0)
+    assert drain.rate("some", [late, early], 200) == pytest.approx(200.0)
+
+
+def test_processes_that_have_no_time_in_common_count_each_by_itself() -> None:
+    one = [told(100, 10.0), told(200, 12.0, True)]
+    other = [told(100, 20.0), told(200, 21.0, True)]
+    assert drain.rate("some", [one, other], 200) == 50.0 + 100.0
 
 
 SPOKEN = [

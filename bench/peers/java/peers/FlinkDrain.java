@@ -32,10 +32,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
  * The drain as a job of Flink: matched as it is read, keyed by cell, the ids of each in keyed state on the heap, a
- * changed cell written within a second, a checkpoint every ten.
+ * changed cell written at the next whole interval of those that it is given, a checkpoint every ten seconds.
  */
 public final class FlinkDrain {
-    private static final long WRITE_MS = 1_000;
     private static final long CHECKPOINT_MS = 10_000;
     private static final int CORES = 2;
 
@@ -68,7 +67,7 @@ public final class FlinkDrain {
         environment
                 .fromSource(source, WatermarkStrategy.noWatermarks(), "posts")
                 .keyBy(pair -> pair.f0)
-                .process(new Counting())
+                .process(new Counting(given.writeMs()))
                 .sinkTo(new Cells());
         var job = environment.executeAsync("drinks");
         var result = job.getJobExecutionResult();
@@ -140,7 +139,12 @@ public final class FlinkDrain {
     }
 
     private static final class Counting extends KeyedProcessFunction<String, Tuple2<String, Long>, Cell> {
+        private final long writeMs;
         private transient ValueState<Ids> state;
+
+        Counting(long writeMs) {
+            this.writeMs = writeMs;
+        }
 
         @Override
         public void open(OpenContext context) {
@@ -158,7 +162,7 @@ public final class FlinkDrain {
                     ids.changed = true;
                     Drained.CHANGED.increment();
                     long now = context.timerService().currentProcessingTime();
-                    context.timerService().registerProcessingTimeTimer(now - now % WRITE_MS + WRITE_MS);
+                    context.timerService().registerProcessingTimeTimer(now - now % writeMs + writeMs);
                 }
                 state.update(ids);
             }
@@ -182,9 +186,10 @@ public final class FlinkDrain {
     private static final class Cells implements Sink<Cell> {
         @Override
         public SinkWriter<Cell> createWriter(WriterInitContext context) {
-            Store store = new Store(Given.read());
+            Given given = Given.read();
+            Store store = new Store(given);
             ProcessingTimeService time = context.getProcessingTimeService();
-            sendLater(store, time);
+            sendLater(store, time, given.writeMs() / 4);
             return new SinkWriter<>() {
                 @Override
                 public void write(Cell cell, Context context) {
@@ -203,10 +208,10 @@ public final class FlinkDrain {
             };
         }
 
-        private static void sendLater(Store store, ProcessingTimeService time) {
-            time.registerTimer(time.getCurrentProcessingTime() + WRITE_MS / 4, now -> {
+        private static void sendLater(Store store, ProcessingTimeService time, long everyMs) {
+            time.registerTimer(time.getCurrentProcessingTime() + everyMs, now -> {
                 store.send();
-                sendLater(store, time);
+                sendLater(store, time, everyMs);
             });
         }
     }

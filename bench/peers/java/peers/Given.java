@@ -15,7 +15,8 @@ record Given(
         Path words,
         Path folder,
         long records,
-        int fetchMinBytes) {
+        int fetchMinBytes,
+        long writeMs) {
     static Given read() {
         return new Given(
                 get("EPOCH"),
@@ -29,7 +30,8 @@ record Given(
                 Path.of(get("WORDS")),
                 Path.of(get("FOLDER")),
                 Long.parseLong(get("RECORDS")),
-                Integer.parseInt(get("FETCH_MIN_BYTES")));
+                Integer.parseInt(get("FETCH_MIN_BYTES")),
+                Long.parseLong(get("WRITE_MS")));
     }
 
     private static String get(String name) {

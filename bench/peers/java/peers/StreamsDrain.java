@@ -32,12 +32,11 @@ import org.apache.kafka.streams.state.Stores;
 
 /**
  * The drain on Kafka Streams: matched as it is read, repartitioned by cell, each (cell, id) once in a store in memory
- * with its changelog in Kafka, so that nothing grows with a cell's size but what is written of it: once a second,
- * whole.
+ * with its changelog in Kafka, so that nothing grows with a cell's size but what is written of it: once in each interval
+ * that it is given, whole.
  */
 public final class StreamsDrain {
     private static final String SEEN = "seen";
-    private static final Duration WRITE = Duration.ofSeconds(1);
     private static final int CORES = 2;
 
     private StreamsDrain() {}
@@ -149,7 +148,7 @@ public final class StreamsDrain {
         public void init(ProcessorContext<Void, Void> context) {
             seen = context.getStateStore(SEEN);
             store = new Store(given);
-            context.schedule(WRITE, PunctuationType.WALL_CLOCK_TIME, now -> write());
+            context.schedule(Duration.ofMillis(given.writeMs()), PunctuationType.WALL_CLOCK_TIME, now -> write());
         }
 
         @Override
