@@ -54,7 +54,7 @@ TICK = timedelta(microseconds=1)
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_short_way_leads_to_the_same_response(web: Web, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Headers too; and it is taken by a plain GET only."""
+    """Headers too; and it is taken by a GET only, which may name the answer that the browser has."""
     first = web.client.get(path)
     again = web.client.get(path)
     assert (again.status, again.data) == (first.status, first.data)
@@ -62,9 +62,16 @@ def test_the_short_way_leads_to_the_same_response(web: Web, path: str, monkeypat
     assert said(web, path) == anew(web, path)
     head = web.client.head(path)
     assert (head.data, head.headers.get("Content-Length")) == (b"", first.headers["Content-Length"])
+    etag = first.headers["ETag"]
+    names = (etag, f"W/{etag}", "*", f'"another", {etag}', '"another"', "none")
+    short = [said(web, path, {"If-None-Match": name}) for name in names]
+    assert [status for status, _, _ in short] == [304, 304, 304, 304, 200, 200]
     taken: list[bool] = []
     monkeypatch.setattr(Answers, "known", lambda *_: taken.append(True))
-    web.client.get(path, headers={"If-None-Match": first.headers.get("ETag", "none")})
+    assert [said(web, path, {"If-None-Match": name}) for name in names] == short
+    assert len(taken) == len(names)
+    taken.clear()
+    web.client.get(path, headers={"If-None-Match": etag, "If-Modified-Since": "Fri, 15 Sep 2017 12:00:00 GMT"})
     web.client.head(path)
     web.client.post(path)
     assert taken == []
@@ -82,9 +89,9 @@ def fed(store: Store, web: Web) -> Web:
     return web
 
 
-def said(web: Web, path: str) -> tuple[int, bytes, dict[str, str]]:
-    """What the web answers."""
-    response = web.client.get(path)
+def said(web: Web, path: str, named: dict[str, str] | None = None) -> tuple[int, bytes, dict[str, str]]:
+    """What the web answers to a GET with these headers."""
+    response = web.client.get(path, headers=named)
     headers = {name: value for name, value in response.headers.items() if name != "Date"}
     return response.status_code, response.data, headers
 
