@@ -13,6 +13,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from webapp import api, health, pages
+from webapp.encoding import Json
 from webapp.headers import harden
 from webapp.live import Store
 from webapp.pending import Count, Pending
@@ -45,7 +46,7 @@ def create_app(
     settings = settings or Settings.load()
     names = Names.load()
     app = Flask(__name__)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = Json(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = open_store or (lambda: Reader(connect(settings, settings.reader_login())))
     view = View(store, names.categories, settings.live_refresh, clock, timedelta(days=settings.speed_ttl_days))

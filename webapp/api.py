@@ -130,7 +130,7 @@ def _lasting(allowed: frozenset[str], answer: Answering, table: Callable[[Answer
     def make(asked: query.Asked, base: Basis) -> Response:
         return _made(asked, base, answer(asked, base), table)
 
-    return given_again(allowed, make, ahead=True)
+    return given_again(allowed, make, ahead=True, published=True)
 
 
 def _respond(allowed: frozenset[str], answer: Answering, table: Callable[[Answer], str]) -> Response:

@@ -153,10 +153,20 @@ def same_until(base: Basis) -> datetime:
     return min(at for at in _turns(base) if at >= base.now)
 
 
+def same_until_published(base: Basis) -> datetime:
+    """The same of an answer about published days that ended a while ago: only the day is left, and what feeds told."""
+    midnight = base.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return min(at for at in (midnight, *_turns_of_feeds(base)) if at >= base.now)
+
+
 def _turns(base: Basis) -> Iterator[datetime]:
     yield base.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     yield base.state.read_at + STALE_AFTER
     live = base.state.live
     if live is not None and live.last_batch is not None and live.last_batch.ended_at is not None:
         yield live.last_batch.ended_at + timedelta(seconds=QUIET_S)
-    yield from (one.until + LATE for feeds in base.feeds.values() for one in feeds)
+    yield from _turns_of_feeds(base)
+
+
+def _turns_of_feeds(base: Basis) -> Iterator[datetime]:
+    return (one.until + LATE for feeds in base.feeds.values() for one in feeds)

@@ -1,10 +1,9 @@
 """Counts in columns: what the web keeps in memory, at a dozen bytes for each cell of a minute."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,39 @@ class Key(NamedTuple):
     lang: str
 
 
+Codes = dict[Hashable, int]
+"""Numbers of names or levels, given in the order in which they were met and never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """Keys in columns, by key number: the code of each one's level, source, kind and language.
+
+    What is asked of all keys is so asked of a few arrays. Codes that are newer than the columns stand in none.
+    """
+
+    levels: Codes
+    names: Codes
+    level: NDArray[np.int32]
+    source: NDArray[np.int32]
+    kind: NDArray[np.int32]
+    lang: NDArray[np.int32]
+
+    def admitted(self, question: Filter) -> NDArray[np.bool_]:
+        """Which keys count under the filters on source, language and kind, as Filter.admits has it."""
+        found = np.isin(self.kind, [self.names.get(kind, _NONE) for kind in question.kinds])
+        if question.source is not None:
+            found &= self.source == self.names.get(question.source, _NONE)
+        if question.lang is not None:
+            found &= self.lang == self.names.get(question.lang, _NONE)
+        return found
+
+    def of_level(self, wanted: Level) -> NDArray[np.bool_]:
+        """Which keys are of a level."""
+        found: NDArray[np.bool_] = self.level == self.levels.get(wanted, _NONE)
+        return found
+
+
 class Keys:
     """Every key met so far, numbered from 0. A number, once given, keeps its key. Safe to share between threads."""
 
@@ -33,6 +65,8 @@ class Keys:
         self._numbers: dict[Key, int] = {}
         self._keys: list[Key] = []
         self._lock = Lock()
+        none = np.zeros(0, np.int32)
+        self._table = KeyTable({}, {}, none, none, none, none)
 
     def number(self, key: Key) -> int:
         """The number of a key, given to it now if it is new."""
@@ -48,6 +82,26 @@ class Keys:
     def all(self) -> Sequence[Key]:
         """The keys in the order of their numbers. It may grow while it is read, never change."""
         return self._keys
+
+    def table(self) -> KeyTable:
+        """All keys met so far, in columns."""
+        with self._lock:
+            known = self._table
+            if new := self._keys[len(known.level) :]:
+
+                def longer(column: NDArray[np.int32], codes: Codes, values: Iterable[Hashable]) -> NDArray[np.int32]:
+                    more = [codes.setdefault(value, len(codes)) for value in values]
+                    return np.concatenate([column, np.array(more, np.int32)])
+
+                self._table = KeyTable(
+                    known.levels,
+                    known.names,
+                    longer(known.level, known.levels, [Level(key.category, key.brand) for key in new]),
+                    longer(known.source, known.names, [key.source for key in new]),
+                    longer(known.kind, known.names, [key.kind for key in new]),
+                    longer(known.lang, known.names, [key.lang for key in new]),
+                )
+            return self._table
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +186,11 @@ def _by_key(key: NDArray[np.int32], n: NDArray[np.int64]) -> Counts:
 
 def levels(keys: Keys, counts: Counts, question: Filter) -> dict[Level, int]:
     """The posts of each level that has some, under the question's source, language and kinds."""
-    names, place = _levels(keys, len(keys.all()), question.source, question.lang, question.kinds)
-    places = place[counts.key]
-    taken = places != _NONE
-    summed = np.bincount(places[taken], counts.n[taken], len(names)).astype(np.int64).tolist()
-    return {name: n for name, n in zip(names, summed, strict=True) if n}
-
-
-def _total(key: Key, n: int) -> Total:
-    return Total("", key.category, key.brand, key.source, key.kind, key.lang, n)
+    table = keys.table()
+    taken = table.admitted(question)[counts.key]
+    summed = np.bincount(table.level[counts.key[taken]], counts.n[taken], len(table.levels)).astype(np.int64).tolist()
+    # more may have been met meanwhile, which none of these counts is of
+    return {cast(Level, name): n for name, n in zip(table.levels.copy(), summed, strict=False) if n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,43 +220,18 @@ class Columns:
 
 def columns(keys: Keys, by: By, question: Filter, values: Sequence[str]) -> Columns:
     """Where each key counts when a question is answered by the values of a dimension."""
-    return _columns(keys, len(keys.all()), by, question, tuple(values))
+    table = keys.table()
+    admitted = table.admitted(question)
+    # by the code of a level; the last for levels that no key has
+    of_level = np.full(len(table.levels) + 1, _NONE, np.int32)
+    for place, value in enumerate(values):
+        of_level[table.levels.get(numerator(by, question, value), _NONE)] = place
+    of_level[_NONE] = _NONE
+    column = np.where(admitted, of_level[table.level], _NONE).astype(np.int32)
+    return Columns(tuple(values), column, admitted & table.of_level(denominator(by, question)))
 
 
 def matching(keys: Keys, question: Filter) -> NDArray[np.bool_]:
     """Which keys count the posts that the question is about, by key number."""
-    return _matching(keys, len(keys.all()), question)
-
-
-# The page asks the same every other second, and the keys seldom change.
-@lru_cache(maxsize=32)
-def _columns(keys: Keys, known: int, by: By, question: Filter, values: tuple[str, ...]) -> Columns:
-    wanted = {numerator(by, question, value): place for place, value in enumerate(values)}
-    below = denominator(by, question)
-    column = np.full(known, _NONE, np.int32)
-    whole = np.zeros(known, np.bool_)
-    for number, key in enumerate(keys.all()[:known]):
-        if question.admits(_total(key, 0)):
-            column[number] = wanted.get(Level(key.category, key.brand), _NONE)
-            whole[number] = (key.category, key.brand) == below
-    return Columns(values, column, whole)
-
-
-@lru_cache(maxsize=32)
-def _matching(keys: Keys, known: int, question: Filter) -> NDArray[np.bool_]:
-    asked = level(question)
-    hits = [(k.category, k.brand) == asked and question.admits(_total(k, 0)) for k in keys.all()[:known]]
-    return np.array(hits, np.bool_)
-
-
-@lru_cache(maxsize=32)
-def _levels(
-    keys: Keys, known: int, source: str | None, lang: str | None, kinds: frozenset[str]
-) -> tuple[tuple[Level, ...], NDArray[np.int32]]:
-    question = Filter(source=source, lang=lang, kinds=kinds)
-    places: dict[Level, int] = {}
-    place = np.full(known, _NONE, np.int32)
-    for number, key in enumerate(keys.all()[:known]):
-        if question.admits(_total(key, 0)):
-            place[number] = places.setdefault(Level(key.category, key.brand), len(places))
-    return tuple(places), place
+    table = keys.table()
+    return table.admitted(question) & table.of_level(level(question))

@@ -1,6 +1,7 @@
 """Responses that are made once for each state, and given again to all who ask the same of it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,7 @@ from webapp.given import Given
 from webapp.headers import HEADERS
 from webapp.query import Asked
 from webapp.serving import Serving, answered_at, serving
-from webapp.view import State
+from webapp.view import STALE_AFTER, State
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,17 +27,23 @@ _CONDITIONS = frozenset(
 """Of a request with one of these the whole application decides."""
 
 
-def given_again(allowed: frozenset[str], make: Callable[[Asked, Basis], Response], ahead: bool = False) -> Response:
+def given_again(
+    allowed: frozenset[str], make: Callable[[Asked, Basis], Response], ahead: bool = False, published: bool = False
+) -> Response:
     """The answer to the present request: `make`'s, or what it made of the same address in the same state before.
 
     A request that names the answer's ETag gets 304. Raises as `make` and the parsing do; no error is given again.
     `ahead`: `make` needs no request, so that the next state may answer what is often asked before it is asked.
+    `published`: the answer tells of its days alone, so that other states may give it too while these stay as they are.
     """
     app, here, args = cast(Flask, cast(Any, current_app)._get_current_object()), serving(), request.args
     now = here.clock()
-    state = here.view.state()
+    state, question = here.view.state(), _question(request.environ)
 
     def made(state: State, now: datetime) -> Given:
+        if published and (kept := here.published.known(question, state, now)) is not None:
+            # a state that nothing follows is stale at some time, and then says so
+            return replace(kept, until=min(kept.until, state.read_at + STALE_AFTER))
         with app.app_context():
             asked, base = answered_at(here, state, now, allowed, args)
             response = make(asked, base)
@@ -44,9 +51,12 @@ def given_again(allowed: frozenset[str], make: Callable[[Asked, Basis], Response
         response.add_etag()
         body = response.get_data()
         response.headers["Content-Length"] = str(len(body))
-        return Given(body, tuple(response.headers), same_until(base))
+        found = Given(body, tuple(response.headers), same_until(base))
+        if published:
+            here.published.keep(question, found, base)
+        return found
 
-    found = state.given.get(_question(request.environ), now, lambda: made(state, now), made if ahead else None)
+    found = state.given.get(question, now, lambda: made(state, now), made if ahead else None)
     return cast(Response, Response(found.body, headers=list(found.headers)).make_conditional(request))
 
 
@@ -74,7 +84,8 @@ class Repeating:
         state = self._here.view.peek()
         if state is None or environ["REQUEST_METHOD"] != "GET" or not environ.keys().isdisjoint(_CONDITIONS):
             return None
-        return state.given.known(_question(environ), self._here.clock())
+        question, now = _question(environ), self._here.clock()
+        return state.given.known(question, now) or self._here.published.known(question, state, now)
 
 
 def _question(environ: "WSGIEnvironment") -> tuple[str, str, str]:

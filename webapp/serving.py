@@ -1,7 +1,7 @@
 """What the routes need of the application: the view, the names, the clock; and how a question meets them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from drinkstream.lookup import Records
 from webapp import query
 from webapp.basis import Basis, basis
 from webapp.pending import Pending
+from webapp.published import Published
 from webapp.texts import look_up
 from webapp.view import State, View
 from webapp.vocabulary import Names
@@ -32,6 +33,7 @@ class Serving:
     assets: Path
     archive: Records
     topic: str
+    published: Published = field(default_factory=Published)
 
     def init_app(self, app: Flask) -> None:
         """Hand it to the routes, and start their threads with the first request: that comes after any fork."""

@@ -14,7 +14,7 @@ from webapp.recent import Recent
 MOST_BYTES = 32 * 1024 * 1024
 """Memory for sums of ranges; the one asked for longest ago goes first."""
 
-MOST_QUESTIONS = 64
+MOST_QUESTIONS = 512
 """Questions of which the number of each published day is kept."""
 
 _MOST_RUNS = 4096

@@ -53,7 +53,7 @@ class State:
 
     `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
     read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run, what
-    the `feeds` told by day; `given` has the answers that it gave, and is gone with it;
+    the `feeds` told by day; `given` has the answers that it gave, and is gone with it; `itself` tells it from others;
     `standing` has the days of `now` that were asked about.
     """
 
@@ -70,6 +70,7 @@ class State:
     feeds: Feeds = field(default_factory=dict)
     standing: dict[date, Day] = field(default_factory=dict, repr=False, compare=False)
     given: Answers = field(default_factory=Answers, init=False, repr=False, compare=False)
+    itself: object = field(default_factory=object, init=False, repr=False, compare=False)
 
     def at(self, token: str | None, as_of: datetime | None) -> tuple[Snapshot, str]:
         """The snapshot that a request asks about, and its token. Raises BadInputError for a token of elsewhere."""
