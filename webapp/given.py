@@ -16,7 +16,7 @@ MOST_BYTES = 16 * 1024 * 1024
 OFTEN = 3
 """A question asked so often of one state is answered by the next one before it is the state."""
 
-MOST_AHEAD = 16
+MOST_AHEAD = 64
 AHEAD_S = 0.2
 """Seconds that a new state may be kept waiting by such questions."""
 
