@@ -198,19 +198,11 @@ def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
 
 
 def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
-    pending = base.state.pending
-    return {
-        "day": str(day.choice.day),
-        "layer": day.choice.layer,
-        "run": day.choice.run,
-        "epoch": day.choice.epoch,
-        "meaning": day.meaning,
-        "published_at": instant(day.publication.at) if day.publication is not None else None,
-        "n": n,
-        "pending": pending.get(day.choice.run) if day.choice.run is not None else None,
-        "coverage": coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now),
-        "reason": day.reason,
-    }
+    said = day.said.copy()
+    said["n"] = n
+    said["pending"] = base.state.pending.get(day.choice.run) if day.choice.run is not None else None
+    said["coverage"] = coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now)
+    return said
 
 
 def freshness(base: Basis) -> dict[str, Any]:

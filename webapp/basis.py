@@ -58,8 +58,13 @@ def basis(
     snapshot, token = state.at(asked.at, asked.as_of)
     days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
     source = asked.narrowed.source
-    feeds = {day: [one for one in state.feeds.get(day, ()) if source in (None, one.source)] for day in asked.days}
+    feeds = {day.choice.day: _told(state, day.choice.day, source) for day in days}
     return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
+
+
+def _told(state: State, day: date, source: str | None) -> Sequence[Covered]:
+    told = state.feeds.get(day, ())
+    return told if source is None else [one for one in told if one.source == source]
 
 
 def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:

@@ -68,8 +68,12 @@ def rests_on(base: Basis) -> tuple[date, ...] | None:
     before = min(len(base.days), first.toordinal() - 1)
     days = days_between(first - timedelta(days=before), last)
     # a day that nothing answers for is missing until a publication or another epoch comes, and so another token
-    live = any(day_of(base.view, base.state, base.snapshot, base.as_of, day).choice.layer == "speed" for day in days)
-    return None if live else days
+    # a live day is the last one, mostly
+    return None if any(_is_live(base, day) for day in reversed(days)) else days
+
+
+def _is_live(base: Basis, day: date) -> bool:
+    return day_of(base.view, base.state, base.snapshot, base.as_of, day).choice.layer == "speed"
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ class Recent(Generic[Key, Value]):
         self._most_bytes = most_bytes
         self._nbytes = nbytes
         self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def get(self, key: Key, load: Callable[[], Value]) -> Value:
@@ -30,12 +31,18 @@ class Recent(Generic[Key, Value]):
                 return self._kept[key]
         loaded = load()
         with self._lock:
+            self._drop(key)  # another thread may have loaded it meanwhile
             self._kept[key] = loaded
-            while len(self._kept) > 1 and sum(self._nbytes(*entry) for entry in self._kept.items()) > self._most_bytes:
-                self._kept.popitem(last=False)
+            self._bytes += self._nbytes(key, loaded)
+            while len(self._kept) > 1 and self._bytes > self._most_bytes:
+                self._drop(next(iter(self._kept)))
         return loaded
 
     def forget(self, key: Key) -> None:
         """Let go of what is kept for `key`, if anything is."""
         with self._lock:
-            self._kept.pop(key, None)
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        if key in self._kept:
+            self._bytes -= self._nbytes(key, self._kept.pop(key))

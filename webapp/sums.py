@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from functools import partial
+from itertools import groupby
 from threading import Lock
 
 import numpy as np
@@ -18,6 +20,7 @@ MOST_QUESTIONS = 512
 """Questions of which the number of each published day is kept."""
 
 _MOST_RUNS = 4096
+_FEW_MONTHS = 3
 
 
 class Sums:
@@ -30,15 +33,8 @@ class Sums:
 
     def whole(self, days: Sequence[Day]) -> Counts:
         """The counts of all of these days that have some, by key."""
-        published: dict[str, Counts] = {}
-        others: list[Counts] = []
-        for day in days:
-            if day.counts is None:
-                continue
-            if day.choice.run is not None:
-                published[day.choice.run] = day.counts
-            elif len(day.counts.n):
-                others.append(day.counts)
+        published = [day for day in days if day.counts is not None and day.choice.run is not None]
+        others = [day.counts for day in days if day.counts is not None and day.choice.run is None and len(day.counts.n)]
         return add([self._published(published), *others] if published else others)
 
     def parts(self, question: Hashable, mask: NDArray[np.bool_], days: Sequence[Day]) -> list[int | None]:
@@ -53,16 +49,33 @@ class Sums:
                 known.clear()
             while len(self._parts) > MOST_QUESTIONS:
                 self._parts.popitem(last=False)
-        return [None if day.counts is None else _part(known, mask, day.choice.run, day.counts) for day in days]
+        weights = mask.astype(np.int64)
+        return [None if day.counts is None else _part(known, weights, day.choice.run, day.counts) for day in days]
 
-    def _published(self, by_run: dict[str, Counts]) -> Counts:
-        return self._wholes.get(tuple(by_run), lambda: add(list(by_run.values())))
+    def _published(self, days: Sequence[Day]) -> Counts:
+        def summed() -> Counts:
+            # a range that was not asked about before is made of months that were summed for others
+            months = [list(month) for _, month in groupby(days, key=lambda day: day.choice.day.replace(day=1))]
+            if len(months) < _FEW_MONTHS:
+                return _summed(days)
+            whole = [self._wholes.get(_runs(month), partial(_summed, month)) for month in months[1:-1]]
+            return add([_summed(months[0]), *whole, _summed(months[-1])])
+
+        return self._wholes.get(_runs(days), summed)
 
 
-def _part(known: dict[str, int], mask: NDArray[np.bool_], run: str | None, counts: Counts) -> int:
+def _runs(days: Sequence[Day]) -> tuple[str, ...]:
+    return tuple(str(day.choice.run) for day in days)
+
+
+def _summed(days: Sequence[Day]) -> Counts:
+    return add([day.counts for day in days if day.counts is not None])
+
+
+def _part(known: dict[str, int], weights: NDArray[np.int64], run: str | None, counts: Counts) -> int:
     n = known.get(run) if run is not None else None
     if n is None:
-        n = int(counts.n[mask[counts.key]].sum())
+        n = int(np.dot(weights.take(counts.key), counts.n))
         if run is not None:
             known[run] = n
     return n

@@ -36,17 +36,19 @@ def totals_of(counted: dict) -> list[Total]:
 
 
 @given(
-    days=st.lists(st.tuples(st.sampled_from(["batch", "speed", "missing"]), COUNTED), min_size=1, max_size=5),
-    ranges=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=6),
+    days=st.lists(st.tuples(st.sampled_from(["batch", "speed", "missing"]), COUNTED), min_size=1, max_size=8),
+    apart=st.sampled_from([1, 12, 40]),
+    ranges=st.lists(st.tuples(st.integers(0, 7), st.integers(1, 8)), min_size=1, max_size=6),
     questions=st.lists(st.tuples(BY, QUESTION), min_size=1, max_size=3),
 )
-def test_sums_of_any_ranges_asked_in_any_order(days: list, ranges: list, questions: list) -> None:
+def test_sums_of_any_ranges_asked_in_any_order(days: list, apart: int, ranges: list, questions: list) -> None:
+    """Within a month, or over several, whose sums are kept for other ranges."""
     keys, sums = Keys(), Sums()
     made = []
     for number, (layer, counted) in enumerate(days):
         run, epoch = (f"run-{number}" if layer == "batch" else None, "e1" if layer == "speed" else None)
         counts = None if layer == "missing" else of_totals(keys, totals_of(counted))
-        made.append(Day(Choice(FIRST + timedelta(days=number), layer, run, epoch), None, counts, "m1"))
+        made.append(Day(Choice(FIRST + timedelta(days=number * apart), layer, run, epoch), None, counts, "m1"))
     for start, length in ranges * 2:
         asked = made[start : start + length]
         posts = [totals_of(counted) for layer, counted in days[start : start + length]]
