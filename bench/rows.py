@@ -95,7 +95,7 @@ ROWS: Mapping[str, Row] = {
         "a mix of questions about shares of published and live days over HTTP, at a fixed rate, from when each was due",
         Asked(10, 5, most=True),
         _alone(page.page),
-        ("runs", "requests", "page_seconds", "page_days"),
+        ("runs", "requests", "settle", "page_seconds", "page_days"),
     ),
     "recompute": Row(
         "archived days, from the start of the application to its end: read, parse, classify, cells, write",
