@@ -1,13 +1,13 @@
 """`make clean`: all data of this stack gone, its downloads kept unless they are to go too."""
 
 import argparse
-import shutil
 import sys
 
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.settings import Settings
 from stack import processes, supervisor
 from stack.config import MARK
+from stack.folders import remove
 
 DOWNLOADS = ("jars", "boot")
 
@@ -39,7 +39,7 @@ def clean(settings: Settings, everything: bool) -> None:
             raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
     for path in home.glob("*"):
         if everything or path.name not in DOWNLOADS:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            remove(path)
     (home / MARK).unlink(missing_ok=True)
     print(f"clean: {home} holds {'nothing' if everything else 'downloads only'}")
 

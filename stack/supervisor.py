@@ -1,7 +1,6 @@
 """supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes
 from stack.environment import environment
+from stack.folders import remove
 from stack.programs import PROGRAMS, Program, path_of
 
 SOCKET_PATH = 100  # a Unix socket's path may have 107 characters, and supervisord first binds one with a suffix
@@ -79,7 +79,7 @@ def start(settings: Settings) -> None:
 def _clear(folder: Path) -> None:
     # no program runs: what lies there is of Spark's that were killed
     for path in folder.glob("*"):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        remove(path)
 
 
 def states(settings: Settings) -> dict[str, dict[str, Any]]:
