@@ -138,3 +138,8 @@ def instant(when: datetime) -> str:
 def days_between(first: date, last: date) -> tuple[date, ...]:
     """Every day from `first` to `last`, both included."""
     return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def hours_of(day: date | str) -> list[str]:
+    """The 24 hours of a day as 'YYYY-MM-DDTHH'."""
+    return [f"{day}T{hour:02}" for hour in range(24)]

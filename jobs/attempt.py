@@ -5,6 +5,7 @@ from datetime import date, datetime
 import click
 
 from drinkstream.errors import BadInputError
+from drinkstream.merge import hours_of
 from drinkstream.reconcile import CellName
 from drinkstream.store.read import Reader, Run
 
@@ -32,5 +33,4 @@ def runs_of(reader: Reader, attempt: str, day: date | None = None) -> list[Run]:
 
 def ids_of(reader: Reader, one: Run, category: str) -> dict[CellName, tuple[str, ...]]:
     """The ids of all cells of a run in a category ('*' is one)."""
-    hours = [f"{one.day}T{hour:02d}" for hour in range(24)]
-    return {cell[:7]: cell.ids for cell in reader.batch_ids(one.run_id, hours, category, None)}
+    return {cell[:7]: cell.ids for cell in reader.batch_ids(one.run_id, hours_of(one.day), category, None)}

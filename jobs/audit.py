@@ -16,7 +16,7 @@ from drinkstream.cells import ANY, NO_BRAND
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
 from drinkstream.errors import AuditError, UnavailableError
-from drinkstream.merge import Publication
+from drinkstream.merge import Publication, hours_of
 from drinkstream.positions import Ledger, Span, missing
 from drinkstream.post import NO_DAY
 from drinkstream.reconcile import PostName
@@ -123,11 +123,11 @@ def removed(settings: Settings, reader: Reader, attempted: Run, epoch: EpochRow)
     Each post counts as often as the total counts it. The archive is asked at the version that the run read, about the
     posts that only the speed layer has: no order makes up for a post that the run lost.
     """
-    hours = [f"{attempted.day}T{hour:02d}" for hour in range(24)]
+    hours = hours_of(attempted.day)
     in_batch = {
         (cell.source, one) for cell in reader.batch_ids(attempted.run_id, hours, ANY, NO_BRAND) for one in cell.ids
     }
-    live = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
+    live = hours_within(attempted.day, reader.speed_hours(epoch.epoch))
     only_speed: Counter[PostName] = Counter()
     for cell in reader.speed_ids(epoch.epoch, live, ANY, NO_BRAND):
         only_speed.update((cell.source, one) for one in cell.ids if (cell.source, one) not in in_batch)
@@ -177,7 +177,7 @@ def unaccounted(settings: Settings, archive: Archive) -> tuple[str, ...]:
 def _speed_total(reader: Reader, attempted: Run, epoch: EpochRow | None) -> int | None:
     if epoch is None or attempted.day in epoch.blind_days or epoch.meaning != attempted.meaning:
         return None
-    hours = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
+    hours = hours_within(attempted.day, reader.speed_hours(epoch.epoch))
     totals = [
         Total(str(attempted.day), c.category, c.brand, c.source, c.kind, c.lang, c.n)
         for c in reader.speed_counts(epoch.epoch, hours, [ANY])
@@ -185,7 +185,7 @@ def _speed_total(reader: Reader, attempted: Run, epoch: EpochRow | None) -> int 
     return count(totals, Filter(kinds=frozenset(KINDS)))
 
 
-def hours_of(day: date, hours: frozenset[str]) -> list[str]:
+def hours_within(day: date, hours: frozenset[str]) -> list[str]:
     """Those of `hours` ('YYYY-MM-DDTHH') that lie in a day, in order."""
     return sorted(hour for hour in hours if hour.startswith(str(day)))
 

@@ -31,7 +31,7 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
 from jobs.attempt import ids_of, only_day, runs_of
-from jobs.audit import hours_of
+from jobs.audit import hours_within
 from jobs.facts import gather
 
 SHOWN = 20
@@ -172,7 +172,7 @@ def counted_ends(reader: Reader, epoch: EpochRow, now: datetime) -> dict[str, in
 
 def differences(reader: Reader, attempted: Run, epoch: EpochRow) -> tuple[Difference, ...]:
     """The cells of a run's day whose ids differ from those of an epoch."""
-    live = hours_of(attempted.day, reader.speed_hours(epoch.epoch))
+    live = hours_within(attempted.day, reader.speed_hours(epoch.epoch))
     found: list[Difference] = []
     for category in (ANY, *load().categories):
         speed = {cell[:7]: cell.ids for cell in reader.speed_ids(epoch.epoch, live, category, None)}

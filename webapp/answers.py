@@ -7,13 +7,12 @@ from typing import Any
 
 from drinkstream import coverage
 from drinkstream.interval import CONFIDENCE
-from drinkstream.merge import Choice, instant
+from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
 from webapp.basis import Basis, days_before, hours_with_cells, incomparable, quiet_since
 from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
-from webapp.live import hours_of
 from webapp.query import Asked
 
 

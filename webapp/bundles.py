@@ -12,7 +12,7 @@ from drinkstream import meaning
 from drinkstream.bundle import cells_part, pack, plain, recipe, rules, whole
 from drinkstream.cells import ANY, NO_BRAND
 from drinkstream.errors import BadInputError, UnavailableError
-from drinkstream.merge import Publication, instant
+from drinkstream.merge import Publication, hours_of, instant
 from drinkstream.reconcile import CellName
 from drinkstream.store.read import CellIds, Run
 from drinkstream.taxonomy_kept import installed
@@ -20,7 +20,6 @@ from drinkstream.verify import asked_about
 from webapp import answers
 from webapp.basis import Basis, hours_with_cells
 from webapp.day import Day
-from webapp.live import hours_of
 from webapp.query import BUNDLE, Asked
 from webapp.serving import Serving, answered
 

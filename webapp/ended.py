@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from drinkstream.merge import hours_of
 from drinkstream.retention import expiring
 from drinkstream.store.read import EpochRow
-from webapp.live import Store, hours_of, newest_batch
+from webapp.live import Store, newest_batch
 from webapp.recent import Recent
 
 MOST_BYTES = 4 * 1024 * 1024

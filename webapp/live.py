@@ -8,7 +8,7 @@ from typing import Protocol
 
 from drinkstream.coverage import Covered, Minute
 from drinkstream.difference import Change, Moved, Report
-from drinkstream.merge import Publication, days_between
+from drinkstream.merge import Publication, days_between, hours_of
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Rejection, Run
@@ -63,11 +63,6 @@ class Live:
     last_batch: Batch | None = None
     until: datetime | None = None
     behind: int = 0
-
-
-def hours_of(day: date | str) -> list[str]:
-    """The 24 hours of a day as 'YYYY-MM-DDTHH'."""
-    return [f"{day}T{hour:02}" for hour in range(24)]
 
 
 def newest_batch(store: Store, row: EpochRow, until: date) -> tuple[date, int] | None:

@@ -9,14 +9,14 @@ from time import monotonic
 from drinkstream.cells import ANY
 from drinkstream.coverage import Minute
 from drinkstream.errors import UnavailableError
-from drinkstream.merge import Choice, Publication, Snapshot, restore, snapshot
+from drinkstream.merge import Choice, Publication, Snapshot, hours_of, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.day import Day
 from webapp.ended import Ended
 from webapp.feeds import Feeds, Told
 from webapp.given import Answers
-from webapp.live import Live, Store, Tail, hours_of
+from webapp.live import Live, Store, Tail
 from webapp.recent import Recent
 from webapp.sums import Sums
 from webapp.worker import Worker

@@ -15,7 +15,7 @@ from cassandra.query import BatchStatement, BatchType
 from drinkstream.cells import pack
 from drinkstream.coverage import Covered, Minute
 from drinkstream.errors import UnavailableError
-from drinkstream.merge import Publication
+from drinkstream.merge import Publication, hours_of
 from drinkstream.packed import PartRow
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.store.differences import DifferenceWriter
@@ -246,8 +246,8 @@ class Writer(DifferenceWriter):
         delete = self._prepare("DELETE FROM batch_cells_v2 WHERE run_id = ? AND hour = ? AND category = ?")
         flight = _Flight(self._session)
         for category in categories:
-            for hour in range(24):
-                flight.send(delete.bind((run_id, f"{day}T{hour:02d}", category)))
+            for hour in hours_of(day):
+                flight.send(delete.bind((run_id, hour, category)))
         flight.land()
         self._run("DELETE FROM rejections_v1 WHERE run_id = ?", run_id)
         self._run("DELETE FROM reconciled_days_v1 WHERE day = ? AND run_id = ?", day, run_id)
