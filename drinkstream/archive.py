@@ -18,7 +18,7 @@ from drinkstream.archive_search import holding
 from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError, first_line
 from drinkstream.positions import Held, Positions
-from drinkstream.post import NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
+from drinkstream.post import DAY_MS, NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
@@ -29,7 +29,6 @@ _DAYS_A_QUERY = 30
 _KEYS_A_QUERY = 5000
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS = 86_400_000
 # as a number: Arrow makes Python times with the help of pandas, a second's import
 _MS = "CAST(append_ts AS BIGINT) / 1000"
 _APPEND_MS = f"{_MS} AS append_ms"
@@ -171,7 +170,7 @@ class Archive:
     def came_in(self, topic: str, days: Iterable[str]) -> frozenset[str]:
         """Those of `days` that hold a record of `topic` which Kafka took on the day itself (UTC)."""
         where = f"topic = {_quoted(topic)} AND {_among('day', days)}"
-        rows = self._select(f"DISTINCT day, {_MS} / {_DAY_MS} AS came", where)
+        rows = self._select(f"DISTINCT day, {_MS} / {DAY_MS} AS came", where)
         return frozenset(
             row["day"] for row in rows if date.fromisoformat(row["day"]) == _EPOCH.date() + timedelta(days=row["came"])
         )
