@@ -168,6 +168,11 @@ class Settings(BaseModel):
         return self.home / "checkpoints"
 
     @property
+    def scratch(self) -> Path:
+        """Folder of what the programs need only while they run."""
+        return self.home / "tmp"
+
+    @property
     def secrets(self) -> Path:
         """Folder (0700) of generated passwords, one file (0600) each."""
         return self.home / "secrets"

@@ -61,7 +61,7 @@ def java_options(settings: Settings, *options: str) -> str:
 
     One that is out of memory ends, to be started again. What one leaves that is killed, `make up` clears.
     """
-    return " ".join([*options, "-XX:+ExitOnOutOfMemoryError", f"-Djava.io.tmpdir={_scratch(settings)}"])
+    return " ".join([*options, "-XX:+ExitOnOutOfMemoryError", f"-Djava.io.tmpdir={settings.scratch}"])
 
 
 def session(
@@ -82,17 +82,16 @@ def session(
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     paths = [*sorted((settings.jar_folder / "spark").glob("*.jar")), *(path for path in jars if path.is_file())]
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    scratch = _scratch(settings)
-    scratch.mkdir(parents=True, exist_ok=True)
+    settings.scratch.mkdir(parents=True, exist_ok=True)
     options = {
         **BASE,
         **DELTA,
         "spark.jars": ",".join(map(str, paths)),
         "spark.driver.memory": f"{heap}m",
         "spark.driver.extraJavaOptions": java_options(settings, *java),
-        "spark.local.dir": str(scratch),
+        "spark.local.dir": str(settings.scratch),
         "spark.python.unix.domain.socket.dir": _sockets(),
-        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.warehouse.dir": str(settings.scratch / "warehouse"),
         **(conf or {}),
     }
     for key, value in options.items():
@@ -100,10 +99,6 @@ def session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
-
-
-def _scratch(settings: Settings) -> Path:
-    return settings.home / "tmp"
 
 
 @cache

@@ -31,7 +31,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": settings.host,  # else Spark listens on whatever address the machine's name has
-        "TMPDIR": str(settings.home / "tmp"),
+        "TMPDIR": str(settings.scratch),
     }
 
 

@@ -53,7 +53,7 @@ def start(settings: Settings) -> None:
     old = session_id(settings)
     if old is not None and (swept := processes.sweep_session(old, settings.home)):
         print(f"ended what a killed supervisord had left: {', '.join(swept)}", flush=True)
-    _clear(settings.home / "tmp")
+    _clear(settings.scratch)
     _config(settings).write_text(_configuration(settings))
     log = settings.home / "log" / "supervisord.log"
     with log.open("ab") as out, Path(os.devnull).open("rb") as nothing:
@@ -152,7 +152,7 @@ def _configuration(settings: Settings) -> str:
     head: Mapping[str, Mapping[str, object]] = {
         "supervisord": {
             "nodaemon": "true",
-            "directory": settings.home / "tmp",
+            "directory": settings.scratch,
             "logfile": "/dev/null",  # it writes to its standard output, which is the log
             "logfile_maxbytes": 0,
             "pidfile": run / "supervisord.pid",
@@ -175,7 +175,7 @@ def _configuration(settings: Settings) -> str:
 def _section(settings: Settings, program: Program) -> Mapping[str, object]:
     return {
         "command": f"{sys.executable} -m stack.run {program.name}",
-        "directory": settings.home / "tmp",
+        "directory": settings.scratch,
         "autostart": "false",
         "autorestart": "true",
         "startsecs": 3,

@@ -29,11 +29,10 @@ def sought(records: DataFrame, settings: Settings) -> DataFrame:
     The session must have been opened with the jar of jvm_classes.py.
     """
     spark = records.sparkSession
-    scratch = Path(settings.home) / "tmp"
-    file = _kept(database(load(), Path(settings.home) / "prefilter"), scratch)
+    file = _kept(database(load(), Path(settings.home) / "prefilter"), settings.scratch)
     spark.sparkContext.addFile(str(file))
     jvm: Any = spark._jvm
-    jvm.java.lang.System.setProperty("org.bytedeco.javacpp.cachedir", str(scratch / "javacpp"))
+    jvm.java.lang.System.setProperty("org.bytedeco.javacpp.cachedir", str(settings.scratch / "javacpp"))
     may_name = jvm.drinkstream.MayName(file.name)
     try:
         may_name.call(b"{}")  # loads Hyperscan and the database
