@@ -1,7 +1,7 @@
 """What a micro-batch of cells becomes in Cassandra: whole rows, under timestamps that an older writer cannot beat."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -59,8 +59,8 @@ class Sink:
         begun = Begun(self._life.epoch, batch.written_us, started_at, frozenset(self.touched))
         written = write_beside(frame, begun, self._opened)
         # a new one, since the watch may be walking through the old one
-        self.touched = dict.fromkeys(written, started_at) | self.touched
-        self._writer.batch_ended(batch, datetime.now(UTC), written.total(), written.keys())
+        self.touched = dict.fromkeys(written.first, started_at) | self.touched
+        self._writer.batch_ended(batch, datetime.now(UTC), written.cells, written.first)
         self.processed = {partition: until for partition, (_, until) in offsets.items()}
 
     def measured(self, batch_id: int, hits: int, rejected: Mapping[str, int], span: tuple[Any, Any]) -> None:
@@ -81,8 +81,16 @@ class Sink:
         return (self._life.checkpoint / "offsets" / str(batch_id)).read_text()
 
 
-def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]:
-    """Rows written by hour, once all are: by the tasks that end the aggregation, each what it holds.
+@dataclass(slots=True)
+class Written:
+    """What all tasks of a micro-batch wrote: how many rows, and of each hour the first minute (0..59) that has some."""
+
+    cells: int = 0
+    first: dict[str, int] = field(default_factory=dict)
+
+
+def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Written:
+    """What was written, once all is: by the tasks that end the aggregation, each what it holds.
 
     Raises UnavailableError where Cassandra did not take one of them.
     """
@@ -91,9 +99,11 @@ def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Counter[str]
         told = frame.mapInArrow(task, from_arrow_schema(WRITTEN))
         # not by collect, which opens a socket whose path the JVM keeps in mind until it ends
         rows = told._jdf.collectAsList()
-    written: Counter[str] = Counter()
+    written = Written()
     for row in rows:
-        written[row.getString(0)] += row.getLong(1)
+        hour, first = row.getString(0), row.getLong(2)
+        written.cells += row.getLong(1)
+        written.first[hour] = min(first, written.first.get(hour, first))
     return written
 
 

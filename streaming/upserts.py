@@ -20,8 +20,8 @@ from drinkstream.store.write import CellRow, Writer
 Opened = Callable[[], AbstractContextManager[Writer]]
 """How a task comes by its writer, in its own process."""
 
-WRITTEN = pa.schema([("hour", pa.string()), ("cells", pa.int64())])
-"""What one task wrote: rows by hour of the event time ('YYYY-MM-DDTHH')."""
+WRITTEN = pa.schema([("hour", pa.string()), ("cells", pa.int64()), ("first", pa.int64())])
+"""What one task wrote, by hour of the event time ('YYYY-MM-DDTHH'): how many rows, and the first minute of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def upsert(batches: Iterable[pa.RecordBatch], begun: Begun, opened: Opened) -> I
     than one; what two tasks write of a partition are different rows.
     """
     written: Counter[str] = Counter()
+    first: dict[str, int] = {}
     with opened() as writer:
         for batch in batches:
             rows = sorted(cell_rows(batch), key=lambda row: row[:3])
@@ -50,7 +51,10 @@ def upsert(batches: Iterable[pa.RecordBatch], begun: Begun, opened: Opened) -> I
                 writer.speed_hours(begun.epoch, sorted(fresh), begun.started_at)
             writer.speed_cells(begun.epoch, rows, begun.written_us)
             written += cells
-    yield pa.RecordBatch.from_pydict({"hour": list(written), "cells": list(written.values())}, schema=WRITTEN)
+            for row in rows:
+                first[row.hour] = min(row.minute, first.get(row.hour, row.minute))
+    columns = {"hour": list(written), "cells": list(written.values()), "first": [first[hour] for hour in written]}
+    yield pa.RecordBatch.from_pydict(columns, schema=WRITTEN)
 
 
 def cell_rows(batch: pa.RecordBatch) -> Iterator[CellRow]:

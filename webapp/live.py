@@ -1,4 +1,4 @@
-"""The live cells of one epoch, kept in memory by reading only the hours that new micro-batches touched."""
+"""The live cells of one epoch, kept in memory by reading only what new micro-batches touched: of an hour its end."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from drinkstream.merge import Publication, days_between, hours_of
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Rejection, Run
-from webapp.counts import Counts, Keys, join, of_cells, of_day
+from webapp.counts import EMPTY, Counts, Keys, add, join, of_cells, of_day
 
 HOURS_A_LOOK = 48
 """Hours read again in one look at most: a replay touches all hours of a month each second, and the rest can wait."""
@@ -36,7 +36,9 @@ class Store(Protocol):
     def coverage_minutes(self, day: date) -> list[Minute]: ...
     def speed_hours(self, epoch: str) -> frozenset[str]: ...
     def touched(self, epoch: str) -> dict[str, datetime]: ...
-    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]: ...
+    def speed_counts(
+        self, epoch: str, hours: Sequence[str], categories: Sequence[str], since: Mapping[str, int] = ...
+    ) -> list[CellCount]: ...
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]: ...
     def rejections(self, run_id: str) -> list[Rejection]: ...
     def reconciliations(self, day: date) -> list[Reconciliation]: ...
@@ -84,8 +86,9 @@ class Tail:
         self._keys = keys
         self._categories = categories
         self._hours: dict[str, Counts] = {}
+        self._sums: dict[str, Counts] = {}  # of the minutes of each hour
         self._days: dict[date, Counts] = {}
-        self._dirty: dict[str, None] = {}  # in the order in which they became so
+        self._dirty: dict[str, int] = {}  # from which minute on each is; in the order in which they became so
         self._day: date | None = None
         self._seen = -1
         self._last: Batch | None = None
@@ -112,7 +115,7 @@ class Tail:
     def _begin(self, row: EpochRow, today: date) -> None:
         day, last = newest_batch(self._store, row, today) or (today, 0)
         # the last batch is looked up before the hours are, so that what comes in between is read again
-        self._dirty = dict.fromkeys(sorted(_of_other_days(self._store.speed_hours(self.epoch), row.blind_days)))
+        self._dirty = dict.fromkeys(sorted(_of_other_days(self._store.speed_hours(self.epoch), row.blind_days)), 0)
         self._seen, self._day = last - 1, day
 
     def _forget(self, blind: frozenset[date]) -> None:
@@ -120,6 +123,7 @@ class Tail:
             del self._days[day]
             for hour in hours_of(day):
                 self._hours.pop(hour, None)
+                self._sums.pop(hour, None)
         for hour in self._dirty.keys() - _of_other_days(self._dirty, blind):
             del self._dirty[hour]
 
@@ -131,7 +135,9 @@ class Tail:
                 if batch.ended_at is None:
                     continue
                 self._seen, self._day, self._last = batch.batch_id, day, batch
-                self._dirty |= dict.fromkeys(sorted(_of_other_days(batch.hours, blind) - self._dirty.keys()))
+                for hour in sorted(_of_other_days(batch.hours, blind)):
+                    first = batch.hours[hour]
+                    self._dirty[hour] = min(first, self._dirty.get(hour, first))
 
     def _next_hours(self) -> list[str]:
         # the newest hours move on the page, so they go first; the rest in the order in which they were touched
@@ -139,15 +145,19 @@ class Tail:
         return newest + [hour for hour in self._dirty if hour not in newest][: HOURS_A_LOOK - len(newest)]
 
     def _read(self, hours: list[str]) -> None:
+        # a minute that nothing touched since is as it was read: an hour that is under way would cost more each second
+        since = {hour: self._dirty[hour] for hour in hours if hour in self._hours}
         cells: dict[str, list[CellCount]] = defaultdict(list)
-        for cell in self._store.speed_counts(self.epoch, hours, self._categories):
+        for cell in self._store.speed_counts(self.epoch, hours, self._categories, since):
             cells[cell.hour].append(cell)
         for hour in hours:
-            self._hours[hour] = of_cells(self._keys, cells[hour])
+            before = self._hours.get(hour, EMPTY).between(0, int(hour[11:]) * 60 + since.get(hour, 0))
+            self._hours[hour] = join([before, of_cells(self._keys, cells[hour])])
+            self._sums[hour] = of_day(self._hours[hour])
             self._dirty.pop(hour, None)
         for day in {hour[:10] for hour in hours}:
-            parts = [self._hours[hour] for hour in hours_of(day) if hour in self._hours]
-            self._days[date.fromisoformat(day)] = of_day(join(parts))
+            sums = [self._sums[hour] for hour in hours_of(day) if hour in self._sums]
+            self._days[date.fromisoformat(day)] = add(sums)
 
 
 def _of_other_days(hours: Iterable[str], blind: frozenset[date]) -> set[str]:

@@ -2,8 +2,9 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from cassandra import ConsistencyLevel
@@ -18,7 +19,7 @@ from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.differences import DifferenceReader
 from drinkstream.store.reachable import reachable
-from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection
+from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection, touched
 
 __all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "Run", "rejection"]
 
@@ -29,6 +30,8 @@ _SPEED_MINUTE = (
     "SELECT hour, category, minute, brand, source, kind, lang, shard, ids "
     "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute = ?"
 )
+
+_WHOLE: Mapping[str, int] = MappingProxyType({})
 
 Blobs = dict[CellKey, dict[int, list[bytes]]]
 """Blobs of ids by cell and shard."""
@@ -113,7 +116,7 @@ class Reader(DifferenceReader):
                 _utc(row.append_to) if row.append_to else None,
                 row.rows_in or 0,
                 row.hits or 0,
-                frozenset(row.hours or ()),
+                touched(row.hours or ()),
                 _json(row.offsets),
             )
             for row in self._rows(query, epoch, day, after)
@@ -238,14 +241,20 @@ class Reader(DifferenceReader):
         query = "SELECT hour, touched FROM speed_hours_v1 WHERE epoch = ?"
         return {row.hour: _utc(row.touched) for row in self._rows(query, epoch)}
 
-    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
-        """The counts of an epoch's cells in these hours: the size of the union of each cell's slots."""
+    def speed_counts(
+        self, epoch: str, hours: Sequence[str], categories: Sequence[str], since: Mapping[str, int] = _WHOLE
+    ) -> list[CellCount]:
+        """The counts of an epoch's cells in these hours: the size of the union of each cell's slots.
+
+        Of an hour that `since` has, the minutes (0..59) from that one on.
+        """
         query = (
             "SELECT hour, category, minute, brand, source, kind, lang, shard, slot, n "
-            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ?"
+            "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ? AND minute > ?"
         )
         counts: dict[CellKey, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for row in self._many(query, [(epoch, hour, category) for hour in hours for category in categories]):
+        places = [(epoch, hour, category, since.get(hour, 0) - 1) for hour in hours for category in categories]
+        for row in self._many(query, places):
             counts[_cell(row)][row.shard].append(row.n)
         # ids are needed only where a cell has more than one slot: there n alone cannot tell what the slots share
         torn: dict[tuple[str, str], set[int]] = defaultdict(set)

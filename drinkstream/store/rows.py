@@ -1,6 +1,6 @@
 """What the store's rows are once they are read. Import them from `drinkstream.store.read`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -85,7 +85,8 @@ def rejection(named: str, n: int, places: tuple[tuple[int, int], ...] = ()) -> R
 class Batch:
     """One micro-batch of the speed query. `ended_at` is None until all its rows are written.
 
-    `offsets`: the first and the next offset by partition.
+    `hours`: of each hour that it touched the first minute (0..59) that it touched. `offsets`: the first and the next
+    offset by partition.
     """
 
     batch_id: int
@@ -94,8 +95,13 @@ class Batch:
     append_to: datetime | None
     rows_in: int
     hits: int
-    hours: frozenset[str]
+    hours: Mapping[str, int]
     offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+def touched(stored: Iterable[str]) -> dict[str, int]:
+    """The first minute touched by hour, from hours as they are stored; 0 where an older release stored no minute."""
+    return {one[:13]: int(one[14:] or 0) for one in stored}
 
 
 class CellCount(NamedTuple):

@@ -116,8 +116,8 @@ class Writer(DifferenceWriter):
             batch.written_us,
         )
 
-    def batch_ended(self, batch: MicroBatch, ended_at: datetime, cells: int, hours: Iterable[str]) -> None:
-        """Stores that all rows of a micro-batch are written, and which hours they touched.
+    def batch_ended(self, batch: MicroBatch, ended_at: datetime, cells: int, hours: Mapping[str, int]) -> None:
+        """Stores that all rows of a micro-batch are written, and which hours they touched, each from which minute on.
 
         An orphan that ends late so cannot take back how far its epoch has got.
         """
@@ -127,7 +127,7 @@ class Writer(DifferenceWriter):
             batch.written_us,
             ended_at,
             cells,
-            set(hours),
+            {f"{hour}:{minute:02}" for hour, minute in hours.items()},
             batch.epoch,
             batch.started_at.date(),
             batch.batch_id,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,11 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
     assert epoch is not None
     batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
     assert sum(b.hits for b in batches) == named
+    touched = [f"{hour}:{minute:02}" for b in batches for hour, minute in b.hours.items()]
+    counted = [f"{day}T{minute}" for day, minute, *_ in stand.truth()]
+    assert {min(at) for _, at in groupby(sorted(touched), key=lambda at: at[:13])} == {
+        min(at) for _, at in groupby(sorted(counted), key=lambda at: at[:13])
+    }
     assert {hour[:10] for b in batches for hour in b.hours} == {cell[0] for cell in stand.truth()}
     appended = [r.append_ms for r, post in zip(stand.sent, read, strict=True) if TEXTS.get(post.text)]
     latest = max(b.append_to for b in batches if b.append_to is not None)

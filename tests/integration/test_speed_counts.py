@@ -24,6 +24,8 @@ def test_slots_are_united_and_shards_are_added(cassandra_settings: Settings, tor
         rows += [row(minute, 0, 0, "1", "2", "3"), row(minute, 600_000, 0, "3", "4"), row(minute, 0, 1, "5")]
     Writer(session).speed_cells("e1", sorted(rows), 1)
     counts = Reader(session).speed_counts("e1", [HOUR, "2017-09-14T09"], ["tea", "*"])
+    later = Reader(session).speed_counts("e1", [HOUR, "2017-09-14T09"], ["tea", "*"], {HOUR: 20})
     session.cluster.shutdown()
     expected = [CellCount(HOUR, minute, "tea", "", "x", "original", "en", 5) for minute in range(torn)]
     assert sorted(counts) == [*expected, CellCount(HOUR, 50, "tea", "", "x", "original", "en", 3)]
+    assert sorted(later) == [count for count in sorted(counts) if count.minute >= 20]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drinkstream.cells import pack
+from drinkstream.cells import MINUTE_MS, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
-from streaming.sink import write_beside
+from streaming.sink import Written, write_beside
 from streaming.upserts import Begun, kept
 from tests.lib.servers import free_ports
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEGUN = Begun("e", 7, datetime(2017, 9, 14, 10, tzinfo=UTC), frozenset(["2017-09-14T09"]))
 MINUTE = 1_505_376_000_000  # 2017-09-14T08:00:00Z
 HOUR = 3_600_000
+SAME = ("original", "en", 0)
 CELLS = (
     "slot long, minute long, source string, category string, brand string, kind string, lang string, shard short, "
     "packed binary, texts array<string>"
@@ -33,7 +34,7 @@ CELLS = (
 def frame(spark: "SparkSession") -> "DataFrame":
     """Cells of two hours in two tasks, each task with a part of each hour."""
     rows = [
-        (0, MINUTE + hour * HOUR, "x", "tea", f"b{n}", "original", "en", 0, bytearray(pack([str(n + 1)])), [])
+        (0, MINUTE + hour * HOUR + (n + 7) * MINUTE_MS, "x", "tea", f"b{n}", *SAME, bytearray(pack([str(n + 1)])), [])
         for hour in (0, 1)
         for n in range(50)
     ]
@@ -42,7 +43,7 @@ def frame(spark: "SparkSession") -> "DataFrame":
 
 def test_the_tasks_write_beside_one_another_and_the_driver_is_told_what(frame: "DataFrame", tmp_path: Path):
     written = write_beside(frame, BEGUN, partial(noted, tmp_path))
-    assert written == {"2017-09-14T08": 50, "2017-09-14T09": 50}
+    assert written == Written(100, {"2017-09-14T08": 7, "2017-09-14T09": 7})
     notes = [note.read_text().splitlines() for note in tmp_path.iterdir()]
     assert len(notes) == 2
     # only the hour that the epoch had not touched, in each task before its rows

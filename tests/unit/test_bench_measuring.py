@@ -29,7 +29,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 def batch(number: int, rows: int, ended_s: float | None) -> Batch:
     """A micro-batch that ended so many seconds after BEGAN."""
     ended = None if ended_s is None else BEGAN + timedelta(seconds=ended_s)
-    return Batch(number, BEGAN, ended, None, rows, 0, frozenset())
+    return Batch(number, BEGAN, ended, None, rows, 0, {})
 
 
 def test_the_rate_is_that_of_the_full_micro_batches_behind_the_warm_up():

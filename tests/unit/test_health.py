@@ -32,7 +32,7 @@ def counted(store: Store, until: int, started: datetime, *, ended: datetime | No
     batch = MicroBatch("e1", 0, int(started.timestamp() * 1_000_000), started, {"0": (0, until)})
     writer.batch_started(batch)
     if ended is not None:
-        writer.batch_ended(batch, ended, 1, ["2017-09-14T12"])
+        writer.batch_ended(batch, ended, 1, {"2017-09-14T12": 0})
 
 
 def test_both_layers_are_asked_how_far_they_are_and_when_they_last_moved(tmp_path: Path, store: Store):

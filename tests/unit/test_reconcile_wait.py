@@ -11,7 +11,7 @@ EPOCH = EpochRow("e1", "current", "m", "c", NOW, {}, {}, {"0": 80, "1": 70}, 600
 
 def batch(number: int, ended: datetime | None, **offsets: tuple[int, int]) -> Batch:
     found = {partition.removeprefix("p"): span for partition, span in offsets.items()}
-    return Batch(number, NOW, ended, ended, 10, 2, frozenset(), found)
+    return Batch(number, NOW, ended, ended, 10, 2, {}, found)
 
 
 class Batches:

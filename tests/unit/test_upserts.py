@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from drinkstream.cells import pack
+from drinkstream.cells import MINUTE_MS, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
@@ -81,12 +81,23 @@ def test_a_task_writes_every_row_and_tells_how_many_by_hour(store: Store):
     opened = partial(nullcontext, Writer(store.session()))
     (told,) = upsert([FIRST, SECOND], begun("2017-09-14T08"), opened)
     assert read(store) == WRITTEN
-    assert {row["hour"]: row["cells"] for row in told.to_pylist()} == {
-        "2017-09-14T08": 2,
-        "2017-09-14T09": 2,
-        "2017-09-14T10": 1,
+    assert {row["hour"]: (row["cells"], row["first"]) for row in told.to_pylist()} == {
+        "2017-09-14T08": (2, 0),
+        "2017-09-14T09": (2, 0),
+        "2017-09-14T10": (1, 0),
     }
     assert Reader(store.session()).touched("e") == {"2017-09-14T09": AT, "2017-09-14T10": AT}
+
+
+def test_a_task_tells_the_first_minute_that_it_wrote_into_of_each_hour(store: Store):
+    """Of all its Arrow batches and categories; what reads behind it leaves earlier minutes alone."""
+
+    def at(minute: int, category: str = "tea") -> pa.RecordBatch:
+        return cells((MINUTE + minute * MINUTE_MS, category, [minute + 1], []))
+
+    opened = partial(nullcontext, Writer(store.session()))
+    (told,) = upsert([at(17), at(9, "wine"), at(60 + 5), at(12, "beer"), at(60 + 41)], begun(), opened)
+    assert {row["hour"]: row["first"] for row in told.to_pylist()} == {"2017-09-14T08": 9, "2017-09-14T09": 5}
 
 
 def test_a_task_without_cells_tells_nothing(store: Store):

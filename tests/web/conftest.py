@@ -17,6 +17,7 @@ from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.settings import Settings
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Rejection, Run
+from drinkstream.store.rows import touched
 from webapp import create_app
 from webapp.pending import Pending
 from webapp.serving import serving
@@ -131,9 +132,12 @@ class Store:
         self._here(f"touched {epoch}")
         return {cell.hour: datetime.fromisoformat(f"{cell.hour}:00").replace(tzinfo=UTC) for cell in self.lives[epoch]}
 
-    def speed_counts(self, epoch: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
+    def speed_counts(
+        self, epoch: str, hours: Sequence[str], categories: Sequence[str], since: Mapping[str, int] | None = None
+    ) -> list[CellCount]:
         self._here(f"speed_counts {epoch} {' '.join(hours)}")
-        return _counts(_within(self.lives[epoch], hours), categories)
+        found = _counts(_within(self.lives[epoch], hours), categories)
+        return [cell for cell in found if cell.minute >= (since or {}).get(cell.hour, 0)]
 
     def speed_ids(self, epoch: str, hours: Sequence[str], category: str, brand: str | None) -> Iterator[CellIds]:
         self._here(f"speed_ids {epoch}")
@@ -215,8 +219,8 @@ def epoch(name: str, status: str, blind: frozenset[date] = frozenset(), retired_
 
 
 def batch(number: int, ended: datetime | None, *hours: str) -> Batch:
-    """A micro-batch that began with the live day's last minute before now."""
-    return Batch(number, datetime(2017, 9, 15, 12, 34, 50, tzinfo=UTC), ended, ended, 10, 2, frozenset(hours))
+    """A micro-batch that began with the live day's last minute before now; `hours` as they are stored."""
+    return Batch(number, datetime(2017, 9, 15, 12, 34, 50, tzinfo=UTC), ended, ended, 10, 2, touched(hours))
 
 
 @pytest.fixture

@@ -205,6 +205,27 @@ def test_a_look_that_fails_half_way_is_made_up_for(web: Web, store: Store) -> No
     assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 3
 
 
+def test_of_an_hour_only_the_minutes_that_were_touched_are_read_again(web: Web, store: Store) -> None:
+    """What lies before them stands as it was read; a look that fails leaves the earliest minute to the next one."""
+    web.get("share")
+    ended = datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC)
+    store.lives["e1"] += post("2017-09-15T12:20", "203", "x", "original", "en", ("beer", None))
+    store.lives["e1"] += post("2017-09-15T12:30", "204", "x", "original", "en", ("beer", None))
+    store.ended.append(batch(8, ended, "2017-09-15T12:30"))
+    web.view.look()
+    assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 3
+    store.away_for = "speed_counts"
+    store.ended.append(batch(9, ended, "2017-09-15T12:20"))
+    assert web.view.look() is False
+    store.away_for = None
+    store.ended.append(batch(10, ended, "2017-09-15T12:31"))
+    web.view.look()
+    assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 4
+    answer = web.get("trend?from=2017-09-15&to=2017-09-15&grain=minute")
+    found = {period[11:16]: n for period, n in zip(answer["periods"], answer["totals"], strict=True) if n}
+    assert found == {"00:05": 1, "12:20": 1, "12:30": 1, "12:34": 1}
+
+
 @pytest.mark.parametrize(("looked", "seconds"), [(0.1, 1.0), (2.0, 4.0), (27.0, 5.0)])
 def test_after_a_long_look_the_next_one_is_not_far_off(looked: float, seconds: float) -> None:
     """Long looks are further apart, so that they leave the processor to others, but never by more than five seconds."""
