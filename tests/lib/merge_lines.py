@@ -50,6 +50,6 @@ class Written:
 
 
 def write(day: date, hour: int, number: int, text: str, reply: bool) -> Written:
-    """A post of that hour's first minute; `number` tells it from others (and leaves room for its later versions)."""
-    ms = int(datetime.combine(day, time(hour), UTC).timestamp() * 1000) + number % 60_000
+    """A post of one of three minutes of that hour; `number` tells it from others (and leaves room for its versions)."""
+    ms = int(datetime.combine(day, time(hour, number % 3 * 20), UTC).timestamp() * 1000) + number % 60_000
     return Written((ms - SNOWFLAKE_STARTS_MS << 22) + number * 8, text, reply)

@@ -3,8 +3,9 @@
 What the schedules are made of: tests/lib/merge_machine.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -16,7 +17,7 @@ from drinkstream.cells import ANY
 from drinkstream.merge import Choice, Publication
 from drinkstream.store import write
 from drinkstream.store.read import CellCount, Reader, Run
-from drinkstream.store.write import CellRow, Writer
+from drinkstream.store.write import CellRow, MicroBatch, Writer
 from tests.lib.merge_machine import MergeMachine
 from webapp.counts import Counts, add
 from webapp.view import State, View
@@ -48,13 +49,17 @@ def sum_of_both_layers(change: pytest.MonkeyPatch) -> None:
 def slots_added(change: pytest.MonkeyPatch) -> None:
     """A cell's slots are added up instead of united."""
 
-    def added(reader: Reader, epoch: str, hours: list[str], categories: list[str]) -> list[CellCount]:
+    def added(
+        reader: Reader, epoch: str, hours: list[str], categories: list[str], since: Mapping[str, int] | None = None
+    ) -> list[CellCount]:
         query = (
             "SELECT hour, category, minute, brand, source, kind, lang, shard, slot, n "
             "FROM speed_cells_v1 WHERE epoch = ? AND hour = ? AND category = ?"
         )
         sums: dict[tuple[str, int, str, str, str, str, str], int] = {}
         for row in reader._many(query, [(epoch, hour, category) for hour in hours for category in categories]):
+            if row.minute < (since or {}).get(row.hour, 0):
+                continue
             cell = (row.hour, row.minute, row.category, row.brand, row.source, row.kind, row.lang)
             sums[cell] = sums.get(cell, 0) + row.n
         return [CellCount(*cell, n) for cell, n in sums.items()]
@@ -83,6 +88,16 @@ def older_writer_wins(change: pytest.MonkeyPatch) -> None:
         return sum(speed_cells(writer, epoch, [row], write.now_us()) for row in rows)
 
     change.setattr(Writer, "speed_cells", late)
+
+
+def touched_too_late(change: pytest.MonkeyPatch) -> None:
+    """A micro-batch tells of its hours that only their last minutes were touched."""
+    batch_ended = Writer.batch_ended
+
+    def late(writer: Writer, batch: MicroBatch, ended_at: datetime, cells: int, hours: Mapping[str, int]) -> None:
+        batch_ended(writer, batch, ended_at, cells, {hour: minute + 1 for hour, minute in hours.items()})
+
+    change.setattr(Writer, "batch_ended", late)
 
 
 def unpublished_run_read(change: pytest.MonkeyPatch) -> None:
@@ -123,6 +138,7 @@ LIVE = ("lines_come", "catch_up")
         (sum_of_both_layers, (*LIVE, "nightly"), r"'layer': 'batch'.* is none of"),
         (slots_added, (*LIVE, "pass_time"), "n is not the number of ids"),
         (sum_across_levels, LIVE, "'layer': 'speed'.* is none of"),
+        (touched_too_late, LIVE, r"'layer': 'speed'.* is none of"),
         (older_writer_wins, (*LIVE, "cut_off", "orphan_ends"), "from speed: .* is not from"),
         (unpublished_run_read, ("lines_come", "nightly", "recompute"), "from batch: .* is not from"),
         (published_before_the_audit, ("lines_come", "recompute", "publish"), "had not passed its audit"),
