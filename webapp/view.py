@@ -17,6 +17,7 @@ from webapp.ended import Ended
 from webapp.feeds import Feeds, Told
 from webapp.given import Answers
 from webapp.live import Live, Store, Tail
+from webapp.log import Log
 from webapp.recent import Recent
 from webapp.sums import Sums
 from webapp.worker import Worker
@@ -133,6 +134,7 @@ class View:
         self._superseded: Recent[str, Counts] = Recent(CACHE_BYTES, lambda _, counts: counts.nbytes)
         self.ended = Ended(self.store, clock, ttl)
         self._feeds = Told()
+        self._log = Log()
         self.sums = Sums()
         self.settled: Callable[[], None] = lambda: None
         """Called once, by the thread, when the store was read for the first time."""
@@ -168,7 +170,7 @@ class View:
 
     def _read(self, store: Store) -> State:
         read_at = self._clock()
-        log = tuple(store.publications(store.published_months()))
+        log = self._log.look(store)
         rows = store.epochs()
         current = next((row for row in rows if row.status == "current"), None)
         now = snapshot(log, current.as_epoch if current else None)

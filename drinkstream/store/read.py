@@ -62,6 +62,12 @@ class Reader(DifferenceReader):
         """Every month that has a publication, in order."""
         return sorted(row.month for row in self._rows("SELECT DISTINCT month FROM publications_v1"))
 
+    def published(self) -> dict[str, int]:
+        """How many publications each month has. They are only ever appended, so the same number is the same log."""
+        months = self.published_months()
+        counted = self._many("SELECT COUNT(*) FROM publications_v1 WHERE month = ?", [(month,) for month in months])
+        return {month: row.count for month, row in zip(months, counted, strict=True)}
+
     def epochs(self, stream: str = "posts") -> list[EpochRow]:
         """Every life of the speed query, the newest first."""
         query = "SELECT * FROM epochs_v1 WHERE stream = ?"

@@ -176,6 +176,8 @@ class Session:
         if statement.descending:
             # what is asked so has one clustering column, in ascending order
             rows.reverse()
+        if statement.counted:
+            return Result([_row(("count",))(len(rows))])
         names = statement.columns or (*table.key, *table.plain)
         found = [tuple(decode(table.types[name], row[name]) for name in names) for row in rows]
         if statement.distinct:

@@ -44,6 +44,7 @@ class Statement:
     above: tuple[str, ...] = ()
     conditional: bool = False
     distinct: bool = False
+    counted: bool = False
     descending: bool = False
     limit: int | None = None
 
@@ -121,9 +122,10 @@ def _select(match: re.Match[str]) -> Statement:
         match["table"],
         bound,
         literals,
-        columns=() if match["columns"] == "*" else tuple(match["columns"].split(", ")),
+        columns=() if "*" in match["columns"] else tuple(match["columns"].split(", ")),
         above=above,
         distinct=bool(match["distinct"]),
+        counted=match["columns"] == "COUNT(*)",
         descending=bool(match["order"]),
         limit=int(match["limit"]) if match["limit"] else None,
     )
@@ -157,8 +159,8 @@ _FORMS = [
     ),
     (
         re.compile(
-            r"SELECT (?P<distinct>DISTINCT )?(?P<columns>\*|[\w, ]+) FROM (?P<table>\w+)(?: WHERE (?P<where>.+?))?"
-            r"(?P<order> ORDER BY \w+ DESC)?(?: LIMIT (?P<limit>\d+))?"
+            r"SELECT (?P<distinct>DISTINCT )?(?P<columns>\*|COUNT\(\*\)|[\w, ]+) FROM (?P<table>\w+)"
+            r"(?: WHERE (?P<where>.+?))?(?P<order> ORDER BY \w+ DESC)?(?: LIMIT (?P<limit>\d+))?"
         ),
         _select,
     ),

@@ -1,6 +1,6 @@
 """The web application over a store in memory: the real one but for the database behind its reader."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -79,9 +79,9 @@ class Store:
         assert counted == {"2017-09-14": {"cluster/posts/0": 9}}
         return self.waiting
 
-    def published_months(self) -> list[str]:
-        self._here("published_months")
-        return sorted({str(p.day)[:7] for p in self.log})
+    def published(self) -> Mapping[str, int]:
+        self._here("published")
+        return Counter(str(p.day)[:7] for p in self.log)
 
     def publications(self, months: Iterable[str]) -> list[Publication]:
         self._here("publications")

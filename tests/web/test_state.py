@@ -1,6 +1,6 @@
 """/api/v1/days and /status, health, and what happens while the store is away."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -203,6 +203,21 @@ def test_a_look_that_fails_half_way_is_made_up_for(web: Web, store: Store) -> No
     store.away_for = None
     assert web.view.look() is True
     assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 3
+
+
+def test_only_a_month_that_got_a_publication_is_read_again(web: Web, store: Store) -> None:
+    """The log is only ever appended to; a look that changes nothing reads none of it."""
+    web.get("share")
+    store.asked.clear()
+    web.view.look()
+    assert "publications" not in store.asked
+    store.runs["run-0"] = post("2017-08-31T08:00", "901", "x", "original", "en", ("tea", None))
+    at = datetime(2017, 9, 15, 12, 30, tzinfo=UTC)
+    store.log.append(Publication(date(2017, 8, 31), 1, "run-0", at))
+    web.view.look()
+    assert store.asked.count("publications") == 1
+    days = web.get("days?from=2017-08-31&to=2017-09-14")["days"]
+    assert [day["run"] for day in (days[0], days[-1])] == ["run-0", "run-1"]
 
 
 def test_of_an_hour_only_the_minutes_that_were_touched_are_read_again(web: Web, store: Store) -> None:
