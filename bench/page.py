@@ -49,6 +49,7 @@ from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load as taxonomy
+from stack.programs import COUNTING
 from stack.programs import web as web_of
 from webapp.query import MAX_DAYS
 
@@ -118,7 +119,11 @@ def serving(servers: Servers, longest: int, runs: int) -> Iterator[Site]:
     as many days before it, which its answer compares itself with.
     """
     days = 2 * longest + runs * FIRSTS * APART
-    with servers.live() as settings, reading(settings) as reader, servers.running(settings, "streaming.speed") as speed:
+    with (
+        servers.live() as settings,
+        reading(settings) as reader,
+        servers.running(settings, "streaming.speed", niceness=COUNTING) as speed,
+    ):
         today = datetime.now(UTC).date()
         first = today - timedelta(days=days)
         site = Site(settings, Published(first, today, publish_days(settings, first, days)), today)

@@ -92,16 +92,21 @@ class Servers:
 
     @contextmanager
     def running(
-        self, settings: Settings, module: str, *arguments: str, python: str = sys.executable, log: str = ""
+        self,
+        settings: Settings,
+        module: str,
+        *arguments: str,
+        python: str = sys.executable,
+        log: str = "",
+        niceness: int = 0,
     ) -> Iterator["subprocess.Popen[bytes]"]:
         """A program, ended after its running step at the end; its log is that of `log_of`, for `log` or its module."""
         path = log_of(settings, log or module)
         path.parent.mkdir(parents=True, exist_ok=True)
         (settings.home / "tmp").mkdir(exist_ok=True)
         with path.open("wb") as file:
-            process = subprocess.Popen(
-                [python, "-m", module, *arguments], env=environment(settings), cwd=ROOT, stdout=file, stderr=file
-            )
+            command = ["nice", "-n", str(niceness), python, "-m", module, *arguments]
+            process = subprocess.Popen(command, env=environment(settings), cwd=ROOT, stdout=file, stderr=file)
             try:
                 yield process
             finally:

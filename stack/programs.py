@@ -14,12 +14,21 @@ from stack.ready import Question
 STOP_S = 20
 """Seconds that the web's requests have to end in once it is told to stop."""
 
+COUNTING = 10
+"""Niceness of what counts and archives as posts arrive: behind the servers that it asks, and behind the page."""
+
+JOBS = 15
+"""That of Airflow's tasks: a recompute of hours takes what the live layer leaves."""
+
 SETTLED = 15.0  # seconds that a program without an address must live before it counts as started
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised program. `prepare` runs in its process right before `command` replaces it."""
+    """One supervised program. `prepare` runs in its process right before `command` replaces it.
+
+    `niceness` is what the system's scheduler knows of it: how far it stands back where there is more work than cores.
+    """
 
     name: str
     command: Callable[[Settings], list[str]]
@@ -30,6 +39,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_group: bool = True  # false: it tells its own children, and a JVM must outlive the query that it runs
     stop_wait: int = 40
+    niceness: int = 0
 
 
 def python(*arguments: str) -> Callable[[Settings], list[str]]:
@@ -60,13 +70,16 @@ def lives(name: str) -> Question:
     return question
 
 
-def _airflow(component: str, *arguments: str, needs: tuple[Question, ...], answers: Question) -> Program:
+def _airflow(
+    component: str, *arguments: str, needs: tuple[Question, ...], answers: Question, niceness: int = 0
+) -> Program:
     return Program(
         f"airflow-{component}",
         lambda _: [sys.executable, "-m", "airflow", component, *arguments],
         needs=needs,
         environment=airflow.environment,
         answers=answers,
+        niceness=niceness,
     )
 
 
@@ -92,6 +105,7 @@ PROGRAMS = {
             needs=(ready.topics,),
             answers=lives("archive"),
             stop_group=False,
+            niceness=COUNTING,
         ),
         Program(
             "speed",
@@ -100,6 +114,7 @@ PROGRAMS = {
             answers=lives("speed"),
             stop_group=False,
             stop_wait=60,  # longer than succession.py gives its queries
+            niceness=COUNTING,
         ),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
         Program(
@@ -113,7 +128,11 @@ PROGRAMS = {
         _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
         # the first tasks of a scheduler that is up before the API fail
         _airflow(
-            "scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.scheduler
+            "scheduler",
+            "--skip-serve-logs",
+            needs=(ready.airflow_database, ready.airflow_api),
+            answers=ready.scheduler,
+            niceness=JOBS,  # its tasks are its children
         ),
         _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor),
         _airflow(

@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         _say(program, str(error))
         return error.exit_code
     _raise_file_limit()
+    os.nice(program.niceness)
     _say(program, f"starts as process {os.getpid()}")
     os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
 

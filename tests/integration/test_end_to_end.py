@@ -5,21 +5,25 @@ Beside it the live demo runs. What both answers must be comes from the oracle, w
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
+from stack import supervisor
 from stack.environment import environment
 from stack.programs import path_of
 from tests.lib import oracle
@@ -77,6 +81,20 @@ def stack() -> Iterator[Settings]:
         yield made.start_all()
     finally:
         made.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("web", 0), ("cassandra", 0), ("archive", 10), ("speed", 10), ("airflow-scheduler", 15)]
+)
+def test_what_counts_stands_back_behind_servers_and_page_and_jobs_behind_both(stack: Settings, name: str, least: int):
+    """Every thread of a program's processes, of its JVM too; nothing is ahead of where the program stands."""
+    first = psutil.Process(int(supervisor.states(stack)[name]["pid"]))
+    found = set()
+    for process in (first, *first.children(recursive=True)):
+        for thread in process.threads():
+            with suppress(ProcessLookupError):
+                found.add(os.getpriority(os.PRIO_PROCESS, thread.id))
+    assert min(found) - os.getpriority(os.PRIO_PROCESS, 0) == least
 
 
 def run(settings: Settings, *arguments: str) -> str:
