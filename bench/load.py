@@ -129,7 +129,7 @@ def load(settings: Settings, rate: float, *options: str, parts: int = 1) -> Iter
     Raises DrinkStreamError where one failed or could not keep up with its own rate.
     """
     reports: list[Report] = []
-    folder = settings.home / "tmp"
+    folder = settings.scratch
     # they are no part of what is measured, so their processor time must not count as the stack's
     outside = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     files = [folder / f"load.{part}.json" for part in range(parts)]

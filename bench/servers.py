@@ -100,12 +100,16 @@ class Servers:
         log: str = "",
         niceness: int = 0,
     ) -> Iterator["subprocess.Popen[bytes]"]:
-        """A program, ended after its running step at the end; its log is that of `log_of`, for `log` or its module."""
+        """A program, ended after its running step at the end; its log is that of `log_of`, for `log` or its module.
+
+        `niceness` is the stack's for it, where something is measured beside it that it has to stand behind.
+        """
         path = log_of(settings, log or module)
         path.parent.mkdir(parents=True, exist_ok=True)
-        (settings.home / "tmp").mkdir(exist_ok=True)
+        settings.scratch.mkdir(exist_ok=True)
         with path.open("wb") as file:
-            command = ["nice", "-n", str(niceness), python, "-m", module, *arguments]
+            before = ["nice", "-n", str(niceness)] if niceness else []
+            command = [*before, python, "-m", module, *arguments]
             process = subprocess.Popen(command, env=environment(settings), cwd=ROOT, stdout=file, stderr=file)
             try:
                 yield process

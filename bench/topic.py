@@ -21,6 +21,7 @@ from bench.posts_v1 import WRITINGS
 from bench.servers import Servers, remove_topic
 from drinkstream.errors import DrinkStreamError
 from drinkstream.hits import candidates
+from drinkstream.merge import hours_of
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader, Run
 from drinkstream.taxonomy import load
@@ -140,10 +141,9 @@ def wrong_totals(reader: Reader, run: Run, expected: Mapping[tuple[str, str], in
 
 def wrong_cells(reader: Reader, day: date, run_id: str, expected: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
     """Each level of a day whose cells in a run do not hold as many ids as it must count."""
-    hours = [f"{day}T{hour:02d}" for hour in range(24)]
     found: Counts = defaultdict(int)
     for category in ("*", *load().categories):
-        for cell in reader.batch_ids(run_id, hours, category, None):
+        for cell in reader.batch_ids(run_id, hours_of(day), category, None):
             found[category, cell.brand] += len(cell.ids)
     return tuple(f"{day} {fault} in the cells of {run_id}" for fault in differences(expected, found))
 

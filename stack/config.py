@@ -29,8 +29,8 @@ def write(settings: Settings) -> Path:
         )
     home.mkdir(parents=True, exist_ok=True)
     (home / MARK).touch()
-    for name in ("conf", "log", "run", "tmp", "kafka"):
-        (home / name).mkdir(parents=True, exist_ok=True)
+    for folder in (*(home / name for name in ("conf", "log", "run", "kafka")), settings.scratch):
+        folder.mkdir(parents=True, exist_ok=True)
     for name in ("cassandra", "postgres"):
         server_folder(settings, home / name)
     values = {

@@ -14,11 +14,8 @@ from stack.ready import Question
 STOP_S = 20
 """Seconds that the web's requests have to end in once it is told to stop."""
 
-COUNTING = 10
-"""Niceness of what counts and archives as posts arrive: behind the servers that it asks, and behind the page."""
-
-JOBS = 15
-"""That of Airflow's tasks: a recompute of hours takes what the live layer leaves."""
+BEHIND = 10
+"""Niceness of what counts and archives as posts arrive, and of Airflow's own: behind the servers and the two pages."""
 
 SETTLED = 15.0  # seconds that a program without an address must live before it counts as started
 
@@ -105,7 +102,7 @@ PROGRAMS = {
             needs=(ready.topics,),
             answers=lives("archive"),
             stop_group=False,
-            niceness=COUNTING,
+            niceness=BEHIND,
         ),
         Program(
             "speed",
@@ -114,7 +111,7 @@ PROGRAMS = {
             answers=lives("speed"),
             stop_group=False,
             stop_wait=60,  # longer than succession.py gives its queries
-            niceness=COUNTING,
+            niceness=BEHIND,
         ),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
         Program(
@@ -132,11 +129,15 @@ PROGRAMS = {
             "--skip-serve-logs",
             needs=(ready.airflow_database, ready.airflow_api),
             answers=ready.scheduler,
-            niceness=JOBS,  # its tasks are its children
+            niceness=BEHIND,  # and so its tasks; a recompute stands further back by itself
         ),
-        _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor),
+        _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor, niceness=BEHIND),
         _airflow(
-            "triggerer", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.triggerer
+            "triggerer",
+            "--skip-serve-logs",
+            needs=(ready.airflow_database, ready.airflow_api),
+            answers=ready.triggerer,
+            niceness=BEHIND,
         ),
     )
 }

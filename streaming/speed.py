@@ -93,7 +93,8 @@ STREAM_CONF = {
 
 def java(settings: Settings) -> list[str]:
     """Options of the speed query's JVM."""
-    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    # the flags take none below zero, which is for who runs the stack ahead of all else
+    niceness = max(0, os.getpriority(os.PRIO_PROCESS, 0))
     return [
         PARALLEL,
         # a micro-batch's sets of ids outlive a young collection, but not the micro-batch: where they have no room among

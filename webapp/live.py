@@ -23,7 +23,7 @@ _LOOK_BACK = timedelta(days=35)
 class Store(Protocol):
     """What the web asks the store; drinkstream.store.read.Reader is one."""
 
-    def published(self) -> Mapping[str, int]: ...
+    def publication_counts(self) -> Mapping[str, int]: ...
     def publications(self, months: Iterable[str]) -> list[Publication]: ...
     def epochs(self) -> list[EpochRow]: ...
     def run(self, day: date, run_id: str) -> Run | None: ...
@@ -129,15 +129,17 @@ class Tail:
 
     def _take_batches(self, blind: frozenset[date], today: date) -> None:
         assert self._day is not None  # noqa: S101 - look() sets it first
-        # a batch that began before midnight lies in that day's partition, the next one in the new day's
-        for day in days_between(self._day, max(self._day, today)):
-            for batch in self._store.batches(self.epoch, day, self._seen):
-                if batch.ended_at is None:
-                    continue
-                self._seen, self._day, self._last = batch.batch_id, day, batch
-                for hour in sorted(_of_other_days(batch.hours, blind)):
-                    first = batch.hours[hour]
-                    self._dirty[hour] = min(first, self._dirty.get(hour, first))
+        # a batch that began before midnight lies in that day's partition, the next one in the new day's; or, where the
+        # clock was set back, in the one before
+        days = days_between(self._day - timedelta(days=1), max(self._day, today))
+        found = [(batch, day) for day in days for batch in self._store.batches(self.epoch, day, self._seen)]
+        for batch, day in sorted(found, key=lambda one: one[0].batch_id):
+            if batch.ended_at is None:
+                continue
+            self._seen, self._day, self._last = batch.batch_id, day, batch
+            for hour in sorted(_of_other_days(batch.hours, blind)):
+                first = batch.hours[hour]
+                self._dirty[hour] = min(first, self._dirty.get(hour, first))
 
     def _next_hours(self) -> list[str]:
         # the newest hours move on the page, so they go first; the rest in the order in which they were touched

@@ -17,6 +17,6 @@ class Log:
         """All publications, in the order of day and seq. Raises UnavailableError where the store does not answer."""
         self._months = {
             month: known if len(known := self._months.get(month, ())) == n else tuple(store.publications([month]))
-            for month, n in sorted(store.published().items())
+            for month, n in sorted(store.publication_counts().items())
         }
         return tuple(chain.from_iterable(self._months.values()))

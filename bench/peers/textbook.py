@@ -72,7 +72,7 @@ def main(epoch: str) -> None:
         .config("spark.driver.memory", "4g")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.ui.enabled", "false")
-        .config("spark.local.dir", str(settings.home / "tmp"))
+        .config("spark.local.dir", str(settings.scratch))
         .getOrCreate()
     )
     spark.sparkContext.setLogLevel("ERROR")

@@ -4,6 +4,7 @@ Nothing here computes: a task passes days and an attempt's id on the command lin
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,9 @@ FINAL = {error.exit_code for error in (BadInputError, AuditError, ConflictError,
 
 GRACE_S = 10.0
 """How long a program that has to end may take, before it is killed."""
+
+RECOMPUTE_BEHIND = 5
+"""Niceness of a recompute above that of the programs: hours of work that take what the live layer leaves."""
 
 ATTEMPT = "{{ ti.xcom_pull(task_ids='recompute') }}"
 """Template: the attempt that succeeded, as RecomputeOperator returned it."""
@@ -106,6 +110,11 @@ class JobOperator(BaseOperator):
         """Ends the program with the task."""
         if self._process is not None:
             self._process.terminate()
+
+
+def stand_back() -> None:
+    """Puts what this task starts behind the live layer, where there is more work than cores."""
+    os.nice(RECOMPUTE_BEHIND)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -218,6 +227,7 @@ class RecomputeOperator(SparkSubmitOperator):
 
     def execute(self, context: Any) -> str:  # type: ignore[override]
         """Returns the name of this try, which its runs are stored under. Raises like JobOperator."""
+        stand_back()
         try:
             super().execute(context)
         except AirflowException as error:

@@ -19,7 +19,17 @@ from drinkstream.reconcile import Attributed, Cause, Reconciliation
 from drinkstream.share import Total
 from drinkstream.store.differences import DifferenceReader
 from drinkstream.store.reachable import reachable
-from drinkstream.store.rows import Batch, CellCount, CellIds, CellKey, EpochRow, Rejection, Run, rejection, touched
+from drinkstream.store.rows import (
+    Batch,
+    CellCount,
+    CellIds,
+    CellKey,
+    EpochRow,
+    Rejection,
+    Run,
+    first_minutes,
+    rejection,
+)
 
 __all__ = ["Batch", "CellCount", "CellIds", "EpochRow", "Reader", "Rejection", "Run", "rejection"]
 
@@ -62,7 +72,7 @@ class Reader(DifferenceReader):
         """Every month that has a publication, in order."""
         return sorted(row.month for row in self._rows("SELECT DISTINCT month FROM publications_v1"))
 
-    def published(self) -> dict[str, int]:
+    def publication_counts(self) -> dict[str, int]:
         """How many publications each month has. They are only ever appended, so the same number is the same log."""
         months = self.published_months()
         counted = self._many("SELECT COUNT(*) FROM publications_v1 WHERE month = ?", [(month,) for month in months])
@@ -122,7 +132,7 @@ class Reader(DifferenceReader):
                 _utc(row.append_to) if row.append_to else None,
                 row.rows_in or 0,
                 row.hits or 0,
-                touched(row.hours or ()),
+                first_minutes(row.hours or ()),
                 _json(row.offsets),
             )
             for row in self._rows(query, epoch, day, after)

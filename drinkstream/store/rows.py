@@ -99,9 +99,18 @@ class Batch:
     offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
-def touched(stored: Iterable[str]) -> dict[str, int]:
-    """The first minute touched by hour, from hours as they are stored; 0 where an older release stored no minute."""
-    return {one[:13]: int(one[14:] or 0) for one in stored}
+def stored_hours(first: Mapping[str, int]) -> set[str]:
+    """Hours with the first minute touched in each, as a micro-batch's row has them.
+
+    A web process that runs on from before an upgrade reads the form without a minute.
+    """
+    return {*first, *(f"{hour}:{minute:02}" for hour, minute in first.items())}
+
+
+def first_minutes(stored: Iterable[str]) -> dict[str, int]:
+    """The first minute touched by hour, from hours as they are stored; 0 where no minute was."""
+    # sorted, an hour comes right before its form with a minute
+    return {one[:13]: int(one[14:] or 0) for one in sorted(stored)}
 
 
 class CellCount(NamedTuple):

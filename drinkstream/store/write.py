@@ -20,6 +20,7 @@ from drinkstream.packed import PartRow
 from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.store.differences import DifferenceWriter
 from drinkstream.store.reachable import reachable
+from drinkstream.store.rows import stored_hours
 
 BATCH_BYTES = 512 * 1024
 BATCH_ROWS = 100
@@ -127,7 +128,7 @@ class Writer(DifferenceWriter):
             batch.written_us,
             ended_at,
             cells,
-            {f"{hour}:{minute:02}" for hour, minute in hours.items()},
+            stored_hours(hours),
             batch.epoch,
             batch.started_at.date(),
             batch.batch_id,

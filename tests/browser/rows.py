@@ -5,12 +5,14 @@ import random
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from drinkstream.cells import Level, levels, pack
+from drinkstream.store.rows import stored_hours
 from tests.lib.archived import archive, row
 
 EPOCH = "20260101T000000-browser"
@@ -163,16 +165,17 @@ class Rows:
             "(epoch, hour, category, minute, brand, source, kind, lang, slot, shard, n, ids) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)"
         )
-        rows, hours = [], set()
+        rows: list[tuple[Any, ...]] = []
+        first: dict[str, int] = {}
         for minute, source, level, kind, lang in cells:
             ids = known[minute, source, level, kind, lang]
             hour = f"{day}T{minute // 60:02}"
-            hours.add(hour)
+            first[hour] = min(minute % 60, first.get(hour, minute % 60))
             cell = (EPOCH, hour, level.category, minute % 60, level.brand, source, kind, lang)
             rows.append((*cell, 600_000, len(ids), pack(ids)))
         execute_concurrent_with_args(self._session, insert, rows)
         now = datetime.now(UTC)
-        for hour in hours:
+        for hour in first:
             self._session.execute(
                 "INSERT INTO speed_hours_v1 (epoch, hour, touched) VALUES (%s, %s, %s)", (EPOCH, hour, now)
             )
@@ -181,7 +184,7 @@ class Rows:
             "INSERT INTO speed_batches_v1 "
             "(epoch, day, batch_id, written_us, started_at, ended_at, rows_in, hits, hours) "
             "VALUES (%s, %s, %s, 1, %s, %s, 100, 10, %s)",
-            (EPOCH, now.date(), self._batch, now, now, hours),
+            (EPOCH, now.date(), self._batch, now, now, stored_hours(first)),
         )
 
     def posts(self, number: int, before: int, first: int = 0) -> Cells:

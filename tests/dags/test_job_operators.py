@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +11,24 @@ from unittest.mock import Mock
 
 import pytest
 
+from drinkstream.settings import ROOT
+
 PROGRAM = """
 import json, pathlib, sys
 pathlib.Path("given.json").write_text(json.dumps(sys.argv[1:]))
 print("BadNewsError: the words of the program", file=sys.stderr)
 sys.exit({code})
 """
+
+
+@pytest.fixture
+def stood_back(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Counts how often a task stood back, instead of these tests."""
+    import job_operators
+
+    called = Mock()
+    monkeypatch.setattr(job_operators, "stand_back", called)
+    return called
 
 
 @pytest.fixture
@@ -114,6 +128,7 @@ def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_p
     assert (tmp_path / "given.json").exists()
 
 
+@pytest.mark.usefixtures("stood_back")
 @pytest.mark.parametrize(("code", "repeated"), [(1, True), (3, True), (2, False), (6, False)])
 def test_a_recompute_that_failed_says_its_exit_code_and_is_repeated_like_any_job(
     monkeypatch: pytest.MonkeyPatch, code: int, repeated: bool
@@ -137,7 +152,9 @@ def test_a_recompute_that_failed_says_its_exit_code_and_is_repeated_like_any_job
     assert isinstance(failed.value, AirflowFailException) is not repeated
 
 
-def test_a_recompute_hands_on_the_name_of_the_try_that_succeeded(monkeypatch: pytest.MonkeyPatch):
+def test_a_recompute_stands_back_and_hands_on_the_name_of_the_try_that_succeeded(
+    monkeypatch: pytest.MonkeyPatch, stood_back: Mock
+):
     import job_operators
 
     from drinkstream.settings import Settings
@@ -149,7 +166,18 @@ def test_a_recompute_hands_on_the_name_of_the_try_that_succeeded(monkeypatch: py
     )
     context = {"ti": SimpleNamespace(id="01a20b74", try_number=2)}
     assert task.execute(context) == "01a20b74.2"
-    assert done == [(task, context)]
+    assert (done, stood_back.call_count) == ([(task, context)], 1)
+
+
+def test_what_a_task_starts_after_it_stood_back_is_nicer():
+    """In a process of its own: it does not come back from there."""
+    told = "import os, sys; sys.path.insert(0, sys.argv[1]); import job_operators"
+    asked = "before = os.nice(0); job_operators.stand_back(); print(os.nice(0) - before)"
+    plugins = str(ROOT / "dags" / "plugins")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{told}; {asked}", plugins], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == "5"
 
 
 def days_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, only: str = "True") -> Any:

@@ -84,17 +84,17 @@ def stack() -> Iterator[Settings]:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("web", 0), ("cassandra", 0), ("archive", 10), ("speed", 10), ("airflow-scheduler", 15)]
+    ("name", "least"), [("web", 0), ("cassandra", 0), ("archive", 10), ("speed", 10), ("airflow-scheduler", 10)]
 )
-def test_what_counts_stands_back_behind_servers_and_page_and_jobs_behind_both(stack: Settings, name: str, least: int):
+def test_what_counts_stands_back_behind_servers_and_page(stack: Settings, name: str, least: int):
     """Every thread of a program's processes, of its JVM too; nothing is ahead of where the program stands."""
     first = psutil.Process(int(supervisor.states(stack)[name]["pid"]))
     found = set()
     for process in (first, *first.children(recursive=True)):
-        for thread in process.threads():
-            with suppress(ProcessLookupError):
-                found.add(os.getpriority(os.PRIO_PROCESS, thread.id))
-    assert min(found) - os.getpriority(os.PRIO_PROCESS, 0) == least
+        # some end while they are looked at
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            found |= {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
+    assert min(found) == min(os.getpriority(os.PRIO_PROCESS, 0) + least, 19)
 
 
 def run(settings: Settings, *arguments: str) -> str:

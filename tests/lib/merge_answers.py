@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from drinkstream.merge import choose, snapshot
 from drinkstream.share import KINDS, Filter
@@ -107,11 +108,9 @@ class Asking:
         assert self.view.look()
         again = replace(request.asked, at=request.base.token)
         later = answers.days(again, self._basis(again))["days"]
-        current = self._reader.current_epoch()
         for then, now in zip(shown["days"], later, strict=True):
-            ended = then["layer"] == "speed" and (current is None or then["epoch"] != current.epoch)
-            if ended and then["n"] == 0 and now["layer"] == "missing":
-                continue  # a day behind the end of its epoch, which so never counted it
+            if now["layer"] == "missing" and self._never_counted(then):
+                continue
             assert (then["layer"], then["run"], then["epoch"]) == (now["layer"], now["run"], now["epoch"])
             assert then["layer"] == "speed" or then["n"] == now["n"], f"{then} became {now}"
 
@@ -120,6 +119,13 @@ class Asking:
         base = self._basis(asked)
         rows: list[dict[str, object]] = answers.days(asked, base)["days"]
         return rows
+
+    def _never_counted(self, row: dict[str, Any]) -> bool:
+        """Whether a day was answered by an epoch that has ended since, and has no cell of it: it may lie behind."""
+        current = self._reader.current_epoch()
+        if row["layer"] != "speed" or (current is not None and row["epoch"] == current.epoch):
+            return False
+        return not any(hour.startswith(row["day"]) for hour in self._reader.speed_hours(row["epoch"]))
 
     def _hold(self, day: date, layer: str, found: Cells) -> None:
         may = self.truth.answers(day, self.world.now)

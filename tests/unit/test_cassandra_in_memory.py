@@ -102,6 +102,14 @@ def test_a_row_is_inserted_once_where_it_must_not_exist(store: Store):
     assert ask(session, LOG, "2026-05") == [("r1",)]
 
 
+def test_rows_are_counted(store: Store):
+    session = store.session()
+    for seq in (1, 2):
+        ask(session, PUBLISH, "2026-05", date(2026, 5, 1), seq, "r", AT)
+    counted = "SELECT COUNT(*) FROM publications_v1 WHERE month = ?"
+    assert [ask(session, counted, month) for month in ("2026-05", "2026-06")] == [[(2,)], [(0,)]]
+
+
 @pytest.mark.parametrize(
     "query",
     ["SELECT hour, colour FROM speed_hours_v1 WHERE epoch = ?", "DELETE FROM speed_hours_v1 WHERE epoch = ?"],

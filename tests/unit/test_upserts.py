@@ -14,6 +14,7 @@ from drinkstream.cells import MINUTE_MS, pack
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
+from drinkstream.store.rows import first_minutes, stored_hours
 from drinkstream.store.write import Writer
 from stack.cassandra import SCHEMA, statements
 from streaming import upserts
@@ -98,6 +99,15 @@ def test_a_task_tells_the_first_minute_that_it_wrote_into_of_each_hour(store: St
     opened = partial(nullcontext, Writer(store.session()))
     (told,) = upsert([at(17), at(9, "wine"), at(60 + 5), at(12, "beer"), at(60 + 41)], begun(), opened)
     assert {row["hour"]: row["first"] for row in told.to_pylist()} == {"2017-09-14T08": 9, "2017-09-14T09": 5}
+
+
+def test_the_hours_of_a_micro_batch_are_stored_so_that_an_older_web_process_can_read_them():
+    first = {"2017-09-14T08": 9, "2017-09-14T09": 0}
+    stored = stored_hours(first)
+    assert first.keys() <= stored
+    assert first_minutes(stored) == first
+    # as an older release stored them
+    assert first_minutes({"2017-09-14T08"}) == {"2017-09-14T08": 0}
 
 
 def test_a_task_without_cells_tells_nothing(store: Store):

@@ -17,7 +17,7 @@ from drinkstream.reconcile import Attributed, Reconciliation
 from drinkstream.settings import Settings
 from drinkstream.share import Total
 from drinkstream.store.read import Batch, CellCount, CellIds, EpochRow, Rejection, Run
-from drinkstream.store.rows import touched
+from drinkstream.store.rows import first_minutes
 from webapp import create_app
 from webapp.pending import Pending
 from webapp.serving import serving
@@ -79,8 +79,8 @@ class Store:
         assert counted == {"2017-09-14": {"cluster/posts/0": 9}}
         return self.waiting
 
-    def published(self) -> Mapping[str, int]:
-        self._here("published")
+    def publication_counts(self) -> Mapping[str, int]:
+        self._here("publication_counts")
         return Counter(str(p.day)[:7] for p in self.log)
 
     def publications(self, months: Iterable[str]) -> list[Publication]:
@@ -220,7 +220,7 @@ def epoch(name: str, status: str, blind: frozenset[date] = frozenset(), retired_
 
 def batch(number: int, ended: datetime | None, *hours: str) -> Batch:
     """A micro-batch that began with the live day's last minute before now; `hours` as they are stored."""
-    return Batch(number, datetime(2017, 9, 15, 12, 34, 50, tzinfo=UTC), ended, ended, 10, 2, touched(hours))
+    return Batch(number, datetime(2017, 9, 15, 12, 34, 50, tzinfo=UTC), ended, ended, 10, 2, first_minutes(hours))
 
 
 @pytest.fixture

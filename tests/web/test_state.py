@@ -1,5 +1,6 @@
 """/api/v1/days and /status, health, and what happens while the store is away."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -218,6 +219,32 @@ def test_only_a_month_that_got_a_publication_is_read_again(web: Web, store: Stor
     assert store.asked.count("publications") == 1
     days = web.get("days?from=2017-08-31&to=2017-09-14")["days"]
     assert [day["run"] for day in (days[0], days[-1])] == ["run-0", "run-1"]
+
+
+def test_a_look_at_the_log_that_fails_half_way_is_made_up_for(web: Web, store: Store) -> None:
+    web.get("share")
+    at = datetime(2017, 9, 15, 12, 30, tzinfo=UTC)
+    store.runs["run-0"] = post("2017-08-31T08:00", "901", "x", "original", "en", ("tea", None))
+    store.log.append(Publication(date(2017, 8, 31), 1, "run-0", at))
+    store.away_for = "publications"
+    assert web.view.look() is False
+    store.away_for = None
+    web.view.look()
+    assert web.get("days?from=2017-08-31&to=2017-08-31")["days"][0]["run"] == "run-0"
+
+
+def test_a_batch_that_a_clock_which_was_set_back_put_under_the_day_before_is_seen(
+    web: Web, store: Store, clock: Clock
+) -> None:
+    web.get("share")
+    midnight = datetime(2017, 9, 16, tzinfo=UTC)
+    for number, began, minute in ((8, midnight, 40), (9, midnight - timedelta(seconds=1), 41)):
+        ident = str(500 + number)
+        store.lives["e1"] += post(f"2017-09-15T12:{minute}", ident, "x", "original", "en", ("beer", None))
+        store.ended.append(replace(batch(number, began, f"2017-09-15T12:{minute}"), started_at=began))
+        clock.now = began
+        web.view.look()
+    assert web.get("share?from=2017-09-15&to=2017-09-15")["total"] == 4
 
 
 def test_of_an_hour_only_the_minutes_that_were_touched_are_read_again(web: Web, store: Store) -> None:

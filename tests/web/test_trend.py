@@ -134,6 +134,7 @@ def test_a_batch_of_yesterday_evening_is_seen_after_midnight(web: Web, store: St
     store.asked.clear()
     web.view.look()
     assert [one for one in store.asked if one.startswith(("batches", "speed_counts"))] == [
+        "batches e1 2017-09-14",
         "batches e1 2017-09-15",
         "batches e1 2017-09-16",
         "speed_counts e1 2017-09-15T00",
