@@ -105,6 +105,11 @@ def recompute(
     spark: SparkSession, settings: Settings, reader: Reader, writer: Writer, request: Request
 ) -> dict[date, str]:
     """Writes a complete run for each day; returns them by day. All days are read at one version of the archive."""
+    # before the archive is: a run that is published from here on may have read more of it, which the audit is to see
+    seqs = {
+        day: max((p.seq for p in reader.publications([str(day)[:7]]) if p.day == day), default=0)
+        for day in request.days
+    }
     latest = Archive(settings.archive)
     pinned = Archive(settings.archive, latest.version())
     version = int(pinned.version())
@@ -115,7 +120,6 @@ def recompute(
     # once other rules are installed, only these can say why a post counted
     writer.taxonomy(meaning.version(), installed())
     for day, run_id in runs.items():
-        in_force = [p for p in reader.publications([str(day)[:7]]) if p.day == day]
         writer.run(
             day,
             run_id,
@@ -126,7 +130,7 @@ def recompute(
             position=position,
             status="writing",
             started_at=datetime.now(UTC),
-            fingerprint={"seq": max((p.seq for p in in_force), default=0)},
+            fingerprint={"seq": seqs[day]},
         )
         writer.run_of_attempt(request.attempt, day, run_id)
     done = 0
