@@ -19,9 +19,9 @@ KINDS = ("original", "reply", "quote", "repost")
 class Life:
     """One life of the speed layer: where it began, what it must reach to answer, and the records that it took.
 
-    `ended` are those of micro-batches all of whose rows were written, `begun` also those of the ones cut off. `touched`
-    is when rows of a day were first written; `gone` are the days with a post out of its reach, `doubtful` those with
-    any record out of it.
+    `ended` are those of micro-batches all of whose rows were written, `begun` also those of the ones cut off. `written`
+    is when the first of the former that has rows of a day began, `touched` the first of the latter, which may have
+    written none of them; `gone` are the days with a post out of its reach, `doubtful` those with any record out of it.
     """
 
     cluster: str
@@ -32,20 +32,27 @@ class Life:
     ended: dict[Record, None] = field(default_factory=dict)
     begun: dict[Record, None] = field(default_factory=dict)
     touched: dict[date, datetime] = field(default_factory=dict)
+    written: dict[date, datetime] = field(default_factory=dict)
+    began: dict[int, tuple[datetime, frozenset[date]]] = field(default_factory=dict)
     batches: int = 0
     newest: int = 0
 
     def begins(self, records: Iterable[Record], now: datetime, label: Label) -> int:
         """A micro-batch starts to write; its number, by which its end is told."""
         self.begun |= dict.fromkeys(records)
-        for cell in speed(records, label):
-            self.touched.setdefault(date.fromisoformat(cell[0]), now)
+        days = frozenset(date.fromisoformat(cell[0]) for cell in speed(records, label))
+        for day in days:
+            self.touched.setdefault(day, now)
         self.batches += 1
+        self.began[self.batches] = now, days
         return self.batches
 
     def ends(self, number: int, records: Iterable[Record], until: Offsets) -> None:
         """All rows of a micro-batch are written, be it by an orphan that was overtaken."""
         self.ended |= dict.fromkeys(records)
+        began, days = self.began[number]
+        for day in days:
+            self.written[day] = min(began, self.written.get(day, began))
         if number > self.newest:
             self.newest, self.reached = number, until
 
@@ -92,9 +99,9 @@ class Truth:
         hole = [Answer("missing", {}, {})]
         if life is None or day in life.gone:
             return hole
-        age = now - life.touched[day] if day in life.touched else timedelta()
-        if age >= self.ttl:
+        if now - life.written.get(day, now) >= self.ttl:
             return hole
+        age = now - life.touched.get(day, now)
         shown = [_answer("speed", day, _speed(tuple(life.ended), self.label), _speed(tuple(life.begun), self.label))]
         near_its_end = age > self.ttl - timedelta(days=1, hours=1)
         return shown + hole if near_its_end or day in life.doubtful else shown

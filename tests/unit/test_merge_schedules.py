@@ -109,3 +109,18 @@ def test_what_is_left_of_a_micro_batch_at_the_end_of_its_life_is_no_micro_batch(
     schedule.orphan_ends()
     schedule.speed.pass_time(timedelta(days=2))
     schedule.every_answer_is_the_truth()
+
+
+def test_a_run_that_another_overtook_once_its_archive_was_pinned_is_not_published(schedule: MergeMachine):
+    """It would take back what the other one had read more of the archive: its audit has to see that publication."""
+    day = DAYS[1:2]
+    schedule.pass_time(timedelta(days=2))
+    schedule.world.archive()
+    overtaken = schedule.batch.recompute(day, 0, 0)
+    post(schedule)
+    schedule.nightly(day, pause=False)
+    overtaken.work.advance(None)
+    schedule.batch.audit(overtaken)
+    schedule.batch.publish(overtaken, None, pause=False)
+    assert len(schedule.truth.log[day[0]]) == 1
+    schedule.every_answer_is_the_truth()
