@@ -49,7 +49,7 @@ from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load as taxonomy
-from stack.programs import BEHIND
+from stack.programs import PROGRAMS
 from stack.programs import web as web_of
 from webapp.query import MAX_DAYS
 
@@ -122,7 +122,7 @@ def serving(servers: Servers, longest: int, runs: int) -> Iterator[Site]:
     with (
         servers.live() as settings,
         reading(settings) as reader,
-        servers.running(settings, "streaming.speed", niceness=BEHIND) as speed,
+        servers.running(settings, "streaming.speed", niceness=PROGRAMS["speed"].niceness) as speed,
     ):
         today = datetime.now(UTC).date()
         first = today - timedelta(days=days)

@@ -19,7 +19,7 @@ from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
-from drinkstream.merge import days_between
+from drinkstream.merge import days_between, snapshot
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, causes, session, wake_workers
@@ -106,10 +106,8 @@ def recompute(
 ) -> dict[date, str]:
     """Writes a complete run for each day; returns them by day. All days are read at one version of the archive."""
     # before the archive is: a run that is published from here on may have read more of it, which the audit is to see
-    seqs = {
-        day: max((p.seq for p in reader.publications([str(day)[:7]]) if p.day == day), default=0)
-        for day in request.days
-    }
+    months = sorted({str(day)[:7] for day in request.days})
+    in_force = snapshot(reader.publications(months), None).publications
     latest = Archive(settings.archive)
     pinned = Archive(settings.archive, latest.version())
     version = int(pinned.version())
@@ -130,7 +128,7 @@ def recompute(
             position=position,
             status="writing",
             started_at=datetime.now(UTC),
-            fingerprint={"seq": seqs[day]},
+            fingerprint={"seq": in_force[day].seq if day in in_force else 0},
         )
         writer.run_of_attempt(request.attempt, day, run_id)
     done = 0

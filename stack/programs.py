@@ -68,7 +68,7 @@ def lives(name: str) -> Question:
 
 
 def _airflow(
-    component: str, *arguments: str, needs: tuple[Question, ...], answers: Question, niceness: int = 0
+    component: str, *arguments: str, needs: tuple[Question, ...], answers: Question, niceness: int = BEHIND
 ) -> Program:
     return Program(
         f"airflow-{component}",
@@ -122,22 +122,14 @@ PROGRAMS = {
         ),
         # needs nothing: while Cassandra is away the page says so itself
         Program("web", web, answers=ready.web),
-        _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api),
-        # the first tasks of a scheduler that is up before the API fail
+        _airflow("api-server", needs=(ready.airflow_database,), answers=ready.airflow_api, niceness=0),
+        # the first tasks of a scheduler that is up before the API fail; they are its children, and as nice as it is
         _airflow(
-            "scheduler",
-            "--skip-serve-logs",
-            needs=(ready.airflow_database, ready.airflow_api),
-            answers=ready.scheduler,
-            niceness=BEHIND,  # and so its tasks; a recompute stands further back by itself
+            "scheduler", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.scheduler
         ),
-        _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor, niceness=BEHIND),
+        _airflow("dag-processor", needs=(ready.airflow_database,), answers=ready.dag_processor),
         _airflow(
-            "triggerer",
-            "--skip-serve-logs",
-            needs=(ready.airflow_database, ready.airflow_api),
-            answers=ready.triggerer,
-            niceness=BEHIND,
+            "triggerer", "--skip-serve-logs", needs=(ready.airflow_database, ready.airflow_api), answers=ready.triggerer
         ),
     )
 }

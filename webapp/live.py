@@ -132,11 +132,11 @@ class Tail:
         # a batch that began before midnight lies in that day's partition, the next one in the new day's; or, where the
         # clock was set back, in the one before
         days = days_between(self._day - timedelta(days=1), max(self._day, today))
-        found = [(batch, day) for day in days for batch in self._store.batches(self.epoch, day, self._seen)]
-        for batch, day in sorted(found, key=lambda one: one[0].batch_id):
+        found = [batch for day in days for batch in self._store.batches(self.epoch, day, self._seen)]
+        for batch in sorted(found, key=lambda one: one.batch_id):
             if batch.ended_at is None:
                 continue
-            self._seen, self._day, self._last = batch.batch_id, day, batch
+            self._seen, self._day, self._last = batch.batch_id, batch.started_at.date(), batch
             for hour in sorted(_of_other_days(batch.hours, blind)):
                 first = batch.hours[hour]
                 self._dirty[hour] = min(first, self._dirty.get(hour, first))
