@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs clean check test test-faults bench evaluate sums
+.PHONY: help install up down status logs clean check test test-faults bench evaluate schema sums
 
 # settings given as `make up DRINKSTREAM_X=y` reach the programs
 export $(filter DRINKSTREAM_%,$(.VARIABLES))
@@ -18,8 +18,8 @@ install:  ## Python packages and jars, each checked by its hash (make up does it
 up: install  ## start everything and print the addresses; ONLY=kafka,web for some of it
 	@$(VENV) -m stack.up $(if $(ONLY),--only $(ONLY))
 
-down:  ## stop everything; nothing is left running
-	@test ! -x $(VENV) || $(VENV) -m stack.down
+down:  ## stop everything, nothing is left running; ONLY=kafka,web for some of it
+	@test ! -x $(VENV) || $(VENV) -m stack.down $(if $(ONLY),--only $(ONLY))
 
 status: $(VENV)  ## what runs, where, and what became of every record
 	@$(VENV) -m stack.status
@@ -47,6 +47,9 @@ bench: install  ## the benchmark suite; some rows of it, or goes on: ARGS="drain
 
 evaluate: $(VENV)  ## accuracy on the posts labelled by hand; ARGS=--errors lists what is wrong
 	@$(VENV) -m bench.evaluate $(ARGS)
+
+schema: $(VENV)  ## the CQL that the administrator of a Cassandra elsewhere has to run
+	@$(VENV) -m stack.schema
 
 sums: $(VENV)  ## after a change of stack/ivy.xml: write stack/jars.sha256 anew
 	@$(VENV) -m stack.jars --write-sums

@@ -20,7 +20,7 @@ from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import Batch, Reader
 from drinkstream.store.session import connect
-from stack import cassandra, down, kafka, supervisor, up
+from stack import cassandra, config, down, kafka, supervisor, up
 from stack.environment import environment
 
 PORTS = {
@@ -49,6 +49,8 @@ class Servers:
     def start(self, *programs: str) -> Settings:
         """The settings, once each of these programs of the stack answers."""
         if new := set(programs) - self._started:
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+            (self.settings.home / config.MARK).touch()  # archives are written there before a server is
             up.up(self.settings, ",".join(sorted(new)))
             self._started |= new
         return self.settings

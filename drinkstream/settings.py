@@ -4,6 +4,7 @@ Nothing here is read at import. `Settings.load()` is called at the edges (comman
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from drinkstream.errors import BadInputError
 PREFIX = "DRINKSTREAM_"
 ROOT = Path(__file__).resolve().parent.parent
 
+_PLAIN = re.compile(r"/[\w./+@=-]*")
+
 
 class Settings(BaseModel):
     """Every setting with its default; a field `web_port` is set by the variable `DRINKSTREAM_WEB_PORT`.
@@ -21,12 +24,16 @@ class Settings(BaseModel):
     Ports are TCP ports on the loopback address. Sizes are MiB unless the name says otherwise, durations are seconds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     # where things lie
-    home: Path = Field(ROOT / "var", description="folder of all data, logs, downloads and secrets of this stack")
+    home: Path = Field(
+        ROOT / "var",
+        validate_default=True,
+        description="folder of all data, logs, downloads and secrets of this stack, an absolute path",
+    )
     jars: Path | None = Field(
-        None, description="folder of downloaded jars, which stacks may share; empty: `jars` in home"
+        None, description="folder of downloaded jars, which stacks may share, an absolute path; empty: `jars` in home"
     )
     ivy_settings: Path | None = Field(
         None, description="Ivy settings file naming a mirror of Maven Central; empty: none"
@@ -43,19 +50,19 @@ class Settings(BaseModel):
     cassandra_jmx_port: int = Field(17199, description="Cassandra's management (nodetool), loopback only")
 
     # memory limits of the Java programs, MiB of heap
-    kafka_heap: int = Field(512, description="Kafka heap")
-    cassandra_heap: int = Field(768, description="Cassandra heap")
-    speed_heap: int = Field(1536, description="speed query heap")
-    archive_heap: int = Field(1024, description="archive query heap")
-    recompute_heap: int = Field(2048, description="recompute heap")
+    kafka_heap: int = Field(512, gt=0, description="Kafka heap")
+    cassandra_heap: int = Field(768, gt=0, description="Cassandra heap")
+    speed_heap: int = Field(1536, gt=0, description="speed query heap")
+    archive_heap: int = Field(1024, gt=0, description="archive query heap")
+    recompute_heap: int = Field(2048, gt=0, description="recompute heap")
 
     # Kafka
     kafka_bootstrap: str = Field("", description="Kafka servers; empty: the local one")
     posts_topic: str = Field("posts", description="topic of the posts")
     status_topic: str = Field("feed.status", description="topic of the feeds' status lines")
-    posts_partitions: int = Field(8, description="partitions of the posts topic; never changed once created")
-    retention_days: int = Field(7, description="days that Kafka keeps posts")
-    retention_gib: int = Field(40, description="GiB that Kafka keeps of each topic at most, over all partitions")
+    posts_partitions: int = Field(8, gt=0, description="partitions of the posts topic; never changed once created")
+    retention_days: int = Field(7, gt=0, description="days that Kafka keeps posts")
+    retention_gib: int = Field(40, gt=0, description="GiB that Kafka keeps of each topic at most, over all partitions")
 
     # Cassandra
     cassandra_hosts: str = Field("", description="Cassandra contact points, comma separated; empty: the local one")
@@ -68,43 +75,52 @@ class Settings(BaseModel):
 
     # archive
     archive_uri: str = Field(
-        "", description="Delta table of the archive, an absolute path or an address; empty: a folder below home"
+        "", description="folder of the archive's Delta table, an absolute path; empty: a folder below home"
     )
-    archive_trigger: int = Field(30, description="seconds between commits of the archive")
-    archive_max_offsets: int = Field(500_000, description="records that one commit of the archive takes at most")
+    archive_trigger: int = Field(30, ge=0, description="seconds between commits of the archive")
+    archive_max_offsets: int = Field(500_000, gt=0, description="records that one commit of the archive takes at most")
 
     # speed layer
-    speed_trigger: float = Field(0.75, description="seconds between micro-batches of the speed layer")
+    speed_trigger: float = Field(0.75, ge=0, description="seconds between micro-batches of the speed layer")
     speed_watermark: int = Field(
-        600, description="watermark delay on append time, seconds; an epoch keeps the one that it began with"
+        600, ge=0, description="watermark delay on append time, seconds; an epoch keeps the one that it began with"
     )
-    speed_max_offsets: int = Field(600_000, description="records a micro-batch takes at most")
+    speed_max_offsets: int = Field(600_000, gt=0, description="records a micro-batch takes at most")
     spark_master: str = Field("local[2]", description="Spark master of all jobs")
     speed_ttl_days: int = Field(
-        35, description="days that Cassandra keeps speed cells; never changed once the tables are made"
+        35, gt=0, description="days that Cassandra keeps speed cells; never changed once the tables are made"
     )
 
     # recompute, audit, web
-    archive_patience: int = Field(3600, description="seconds that a recompute waits for the archive before it fails")
-    recompute_chunk: int = Field(20_000_000, description="records that a recompute reads at once; a day is never split")
-    max_rejected_share: float = Field(0.01, description="share of a day's records that the audit lets be rejected")
+    archive_patience: int = Field(
+        3600, ge=0, description="seconds that a recompute waits for the archive before it fails"
+    )
+    recompute_chunk: int = Field(
+        20_000_000, gt=0, description="records that a recompute reads at once; a day is never split"
+    )
+    max_rejected_share: float = Field(
+        0.01, ge=0, description="share of a day's records that the audit lets be rejected"
+    )
     audit_tolerance: float = Field(
         0.05,
+        ge=0,
         description="relative difference of speed and batch totals that the audit lets pass, deleted posts apart",
     )
     pending_limit: int = Field(
-        100, description="records that may be pending for a published day before the nightly run recomputes it"
+        100, ge=0, description="records that may be pending for a published day before the nightly run recomputes it"
     )
-    as_of_days: int = Field(90, description="days that superseded runs are kept, which is how far back as_of can ask")
-    web_threads: int = Field(8, description="request threads of the web server")
-    live_refresh: float = Field(1.0, description="seconds between the web's looks at the live cells")
+    as_of_days: int = Field(
+        90, ge=0, description="days that superseded runs are kept, which is how far back as_of can ask"
+    )
+    web_threads: int = Field(8, gt=0, description="request threads of the web server")
+    live_refresh: float = Field(1.0, gt=0, description="seconds between the web's looks at the live cells")
 
     # demo source and X
     source: str = Field("demo", description="what `collect` reads: demo or x")
-    demo_rate: float = Field(8.0, description="posts a second of the demo source, on average")
+    demo_rate: float = Field(8.0, gt=0, description="posts a second of the demo source, on average")
     demo_seed: int = Field(1, description="seed of the demo source")
-    demo_history_days: int = Field(30, description="past days that the first `make up` replays; 0: none")
-    demo_history_rate: float = Field(0.1, description="posts a second of the demo's past days, on average")
+    demo_history_days: int = Field(30, ge=0, description="past days that the first `make up` replays; 0: none")
+    demo_history_rate: float = Field(0.1, gt=0, description="posts a second of the demo's past days, on average")
     x_bearer_token: SecretStr | None = Field(None, description="bearer token of the X API (app-only)")
     x_consumer_key: SecretStr | None = Field(None, description="X API key; with its secret it is exchanged for a token")
     x_consumer_secret: SecretStr | None = Field(None, description="X API key secret")
@@ -113,12 +129,31 @@ class Settings(BaseModel):
     x_sync_rules: bool = Field(True, description="keep our rules on X's stream equal to the taxonomy's words")
     x_api_url: str = Field("", description="base address of the X API; empty: X itself")
 
+    # programs run in folders of their own: what depends on where one stands would be another folder for each
+
+    @field_validator("home")
+    @classmethod
+    def _plain(cls, home: Path) -> Path:
+        if _PLAIN.fullmatch(str(home)) is None:
+            raise ValueError(
+                "give an absolute path of letters, digits and . _ + @ = - only; Kafka's, Cassandra's and supervisord's "
+                "files cannot hold others"
+            )
+        return home
+
+    @field_validator("jars")
+    @classmethod
+    def _absolute(cls, jars: Path | None) -> Path | None:
+        if jars is not None and not jars.is_absolute():
+            raise ValueError("give an absolute path")
+        return jars
+
     @field_validator("archive_uri")
     @classmethod
-    def _from_everywhere(cls, uri: str) -> str:
-        # programs run in folders of their own, each of which would have an archive of its own
-        if uri and "://" not in uri and not Path(uri).is_absolute():
-            raise ValueError("give an absolute path, or an address like s3a://bucket/archive")
+    def _local(cls, uri: str) -> str:
+        # what the archive holds of each partition is kept beside the table, which has to be on a file system of ours
+        if uri and not uri.removeprefix("file://").startswith("/"):
+            raise ValueError("give an absolute path, or a file:/// address of one")
         return uri
 
     @classmethod

@@ -57,11 +57,8 @@ def set_up(settings: Settings) -> None:
     try:
         session.execute("ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
         apply_schema(settings, session)
-        writer, reader = settings.writer_login(), settings.reader_login()
-        for user, password in (writer, reader):
-            session.execute(f"CREATE ROLE IF NOT EXISTS {_name(user)}")
-            session.execute(f"ALTER ROLE {_name(user)} WITH LOGIN = true AND PASSWORD = {_text(password)}")
-        grant(settings, session)
+        for statement in roles(settings, settings.writer_login()[1], settings.reader_login()[1]):
+            session.execute(statement)
         if runs := repack(session, settings.keyspace):
             print(f"cassandra: the cells of {runs} runs are packed now", flush=True)
     except (DriverException, NoHostAvailable) as error:
@@ -75,11 +72,7 @@ def apply_schema(settings: Settings, session: Session) -> None:
 
     Raises BadInputError where the speed cells that are there live for another time than the settings say.
     """
-    session.execute(
-        f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
-        "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
-    )
-    for statement in statements(SCHEMA, settings):
+    for statement in tables(settings):
         session.execute(statement, timeout=60)
     # when the days of an epoch are no longer told is reckoned from the setting, and rows keep the life they came with
     made = session.execute(
@@ -96,12 +89,17 @@ def apply_schema(settings: Settings, session: Session) -> None:
 
 def grant(settings: Settings, session: Session) -> None:
     """Writers may read and write rows of the keyspace, readers may read them; neither may change tables."""
-    keyspace = _name(settings.keyspace)
-    session.execute(f"GRANT MODIFY ON KEYSPACE {keyspace} TO {_name(settings.cassandra_user)}")
-    session.execute(
-        f"GRANT SELECT ON KEYSPACE {keyspace} TO {_name(settings.cassandra_user)}"
-    )  # LWT reads before it writes
-    session.execute(f"GRANT SELECT ON KEYSPACE {keyspace} TO {_name(settings.cassandra_reader)}")
+    for statement in _grants(settings):
+        session.execute(statement)
+
+
+def tables(settings: Settings) -> list[str]:
+    """The CQL statements that make the keyspace and every table of schema.cql."""
+    keyspace = (
+        f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
+        "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
+    )
+    return [keyspace, *statements(SCHEMA, settings)]
 
 
 def statements(path: Path, settings: Settings) -> list[str]:
@@ -109,6 +107,21 @@ def statements(path: Path, settings: Settings) -> list[str]:
     text = "\n".join(line.split("--")[0] for line in path.read_text().splitlines())
     filled = text.format(keyspace=settings.keyspace, speed_ttl=settings.speed_ttl_days * DAY_S)
     return [statement.strip() for statement in filled.split(";") if statement.strip()]
+
+
+def roles(settings: Settings, writer_password: str, reader_password: str) -> list[str]:
+    """The CQL statements that make the two roles, with what each may do."""
+    made = []
+    for user, password in (settings.cassandra_user, writer_password), (settings.cassandra_reader, reader_password):
+        made.append(f"CREATE ROLE IF NOT EXISTS {_name(user)}")
+        made.append(f"ALTER ROLE {_name(user)} WITH LOGIN = true AND PASSWORD = {_text(password)}")
+    return [*made, *_grants(settings)]
+
+
+def for_an_administrator(settings: Settings) -> str:
+    """What `set_up` does, as CQL for whoever runs a Cassandra elsewhere, with a word in place of each password."""
+    statements = [*tables(settings), *roles(settings, "WRITER_PASSWORD", "READER_PASSWORD")]
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 def admin(settings: Settings) -> Session:
@@ -126,9 +139,18 @@ def admin(settings: Settings) -> Session:
     return connect(settings, login, "system")
 
 
+def _grants(settings: Settings) -> list[str]:
+    keyspace, writer = _name(settings.keyspace), _name(settings.cassandra_user)
+    return [
+        f"GRANT MODIFY ON KEYSPACE {keyspace} TO {writer}",
+        f"GRANT SELECT ON KEYSPACE {keyspace} TO {writer}",  # LWT reads before it writes
+        f"GRANT SELECT ON KEYSPACE {keyspace} TO {_name(settings.cassandra_reader)}",
+    ]
+
+
 def _name(name: str) -> str:
     if not re.fullmatch(r"\w+", name):
-        raise UnavailableError(f"{name!r} cannot be the name of a Cassandra role or keyspace: letters, digits, _ only")
+        raise BadInputError(f"{name!r} cannot be the name of a Cassandra role or keyspace: letters, digits, _ only")
     return name
 
 

@@ -6,7 +6,7 @@ import sys
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.settings import Settings
 from stack import processes, supervisor
-from stack.config import MARK
+from stack.config import BEFORE, MARK
 from stack.folders import remove
 
 DOWNLOADS = ("jars", "boot")
@@ -34,7 +34,7 @@ def clean(settings: Settings, everything: bool) -> None:
         raise ConflictError("the stack is running: `make down` first, then `make clean`")
     home = settings.home
     if not (home / MARK).is_file():
-        made = [path for path in home.glob("*") if path.name not in (*DOWNLOADS, "web")]
+        made = [path for path in home.glob("*") if path.name not in BEFORE]
         if made:
             raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
     for path in home.glob("*"):

@@ -1,34 +1,37 @@
 """The servers' configuration files, written from the templates in stack/conf into `<home>/conf` at every start."""
 
-import re
 from pathlib import Path
 from string import Template
 
 from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from stack.account import server_folder
+from stack.folders import replace
 
 TEMPLATES = Path(__file__).resolve().parent / "conf"
 MESSAGE_BYTES = 12 * 1024 * 1024  # the longest record that broker, topic and producer agree on
 
 MARK = ".drinkstream"  # in every home that the stack made: what `clean` may empty
+BEFORE = ("jars", "boot", "web", "run", "bench", "faults", "prefilter")
+"""What may lie in a home that was never started: downloads, a lock, and what benchmarks and tests leave."""
 
-_PLAIN = re.compile(r"/[\w./+@=-]*")
 
-
-def write(settings: Settings) -> Path:
-    """The folder of the written files, `<home>/conf`, with every folder that the servers write to beside it.
-
-    Raises BadInputError where `home` has a character that one of the configuration languages would misread.
-    """
+def claim(settings: Settings) -> None:
+    """Marks `home` as this stack's. Raises BadInputError where it holds what is somebody else's: `clean` empties it."""
     home = settings.home
-    if not home.is_absolute() or _PLAIN.fullmatch(str(home)) is None:
+    there = home.iterdir() if home.is_dir() and not (home / MARK).is_file() else ()
+    if others := sorted(path.name for path in there if path.name not in BEFORE):
         raise BadInputError(
-            f"DRINKSTREAM_HOME={home}: give an absolute path of letters, digits and . _ + @ = - only; "
-            "Kafka's, Cassandra's and supervisord's files cannot hold others"
+            f"DRINKSTREAM_HOME={home} holds what this stack did not make ({', '.join(others[:3])}"
+            f"{', ...' if others[3:] else ''}), and `make clean` empties it: name a new or an empty folder"
         )
     home.mkdir(parents=True, exist_ok=True)
     (home / MARK).touch()
+
+
+def write(settings: Settings) -> Path:
+    """The folder of the written files, `<home>/conf`, with every folder that the servers write to beside it."""
+    home = settings.home
     for folder in (*(home / name for name in ("conf", "log", "run", "kafka")), settings.scratch):
         folder.mkdir(parents=True, exist_ok=True)
     for name in ("cassandra", "postgres"):
@@ -39,14 +42,5 @@ def write(settings: Settings) -> Path:
         "message_bytes": str(MESSAGE_BYTES),
     }
     for template in TEMPLATES.iterdir():
-        _replace(home / "conf" / template.name, Template(template.read_text()).safe_substitute(values))
+        replace(home / "conf" / template.name, Template(template.read_text()).safe_substitute(values))
     return home / "conf"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write aside, then switch, and only what changed: a running server may read its file at any time."""
-    if path.is_file() and path.read_text() == text:
-        return
-    aside = path.with_suffix(".new")
-    aside.write_text(text)
-    aside.rename(path)

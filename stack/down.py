@@ -23,13 +23,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = Settings.load()
         if options.only:
+            names = chosen(settings, options.only)
             if supervisor.pid(settings) is not None:
-                supervisor.stop_programs(settings, chosen(settings, options.only))
+                supervisor.stop_programs(settings, names)
         else:
             down(settings)
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyError as error:
+        parser.error(f"no program {error}: choose from {', '.join(PROGRAMS)}")
     return 0
 
 

@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_not_result, sto
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import ROOT, Settings
+from stack import folders
 from stack.environment import environment
 
 DAG = "recompute_range"
@@ -137,8 +138,4 @@ def _notes(settings: Settings) -> dict[str, Any]:
 
 
 def _note(settings: Settings, **facts: str | None) -> None:
-    # written aside and renamed, so that a crash leaves the old notes or the new ones
-    file = _file(settings)
-    aside = file.with_suffix(".new")
-    aside.write_text(json.dumps({**_notes(settings), **facts}))
-    aside.rename(file)
+    folders.replace(_file(settings), json.dumps({**_notes(settings), **facts}))

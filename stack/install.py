@@ -17,6 +17,7 @@ from stack import java
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+UV_LOCK = ROOT / "stack" / "uv.lock"
 
 
 def main() -> int:
@@ -62,21 +63,13 @@ def _install_packages() -> None:
 
 
 def _own_uv(boot: Path) -> str | None:
-    """uv from PyPI in a small environment of its own; None where it is not to be had, for pip can do it too."""
+    """uv, checked by its hash, in a small environment of its own; None where it cannot be had: pip can do it too."""
     uv = boot / "bin" / "uv"
     if not uv.is_file():
         print("packages: getting uv, which installs faster than pip", flush=True)
         _run(sys.executable, "-m", "venv", boot)
-        pip: list[str | Path] = [
-            boot / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "uv",
-        ]
-        if subprocess.run(pip, check=False).returncode != 0:
+        pip = boot / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"
+        if subprocess.run([*pip, "--require-hashes", "--requirement", UV_LOCK], check=False).returncode != 0:
             return None
     return str(uv)
 

@@ -10,6 +10,8 @@ from drinkstream.settings import Settings
 from stack.config import MESSAGE_BYTES
 
 DAY_MS = 86_400_000
+COUNTED_ON = ("message.timestamp.type", "retention.ms", "segment.ms", "max.message.bytes")
+"""What of a topic's settings times of records, the end of an erased text in Kafka and long lines rest on."""
 
 
 def command(settings: Settings) -> list[str]:
@@ -37,10 +39,11 @@ def format_storage(settings: Settings) -> None:
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """The names of the topics created now; those there keep their partitions and get the retention of the settings.
+    """The names of the topics created now; those there keep their partitions, and get the retention of the settings
+    unless they are in a Kafka elsewhere, whose administrator has to give it to them.
 
-    Raises BadInputError where `posts` exists with another number of partitions (keys would move between them), and
-    UnavailableError where the broker does not answer: call it again.
+    Raises BadInputError where `posts` exists with another number of partitions (keys would move between them), or a
+    topic elsewhere lacks what is counted on, and UnavailableError where the broker does not answer: call it again.
     """
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
@@ -56,17 +59,29 @@ def create_topics(settings: Settings) -> list[str]:
         try:
             for name, (partitions, config) in wanted.items():
                 try:
-                    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config))])
+                    # as many replicas as the broker gives by itself: one in ours
+                    admin.create_topics([NewTopic(name, partitions, -1, topic_configs=dict(config))])
                     created.append(name)
                 except TopicAlreadyExistsError:
-                    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
+                    if not settings.kafka_bootstrap:
+                        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
             admin.wait_for_topics(list(wanted))
             there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(wanted))}
+            resources = [
+                ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(wanted[name][1])) for name in wanted
+            ]
+            found = admin.describe_configs(resources, config_filter="all")["topic"]
         finally:
             admin.close()
     except KafkaError as error:
         raise UnavailableError(f"Kafka does not take its topics: {error}") from error
-    for name, (partitions, _) in wanted.items():
+    for name, (partitions, config) in wanted.items():
+        lacking = [f"{key}={config[key]}" for key in COUNTED_ON if found[name][key]["value"] != config[key]]
+        if lacking and settings.kafka_bootstrap:  # ours takes a change a moment later
+            raise BadInputError(
+                f"topic {name} on {settings.bootstrap} is not what the settings say: have its administrator give it "
+                f"{', '.join(lacking)}, or set DRINKSTREAM_RETENTION_DAYS or a topic of another name"
+            )
         if there[name] != partitions:
             raise BadInputError(
                 f"topic {name} has {there[name]} partitions, the settings ask for {partitions}: the number is for "

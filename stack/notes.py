@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from drinkstream.settings import Settings
+from stack import folders
 
 QUICK = 20.0  # seconds; a program that lives shorter has not really run
 LONGEST_PAUSE = 30.0
@@ -36,9 +37,7 @@ def read(settings: Settings, name: str) -> Note | None:
 
 def write(settings: Settings, name: str, note: Note) -> Note:
     """The note, kept."""
-    aside = _path(settings, name).with_suffix(".new")
-    aside.write_text(json.dumps(asdict(note)))
-    aside.rename(_path(settings, name))
+    folders.replace(_path(settings, name), json.dumps(asdict(note)))
     return note
 
 

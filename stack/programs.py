@@ -138,16 +138,19 @@ SERVERS = ("postgres", "kafka", "cassandra")
 
 
 def chosen(settings: Settings, only: str | None) -> list[str]:
-    """Names of the programs to run, in the order of starting: all, or those of the comma-separated `only`.
+    """Names of the programs to run, in the order of starting: all of ours, or those of the
+    comma-separated `only`.
 
-    A server that settings name elsewhere (`kafka_bootstrap`, `cassandra_hosts`) is not ours to run.
     Raises KeyError for an unknown name.
     """
-    elsewhere = {
-        name for name, where in (("kafka", settings.kafka_bootstrap), ("cassandra", settings.cassandra_hosts)) if where
-    }
     wanted = {PROGRAMS[name].name for name in only.split(",")} if only else set(PROGRAMS)
-    return [name for name in PROGRAMS if name in wanted - elsewhere]
+    return [name for name in PROGRAMS if name in wanted - elsewhere(settings)]
+
+
+def elsewhere(settings: Settings) -> set[str]:
+    """Names of the servers that the settings name elsewhere, so that they are not ours to run."""
+    named = {"kafka": settings.kafka_bootstrap, "cassandra": settings.cassandra_hosts}
+    return {name for name, where in named.items() if where}
 
 
 def path_of(settings: Settings, name: str) -> Path:

@@ -6,10 +6,10 @@ import sys
 import time
 from dataclasses import replace
 
-from drinkstream.errors import DrinkStreamError
+from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import notes, processes, ready
-from stack.notes import Note
+from stack.notes import LONGEST_PAUSE, Note
 from stack.programs import PROGRAMS, Program
 
 PATIENCE = 600.0  # seconds; then the attempt ends, with the reason in the log, and supervisord makes a new one
@@ -33,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     except DrinkStreamError as error:
         _say(program, str(error))
         return error.exit_code
+    except OSError as error:
+        # a full disk above all: supervisord gives up on what dies at once, and must not before there is space again
+        _say(program, f"{error}; next try in {LONGEST_PAUSE:.0f} s")
+        time.sleep(LONGEST_PAUSE)
+        return UnavailableError.exit_code
     _raise_file_limit()
     os.nice(program.niceness)
     _say(program, f"starts as process {os.getpid()}")

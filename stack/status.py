@@ -9,7 +9,7 @@ import psutil
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from stack import notes, supervisor
-from stack.programs import PROGRAMS, Program
+from stack.programs import PROGRAMS, Program, chosen, elsewhere
 
 
 def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form as every main
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form 
             print("nothing is running: `make up` starts it")
             return 0
         print(addresses(settings))
-        if all(facts[name]["statename"] == "RUNNING" for name in ("kafka", "archive")):
+        if all(facts[name]["statename"] == "RUNNING" for name in chosen(settings, "kafka,archive")):
             from streaming import accounting
 
             print("\n" + accounting.report(settings))
@@ -44,7 +44,7 @@ def table(settings: Settings, facts: dict[str, dict[str, object]]) -> str:
         running = fact["statename"] == "RUNNING"
         memory = resident(int(str(fact["pid"]))) if running else 0.0
         total += memory
-        answers = _answers(settings, program) if running else "-"
+        answers = _answers(settings, program) if running or name in elsewhere(settings) else "-"
         up = _span(int(time.time()) - int(str(fact["start"]))) if running else "-"
         pid = str(fact["pid"]) if running else "-"
         lines.append(
@@ -94,7 +94,9 @@ def _answers(settings: Settings, program: Program) -> str:
 
 
 def _state(settings: Settings, name: str, supervised: str) -> str:
-    """supervisord's word, or what it cannot see: that a program still waits, or dies again and again."""
+    """supervisord's word, or what it cannot see: that a program still waits, dies again and again, or is not ours."""
+    if name in elsewhere(settings):
+        return "elsewhere"
     note = notes.read(settings, name)
     if supervised != "RUNNING" or note is None:
         return supervised.lower()

@@ -16,7 +16,7 @@ from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack import processes
 from stack.environment import environment
-from stack.folders import remove
+from stack.folders import remove, replace
 from stack.programs import PROGRAMS, Program, path_of
 
 SOCKET_PATH = 100  # a Unix socket's path may have 107 characters, and supervisord first binds one with a suffix
@@ -60,12 +60,12 @@ def start(settings: Settings) -> None:
         streams = [(os.POSIX_SPAWN_DUP2, file.fileno(), number) for number, file in enumerate((nothing, out, out))]
         started = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(_config(settings))],
+            [sys.executable, "-m", "stack.supervise", "-c", str(_config(settings))],
             environment(settings),
             file_actions=streams,
             setsid=True,
         )
-    (settings.home / "run" / "session").write_text(str(started))
+    replace(settings.home / "run" / "session", str(started))
     for attempt in Retrying(
         stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(OSError), reraise=True
     ):

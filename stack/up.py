@@ -25,9 +25,10 @@ from stack import (
     supervisor,
 )
 from stack.alone import alone
-from stack.programs import PROGRAMS, SERVERS, chosen, path_of
+from stack.programs import PROGRAMS, SERVERS, chosen, elsewhere, path_of
 
 DEADLINE = 600.0  # seconds until a program must answer, on a machine that is busy with other things
+AWAY = 20.0  # seconds until a server that is not ours to start must answer
 PATIENCE = 20.0  # seconds after which a person is told what is waited for
 HOPELESS = 3  # deaths at once after which nothing more is waited for
 
@@ -57,6 +58,7 @@ def up(
     come up in time, with the end of its log.
     """
     names = chosen(settings, only)
+    config.claim(settings)
     jars.fetch(settings)
     with alone(settings, say):
         running = [
@@ -67,6 +69,7 @@ def up(
         account.way(settings)
         passwords.write(settings)
         config.write(settings)
+        _set_up_elsewhere(settings, say)
         supervisor.start(settings)
         for name in new:
             notes.forgive(settings, name)
@@ -97,12 +100,34 @@ def _start(settings: Settings, names: list[str]) -> None:
         supervisor.start_program(settings, name)
 
 
+def _set_up_elsewhere(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make the topics of a Kafka elsewhere, and see that a Cassandra elsewhere has what its administrator has to make.
+
+    Raises UnavailableError or BadInputError with what to do, before anything is started.
+    """
+    away = elsewhere(settings)
+    if "kafka" in away:
+        _make_topics(settings, say, AWAY)
+    if "cassandra" in away:
+        try:
+            ready.wait(settings, ready.tables, AWAY)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{error}\nKeyspace, tables and roles are for its administrator to make: `make schema` prints the CQL, "
+                "the passwords are DRINKSTREAM_CASSANDRA_PASSWORD and DRINKSTREAM_CASSANDRA_READER_PASSWORD"
+            ) from error
+
+
+def _make_topics(settings: Settings, say: Callable[[str], None], deadline: float) -> None:
+    if created := ready.wait(settings, kafka.create_topics, deadline):
+        say(f"kafka: made the topics {', '.join(created)}")
+
+
 def _set_up_server(settings: Settings, name: str, say: Callable[[str], None]) -> None:
     """Wait for a server and give it what its users need."""
     _await(settings, name, say)
     if name == "kafka":
-        if created := ready.wait(settings, kafka.create_topics, DEADLINE):
-            say(f"kafka: made the topics {', '.join(created)}")
+        _make_topics(settings, say, DEADLINE)
     elif name == "cassandra":
         ready.wait(settings, cassandra.set_up, DEADLINE)
     elif name == "postgres":

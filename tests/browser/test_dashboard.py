@@ -22,7 +22,7 @@ def test_there_is_a_browser() -> None:
     """One failure that names what is missing, instead of one for each test of this folder."""
     assert CHROMIUM is not None, (
         "no Chromium: install it with `apt-get install --no-install-recommends chromium`, "
-        "or leave these tests out knowingly with `make test BROWSER=0`"
+        "or leave these tests out knowingly with `make test ARGS=--ignore=tests/browser`"
     )
 
 

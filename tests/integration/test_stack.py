@@ -12,11 +12,12 @@ from cassandra import Unauthorized
 from cassandra.cluster import Session
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from pydantic import SecretStr
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
-from stack import cassandra, down, processes, ready, supervisor, up
+from stack import cassandra, config, down, kafka, processes, ready, supervisor, up
 from tests.lib.servers import Servers, free_ports
 
 
@@ -88,6 +89,50 @@ def test_topics_have_the_settings_that_the_layers_count_on(kafka_settings: Setti
         assert f"'{key}'" in text and f"'{value}'" in text
 
 
+def test_topics_of_a_kafka_elsewhere_are_made_and_never_changed(kafka_settings: Settings) -> None:
+    """Missing ones get what the layers count on; one that lacks it is refused by what it lacks, and left as it is."""
+    made = {"posts_topic": "posts.elsewhere", "status_topic": "status.elsewhere"}
+    away = kafka_settings.model_copy(update={"kafka_bootstrap": kafka_settings.bootstrap, **made})
+    assert kafka.create_topics(away) == ["posts.elsewhere", "status.elsewhere"]
+    assert kafka.create_topics(away) == []
+    with pytest.raises(
+        BadInputError, match=r"topic posts\.elsewhere on .* retention\.ms=172800000, or set DRINKSTREAM_RET"
+    ):
+        kafka.create_topics(away.model_copy(update={"retention_days": 2}))
+    assert kafka.create_topics(away) == [], "the refusal changed a topic that is somebody else's"
+
+
+def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
+    cassandra_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make up` says what is missing and starts nothing; with the CQL of `make schema` run, both roles are let in."""
+    monkeypatch.setattr(up, "AWAY", 1.0)
+    update = {
+        "home": tmp_path / "home",
+        "cassandra_hosts": cassandra_settings.host,
+        "keyspace": "elsewhere",
+        "cassandra_user": "away_writer",
+        "cassandra_password": SecretStr("it's one"),
+        "cassandra_reader": "away_reader",
+        "cassandra_reader_password": SecretStr("another"),
+    }
+    away = cassandra_settings.model_copy(update=update)
+    with pytest.raises(UnavailableError, match="make schema"):
+        up.up(away, "web", say=lambda _: None)
+    assert supervisor.pid(away) is None
+
+    session = cassandra.admin(cassandra_settings)
+    try:
+        cql = cassandra.for_an_administrator(away)
+        for statement in cql.replace("WRITER_PASSWORD", "it''s one").replace("READER_PASSWORD", "another").split(";\n"):
+            if statement:
+                session.execute(statement, timeout=60)
+    finally:
+        session.cluster.shutdown()
+    up._set_up_elsewhere(away, lambda _: None)
+    connect(away, away.reader_login()).cluster.shutdown()
+
+
 def pid_of(settings: Settings, name: str) -> int:
     """The process of a running program. A program that does not run has 0, which as a target means everyone here."""
     pid = int(supervisor.states(settings)[name]["pid"])
@@ -123,6 +168,7 @@ def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Ser
     with tempfile.TemporaryDirectory(prefix="ds-lone-") as folder:
         Path(folder).chmod(0o755)
         settings = servers.settings.model_copy(update={"home": Path(folder), "kafka_port": ports[0]})
+        (settings.home / config.MARK).touch()
         (settings.home / "tmp" / "blockmgr-1").mkdir(parents=True)
         (settings.home / "tmp" / "blockmgr-1" / "shuffle_0_0_0.data").write_bytes(b"left")
         up.up(settings, "kafka", say=lambda _: None)

@@ -1,19 +1,41 @@
 """What the stack decides without starting anything."""
 
+import errno
+import os
+import shutil
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from drinkstream import spark
 from drinkstream.errors import BadInputError, ConflictError, DrinkStreamError, UnavailableError
-from drinkstream.settings import Settings
-from stack import cassandra, clean, config, environment, jars, notes, passwords, ports, programs
+from drinkstream.settings import ROOT, Settings
+from stack import (
+    cassandra,
+    clean,
+    config,
+    down,
+    environment,
+    jars,
+    notes,
+    passwords,
+    ports,
+    programs,
+    run,
+    status,
+    supervisor,
+    up,
+)
 from stack.alone import alone
 
 
@@ -72,6 +94,8 @@ def test_servers_that_are_elsewhere_are_not_started(settings: Settings) -> None:
     away = settings.model_copy(update={"kafka_bootstrap": "k1:9092", "cassandra_hosts": "c1"})
     assert programs.chosen(settings, "web,kafka") == ["kafka", "web"]
     assert {"kafka", "cassandra"} & set(programs.chosen(away, None)) == set()
+    states = {line.split()[0]: line.split()[1] for line in status.table(away, {}).splitlines()}
+    assert (states["kafka"], states["cassandra"], states["web"]) == ("elsewhere", "elsewhere", "stopped")
 
 
 def test_passwords_are_private_and_written_once(settings: Settings) -> None:
@@ -85,11 +109,102 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_home_that_a_configuration_file_would_misread_is_refused(settings: Settings) -> None:
-    """Blanks, and paths that depend on where one stands."""
-    for home in (Path("/tmp/my data"), Path("var"), Path("/tmp/50%")):
-        with pytest.raises(BadInputError, match="give an absolute path"):
-            config.write(settings.model_copy(update={"home": home}))
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        *(("HOME", home, "give an absolute path of letters") for home in ("/tmp/my data", "var", "/tmp/50%")),
+        ("JARS", "jars", "give an absolute path"),
+        *(("ARCHIVE_URI", uri, "give an absolute path") for uri in ("data/archive", "s3a://bucket/archive")),
+        ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
+        ("POSTS_PARTITIONS", "0", "greater than 0"),
+        ("LIVE_REFRESH", "inf", "finite"),
+    ],
+)
+def test_what_no_program_could_work_with_is_refused_before_anything_starts(setting: str, value: str, told: str) -> None:
+    """Blanks that configuration files misread, paths that depend on where one stands, tables elsewhere, numbers."""
+    with pytest.raises(BadInputError, match=f"DRINKSTREAM_{setting}: .*{told}"):
+        Settings.load({f"DRINKSTREAM_{setting}": value})
+
+
+def test_an_archive_may_be_a_path_or_its_address() -> None:
+    """Both name the same folder."""
+    for uri in ("/data/archive", "file:///data/archive"):
+        assert Settings.load({"DRINKSTREAM_ARCHIVE_URI": uri}).archive == uri
+
+
+def test_a_default_home_that_no_program_could_work_with_is_refused_too(tmp_path: Path) -> None:
+    """A clone below a folder with a blank in its name."""
+    package = tmp_path / "my project" / "drinkstream"
+    package.mkdir(parents=True)
+    for module in ("settings.py", "errors.py"):
+        shutil.copy(ROOT / "drinkstream" / module, package)
+    load = "from drinkstream.settings import Settings; Settings.load({})"
+    done = subprocess.run([sys.executable, "-c", load], cwd=package.parent, capture_output=True, text=True, check=False)
+    assert "DRINKSTREAM_HOME: Value error, give an absolute path of letters" in done.stderr
+
+
+def test_a_folder_with_what_is_not_the_stacks_is_no_home(settings: Settings) -> None:
+    """`make clean` would empty it; downloads, and what a call that went before left, do not matter."""
+    settings.home.mkdir()
+    for own in ("jars", "bench"):
+        (settings.home / own).mkdir()
+    (settings.home / "letters").mkdir()
+    with pytest.raises(BadInputError, match=r"holds what this stack did not make \(letters\)"):
+        config.claim(settings)
+    (settings.home / "letters").rmdir()
+    config.claim(settings)
+    (settings.home / "cassandra").mkdir()
+    config.claim(settings)
+
+
+def test_a_program_that_cannot_be_started_for_want_of_space_waits_for_the_next_try(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What ends at once, again and again, supervisord gives up on for good."""
+    waited: list[float] = []
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run.Settings, "load", lambda: settings)
+    monkeypatch.setattr(run.notes, "begin", full)
+    monkeypatch.setattr(run.time, "sleep", waited.append)
+    assert run.main(["web"]) == 3
+    assert waited == [30.0]
+    assert capsys.readouterr().out == "web: [Errno 28] No space left on device; next try in 30 s\n"
+
+
+def test_supervisord_outlives_a_disk_on_which_it_can_write_no_log() -> None:
+    """It ended at its first line, and with it the restarts of all programs, also once there was space again."""
+    with tempfile.TemporaryDirectory(prefix="ds-full-") as folder:
+        settings = Settings(home=Path(folder))
+        config.claim(settings)
+        config.write(settings)
+        file = supervisor._config(settings)
+        file.write_text(supervisor._configuration(settings))
+        with Path("/dev/full").open("wb") as full:
+            alive = subprocess.Popen([sys.executable, "-m", "stack.supervise", "-c", file], stdout=full, stderr=full)
+        try:
+            deadline = time.monotonic() + 30
+            while not supervisor._socket(settings).exists() and alive.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            with supervisor._asked(settings) as asked:
+                assert asked.getState()["statename"] == "RUNNING"
+        finally:
+            alive.terminate()
+            assert alive.wait(30) == 0
+
+
+@pytest.mark.parametrize("command", [up.main, down.main])
+def test_a_program_that_there_is_none_of_is_told_with_those_that_there_are(
+    settings: Settings, command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Before anything is started or stopped."""
+    monkeypatch.setattr(Settings, "load", lambda: settings)
+    with pytest.raises(SystemExit, match="2"):
+        command(["--only", "kafak"])
+    assert "no program 'kafak': choose from postgres, kafka, " in capsys.readouterr().err
+    assert not settings.home.exists()
 
 
 def test_up_and_down_wait_for_one_another_and_say_so(settings: Settings) -> None:
@@ -111,14 +226,6 @@ def test_up_and_down_wait_for_one_another_and_say_so(settings: Settings) -> None
         done.append("first")
     waiting.join(20)
     assert done == ["first", "second"]
-
-
-def test_an_archive_that_depends_on_where_a_program_stands_is_refused() -> None:
-    """Programs run in folders of their own; an absolute path and an address of another file system are taken."""
-    with pytest.raises(BadInputError, match=r"DRINKSTREAM_ARCHIVE_URI: .* give an absolute path"):
-        Settings.load({"DRINKSTREAM_ARCHIVE_URI": "data/archive"})
-    for uri in ("/data/archive", "s3a://bucket/archive"):
-        assert Settings.load({"DRINKSTREAM_ARCHIVE_URI": uri}).archive == uri
 
 
 def test_the_sockets_of_sparks_workers_have_short_paths_whatever_the_temporary_folder(
