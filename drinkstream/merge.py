@@ -92,7 +92,7 @@ def restore(token: str, log: Iterable[Publication], epochs: Mapping[str, Epoch])
     Raises BadInputError where the token is not one of ours or names a publication or epoch that is no longer there.
     """
     try:
-        packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        packed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
         epoch_id, first, seqs = json.loads(zlib.decompressobj().decompress(packed, _TOKEN_BYTES))
         wanted = {(date.fromordinal(first + n), int(seq)) for n, seq in enumerate(seqs) if seq}
         if not isinstance(epoch_id, str | None):

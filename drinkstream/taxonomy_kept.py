@@ -1,18 +1,31 @@
 """The taxonomy's files as they are kept with a meaning version, so that an old number can be explained by its rules."""
 
+import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from drinkstream.meaning import sources
 from drinkstream.taxonomy import Taxonomy, load
 
 
-def installed() -> dict[str, str]:
-    """The text of each file of the installed taxonomy by its path in the package, 'taxonomy/brands.toml'."""
+@cache
+def installed() -> Mapping[str, str]:
+    """The text of each file of the installed taxonomy, as first read, by its path in the package: taxonomy/brands.toml.
+
+    A process that goes by one meaning version reads them when it does that (`meaning.version`): they may be edited.
+    """
     package = files("drinkstream")
-    return {path: package.joinpath(path).read_text("utf-8") for path in sources() if path.endswith(".toml")}
+    texts = {path: package.joinpath(path).read_text("utf-8") for path in sources() if path.endswith(".toml")}
+    return MappingProxyType(texts)
+
+
+def categories(kept: Mapping[str, str]) -> tuple[str, ...]:
+    """The categories of a taxonomy in files as `installed` gives them; none where its head was not kept."""
+    return tuple(tomllib.loads(kept.get("taxonomy.toml", "")).get("categories", ()))
 
 
 def restored(kept: Mapping[str, str]) -> Taxonomy:

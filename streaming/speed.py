@@ -44,6 +44,7 @@ from drinkstream.spark import PARALLEL, session, wake_workers
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
+from drinkstream.taxonomy_kept import installed
 from streaming.beginning import first_offsets
 from streaming.epochs import Kafka, Life, become_current, caught_up, decide, mark_expiring
 from streaming.id_sets import packed_ids
@@ -158,6 +159,7 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
     kafka = Kafka(seen.cluster, _by_partition(seen.begin), _by_partition(seen.end))
     now = datetime.now(UTC)
     version = meaning.version()
+    writer.taxonomy(version, installed())  # what the live numbers of this version are read and explained by
     life, why = decide(reader.epochs(), version, kafka, settings.checkpoints, settings.speed_watermark, now)
     if only is not None and (why is not None or life.epoch != only):
         raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")

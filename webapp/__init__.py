@@ -7,11 +7,13 @@ from functools import partial
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.lookup import Records
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
+from drinkstream.taxonomy_kept import installed
 from webapp import api, health, pages
 from webapp.encoding import Json
 from webapp.headers import harden
@@ -44,7 +46,8 @@ def create_app(
     what came since the runs, `records` has the texts (both by default the archive).
     """
     settings = settings or Settings.load()
-    names = Names.load()
+    # these rules explain and go into bundles as long as the process lives: the files may be edited meanwhile
+    names, _, _ = Names.load(), meaning.version(), installed()
     app = Flask(__name__)
     app.json = Json(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -95,7 +95,7 @@ def _day(base: Basis, day: Day) -> dict[str, Any]:
     }
 
 
-def _taxonomies(base: Basis) -> dict[str, dict[str, str]]:
+def _taxonomies(base: Basis) -> dict[str, Mapping[str, str]]:
     here = meaning.version()
     versions = sorted({day.meaning for day in base.days if day.meaning is not None})
     store = base.view.store()

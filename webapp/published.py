@@ -62,6 +62,8 @@ def rests_on(base: Basis) -> tuple[date, ...] | None:
     that is stale. Or where it is about another state than the present one.
     """
     first, last = base.days[0].choice.day, base.days[-1].choice.day
+    if last == date.max:  # no instant is behind its end
+        return None
     ended = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) + LATE
     if base.unread or base.snapshot is not base.state.now or base.state.stale_since(base.now) or base.now < ended:
         return None

@@ -14,6 +14,7 @@ from drinkstream.merge import days_between, instant
 from drinkstream.post import REASONS
 from drinkstream.reconcile import Cause
 from drinkstream.share import By, Filter, kinds
+from drinkstream.wire_values import language
 from webapp.listing import Place, place
 from webapp.texts import MAX_TEXTS
 
@@ -44,7 +45,7 @@ SOURCES = ("x", "bluesky", "mastodon", "demo")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _PERIOD = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2}))?)?Z?", re.ASCII)
-_LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+UNKNOWN_LANG = "und"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +245,24 @@ def _filter(values: dict[str, str], known: Vocabulary, brand_any: bool) -> Filte
     brand = _one_of(values, "brand", brands)
     if brand == ANY and category is not None:
         raise BadInputError("brand=* (any brand) counts without a category only: leave category out")
-    lang = values.get("lang")
-    if lang is not None and not _LANG.fullmatch(lang):
-        raise BadInputError(f"lang: a language tag such as en, pt-BR or und, not {lang!r}")
     return Filter(
         category,
         brand,
         _one_of(values, "source", known.sources),
-        lang,
+        _lang(values),
         kinds(values.get("kind"), values.get("reposts")),
     )
+
+
+def _lang(values: dict[str, str]) -> str | None:
+    """A language in the one spelling in which posts have it."""
+    tag = values.get("lang")
+    if tag is None or tag == UNKNOWN_LANG:
+        return tag
+    found = language(tag)
+    if found == UNKNOWN_LANG:
+        raise BadInputError(f"lang: a language tag such as en or pt-BR, or {UNKNOWN_LANG} (unknown), not {tag!r}")
+    return found
 
 
 def _go_on(asked: Asked, values: dict[str, str]) -> Asked:

@@ -11,6 +11,7 @@ from drinkstream.coverage import Minute
 from drinkstream.errors import UnavailableError
 from drinkstream.merge import Choice, Publication, Snapshot, hours_of, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
+from drinkstream.taxonomy_kept import categories
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.day import Day
 from webapp.ended import Ended
@@ -205,7 +206,7 @@ class View:
             self._tail = None
             return None
         if self._tail is None or self._tail.epoch != current.epoch:
-            self._tail = Tail(store, self.keys, current.epoch, self._categories)
+            self._tail = Tail(store, self.keys, current.epoch, self._categories_by(store, current.meaning))
         return self._tail.look(current, today)
 
     def _run_counts(self, store: Store, day: date, run_id: str) -> RunCounts:
@@ -255,7 +256,7 @@ class View:
                 return state.live.days.get(choice.day, EMPTY), meaning
             if not self.ended.answers(state.epochs[choice.epoch], choice.day):
                 return None, meaning
-            return self._retired(choice.epoch, choice.day), meaning
+            return self._retired(state.epochs[choice.epoch], choice.day), meaning
         return None, None
 
     def run(self, state: State, choice: Choice) -> Run | None:
@@ -282,7 +283,7 @@ class View:
             if state.live is not None and state.follows(choice.epoch):
                 hours = state.live.hours
                 return join([hours[hour] for hour in hours_of(choice.day) if hour in hours])
-            return self._retired(choice.epoch, choice.day)
+            return self._retired(state.epochs[choice.epoch], choice.day)
         return None
 
     def feed_minutes(self, state: State, day: date) -> list[Minute]:
@@ -298,11 +299,17 @@ class View:
             self._minutes.forget(run_id)
         return known
 
-    def _retired(self, epoch: str, day: date) -> Counts:
-        return self._minutes.get(
-            f"{epoch} {day}",
-            lambda: of_cells(self.keys, self.store().speed_counts(epoch, hours_of(day), self._categories)),
-        )
+    def _retired(self, row: EpochRow, day: date) -> Counts:
+        def read() -> Counts:
+            store = self.store()
+            categories = self._categories_by(store, row.meaning)
+            return of_cells(self.keys, store.speed_counts(row.epoch, hours_of(day), categories))
+
+        return self._minutes.get(f"{row.epoch} {day}", read)
+
+    def _categories_by(self, store: Store, meaning: str) -> tuple[str, ...]:
+        """The categories whose live cells are read: those of the web's own taxonomy, and of the one counted by."""
+        return tuple(dict.fromkeys((*self._categories, *categories(store.taxonomy(meaning)))))
 
     def _categories_of(self, counts: Counts) -> list[str]:
         known = self.keys.all()

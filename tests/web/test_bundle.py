@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from drinkstream import bundle as made
-from drinkstream import meaning
+from drinkstream import meaning, taxonomy_kept
 from drinkstream.archive import Archive
 from drinkstream.bundle import unpack, whole
 from drinkstream.cells import pack
@@ -138,6 +138,19 @@ def test_an_answer_comes_with_its_ids_runs_rules_and_recipe(web: Web) -> None:
         ["2017-09-14T08:00Z", "soda", "", "x", "original", "en", [E]],
         ["2017-09-14T08:00Z", "tea", "", "x", "original", "en", [B, C]],
     ]
+
+
+def test_rules_are_those_that_the_process_goes_by_whatever_is_edited_meanwhile(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A taxonomy that was edited since the start is another meaning version, and none of an older bundle's."""
+
+    def read(_: str) -> None:
+        raise AssertionError("the taxonomy was read while the process runs")
+
+    monkeypatch.setattr(meaning, "files", read)
+    monkeypatch.setattr(taxonomy_kept, "files", read)
+    assert web.client.get(f"/api/v1/bundle?{DAY}").status_code == 200
 
 
 def test_no_text_of_a_post_is_in_it(web: Web, other: Archive) -> None:

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from tests.web.conftest import Web
+from tests.web.conftest import AT, Web
 
 CATEGORIES = "coffee, tea, beer, wine, spirits, soda, juice, water, energy, milk"
 
@@ -27,7 +27,8 @@ CATEGORIES = "coffee, tea, beer, wine, spirits, soda, juice, water, energy, milk
         ("share?source=facebook", "source: one of x, bluesky, mastodon, demo; not 'facebook'"),
         ("share?kind=like", "kind: one of original, reply, quote, repost, not 'like'"),
         ("share?reposts=yes", "reposts: include or exclude, not 'yes'"),
-        ("share?lang=en_US", "lang: a language tag such as en, pt-BR or und, not 'en_US'"),
+        ("share?lang=zxx", "lang: a language tag such as en or pt-BR, or und (unknown), not 'zxx'"),
+        ("share?lang=e!", "lang: a language tag such as en or pt-BR, or und (unknown), not 'e!'"),
         ("share?by=lang", "by: one of category, brand; not 'lang'"),
         ("share?format=xml", "format: one of json, csv; not 'xml'"),
         (
@@ -99,6 +100,15 @@ def test_a_token_of_another_make_is_refused(web: Web, state: str) -> None:
     # the same behind a cursor, which carries the token of its list
     behind = cursor(json.dumps([token, "2017-09-14T08", 1, "x", 3, "101"]))
     assert web.refused(f"posts?after={behind}").startswith("at: not a token of an earlier answer")
+
+
+@pytest.mark.parametrize("path", ["share?format=csv", "posts?format=csv", "bundle?"])
+def test_a_token_with_anything_behind_it_is_refused(web: Web, path: str) -> None:
+    """It goes into a header, which must not have a line feed."""
+    for end in ("%0A", "%0A%0A%0A%0A", "%20", "%C3%A9"):
+        assert (
+            web.refused(f"{path}&at={AT}{end}") == "at: not a token of an earlier answer; leave it out to ask about now"
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from drinkstream.interval import wilson
 from drinkstream.merge import Publication
 from tests.web.conftest import AT, DAY, Store, Web, batch, post
@@ -255,3 +257,18 @@ def test_numbers_of_an_epoch_that_is_not_current_do_not_count(web: Web, store: S
     answer = web.get("share?from=2017-09-14&to=2017-09-15")
     assert [day["layer"] for day in answer["days"]] == ["batch", "missing"]
     assert answer["freshness"] == SETTLED
+
+
+@pytest.mark.parametrize("route", ["share", "trend", "days", "status", "posts"])
+def test_the_calendars_last_day_is_a_day(web: Web, route: str) -> None:
+    """Nothing answers for it, and no instant is behind it."""
+    web.get(f"{route}?from=9999-12-30&to=9999-12-31")
+    assert web.client.get("/?from=9999-12-31&to=9999-12-31").status_code == 200
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("EN", "en"), ("in", "id"), ("PT", "pt"), ("und", "und")])
+def test_a_language_is_known_by_every_spelling_of_its_tag(web: Web, asked: str, meant: str) -> None:
+    """Posts have one spelling of each; another would find none of them."""
+    path = "share?from=2017-09-14&to=2017-09-15&lang="
+    assert web.get(path + asked) == web.get(path + meant)
+    assert (web.get(path + asked)["total"] > 0) == (meant != "und")
