@@ -64,8 +64,13 @@ with DAG(
     is_paused_upon_creation=False,
     default_args={"owner": "drinkstream", "retries": 2, "retry_delay": timedelta(minutes=1)},
     params={
+        # a task's command line takes no more
         "posts": Param(
-            "", type="string", title="Posts", description="Posts as source:id, with spaces or commas between them"
+            "",
+            type="string",
+            maxLength=100_000,
+            title="Posts",
+            description="Posts as source:id, with spaces or commas between (up to 4,000; more: `jobs.erase --file`)",
         ),
         "user": Param("", type="string", title="User", description="All posts of this user, as source:id"),
         "reason": reason("Kept on the erasure list"),

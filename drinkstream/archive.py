@@ -183,14 +183,10 @@ class Archive:
         """
         wanted = frozenset(keys)
         rows = self.keyed(wanted, *days)
-        late = [
-            (about, row, record)
-            for row in self.unread({key.partition(":")[0] for key in wanted}, *days)
-            if row.key not in wanted and (about := post_of(record := row.record())) is not None
-        ]
-        rows += [row for about, row, _ in late if about in wanted]
+        rows += [row for row, _ in self._unread_of(wanted, days) if row.key not in wanted]
         others = {key for row in rows if b"edit_history" in (row.value or b"") for key in other_keys(row.record())}
-        rows += [row for about, row, record in late if about in others - wanted and isinstance(record, Tombstone)]
+        late = self._unread_of(frozenset(others) - wanted, days)
+        rows += [row for row, record in late if row.key not in wanted and isinstance(record, Tombstone)]
         rows += [row for row in self.orders(others, *days) if row.key not in wanted or (days and row.day not in days)]
         return sorted(rows, key=lambda row: (row.append_ms, row.partition, row.offset))
 
@@ -210,24 +206,33 @@ class Archive:
         """The rows with one of `keys` in the order of arrival; under `days` only, where any is given."""
         return list(self._rows(_among("key", sorted(keys)), days))
 
-    def unread(self, sources: Iterable[str], *days: str) -> Iterator[Row]:
-        """The rows of `sources` whose lines could not be read when they came, by their keys; in order of arrival."""
-        ranges = [(f"{source}:{UNREAD}", f"{source}:{chr(ord(UNREAD) + 1)}") for source in sorted(sources)]
+    def _unread_of(self, keys: frozenset[str], days: tuple[str, ...]) -> Iterator[tuple[Row, Record]]:
+        """The rows whose lines could not be read when they came, and that are now read as about one of `keys`.
+
+        Only lines in which an id of them stands are read: there may be very many that are nobody's.
+        """
+        sources = sorted({key.partition(":")[0] for key in keys})
+        ranges = [(f"{source}:{UNREAD}", f"{source}:{chr(ord(UNREAD) + 1)}") for source in sources]
         # as a range, so that files without such a key are passed over
         where = " OR ".join(f"(key >= {_quoted(low)} AND key < {_quoted(high)})" for low, high in ranges)
-        return self._rows(f"({where or 'FALSE'})", days)
+        for row in self._holding(frozenset(key.partition(":")[2].encode() for key in keys), f"({where})", days):
+            record = row.record()
+            if post_of(record) in keys:
+                yield row, record
 
     def containing(self, topic: str, parts: Iterable[bytes], *days: str) -> Iterator[Row]:
         """The rows of `topic` whose value has one of `parts` in it, in no order; under `days`, where any is given.
 
         It reads every value. Many parts are sought as whole words (letters, digits and _), few as they stand.
         """
-        wanted = frozenset(parts)
-        if not wanted:
+        return self._holding(frozenset(parts), f"topic = {_quoted(topic)}", days)
+
+    def _holding(self, parts: frozenset[bytes], where: str, days: tuple[str, ...]) -> Iterator[Row]:
+        if not parts:
             return
-        holds = holding(wanted)
+        holds = holding(parts)
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")
-        where = f"topic = {_quoted(topic)}" + (f" AND {_among('day', days)}" if days else "")
+        where += f" AND {_among('day', days)}" if days else ""
         for batch in self._batches(f"{columns}, {_APPEND_MS}", where):
             for at, hit in enumerate(holds(batch.column("value").cast(pa.large_binary()))):
                 if hit:

@@ -111,9 +111,16 @@ def _named(pairs: Iterable[tuple[str, str]]) -> str:
     return ", ".join("/".join(part for part in pair if part) for pair in sorted(pairs)) or "nothing"
 
 
+def _readable(lines: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from lines
+    except UnicodeDecodeError:
+        raise BadInputError("the lines are not UTF-8: save them as UTF-8") from None
+
+
 def asked(lines: Iterable[str]) -> Iterator[tuple[Any, str, str | None]]:
     """Id, text and language of each line. Raises BadInputError that names the line not of the expected form."""
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_readable(lines), 1):
         if not line.strip():
             continue
         try:

@@ -83,12 +83,18 @@ class TomlFile:
             if not isinstance(listed, list):
                 raise self.error(self.line(rf"\[{table}\b"), f"[{table}] is one table", f"write [[{table}]]")
             for number, data in enumerate(listed):
+                if not isinstance(data, dict):
+                    raise self.error(self.line(rf"{table}\b"), f"{table} is no list of tables", f"write [[{table}]]")
                 entry = Entry(self, table, "", data, self.line(rf"\[\[{table}\]\]", number))
                 yield entry.checked()
 
     def named(self, table: str) -> Iterator["Entry"]:
         """The tables [table.NAME]."""
-        for name, data in self.data.get(table, {}).items():
+        tables = self.data.get(table, {})
+        if not isinstance(tables, dict):
+            line = self.line(rf"\[*{table}\b")
+            raise self.error(line, f"{table} is no table of named ones", f"write [{table}.NAME]")
+        for name, data in tables.items():
             line = self.line(rf"\[{table}\.{re.escape(name)}\]")
             if not isinstance(data, dict):
                 raise self.error(line, f"{table}.{name} is no table", f"write [{table}.{name}]")

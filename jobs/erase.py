@@ -52,6 +52,15 @@ class Found:
     unknown: frozenset[str] = frozenset()
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"{path} is not UTF-8 (byte {error.start + 1}): nothing was erased, save it as UTF-8"
+        ) from None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Erases what the arguments name; returns the exit code."""
     return exit_code(run, argv)
@@ -84,7 +93,7 @@ def run(
         delete_files(settings.archive)
         tell(settings, removal)
         return
-    named = asked([*posts, *_BETWEEN.split(listed), *(_BETWEEN.split(path.read_text()) if path else ())])
+    named = asked([*posts, *_BETWEEN.split(listed), *(_BETWEEN.split(_text(path)) if path else ())])
     if not named and not user:
         raise BadInputError("name posts as source:id, a --file of them, or a --user as source:id")
     if not why.strip() and not dry_run:

@@ -181,7 +181,7 @@ def read_batch(batch: pa.RecordBatch, may_hit: npt.NDArray[np.bool_] | None = No
     if may_hit is None:
         may_hit = candidates(values)
     rows = [
-        _row(parse_keyed(value, key, append_ms), hit)
+        _row(parse_keyed(value or b"", key, append_ms), hit)
         for key, value, append_ms, hit in zip(
             keys.to_pylist(), values.to_pylist(), appends.to_pylist(), may_hit.tolist(), strict=True
         )

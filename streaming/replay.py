@@ -7,8 +7,9 @@ Files are v1.1 or v2 lines, gzip or plain (told by their first bytes, not by the
 is sent as it stands without its delimiter, which is LF or CR LF; ids and event times are its own. A blank line is a
 keepalive. It ends when Kafka has acknowledged every record, with an account of every line.
 
-Exit codes: 0 all sent; 2 a file is missing or was cut off (what could be read of it was sent); 3 Kafka does not answer
-or refused a record. A replay may be repeated: numbers are sets of ids, so nothing is counted twice.
+Exit codes: 0 all sent; 2 a file is missing or was cut off (what could be read of it was sent), or no line could be
+read; 3 Kafka does not answer or refused a record. A replay may be repeated: numbers are sets of
+ids, so nothing is counted twice.
 """
 
 import logging
@@ -64,7 +65,7 @@ def replay(
 
     With `live` each line waits until as much time has passed since the start as between its event time and that of the
     first line. Raises BadInputError after everything else was sent, naming each file that is missing, cut off or
-    damaged; UnavailableError; Interrupted.
+    damaged, or where nothing could be read; UnavailableError; Interrupted.
     """
     stop = stop or threading.Event()
     pace = Pace(stop) if live else None
@@ -90,6 +91,10 @@ def replay(
         raise Interrupted(f"ended early: {account(feed)}")
     if faults:
         raise BadInputError(f"{'; '.join(faults)}. Sent all the same: {account(feed)}")
+    if feed.records and feed.records == sum(n for kind, n in feed.received.items() if kind.startswith("rejected.")):
+        raise BadInputError(
+            f"no line could be read: are these X's lines, and of this --source? Sent all the same: {account(feed)}"
+        )
     return feed
 
 

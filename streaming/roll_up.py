@@ -61,7 +61,7 @@ def roll_up_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     # few posts name what no other one names, so that each set of levels is turned into Arrow once
     known: dict[tuple[tuple[str, str, int], ...], int] = {}
     for key, value, append_us in zip(keys.to_pylist(), values.to_pylist(), appends.to_pylist(), strict=True):
-        record = parse_keyed(value, key, append_us // 1000)
+        record = parse_keyed(value or b"", key, append_us // 1000)
         if isinstance(record, Rejected):
             tally[f"rejected.{record.reason}"] += 1
         elif isinstance(record, Post) and (levels := placed(record)):

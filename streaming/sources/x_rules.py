@@ -60,10 +60,11 @@ def rules(clauses: Iterable[str]) -> list[str]:
 def sync(
     client: RulesClient, patiently: Callable[[Callable[[], Any]], Any], wanted: Sequence[str] | None = None
 ) -> None:
-    """Make our rules on the stream those wanted, first adding, then deleting, so that no word is ever left out.
+    """Make our rules on the stream those wanted, first adding, then deleting, so that no word is left out.
 
-    Without `wanted` nothing is changed. `patiently` makes each call. Raises BadInputError where X refuses a rule, or
-    where the stream would have no rule at all.
+    Where X has no room for both, old ones make room for new ones, a request's worth at a time. Without `wanted` nothing
+    is changed. `patiently` makes each call. Raises BadInputError where X refuses a rule, or where the stream would have
+    no rule at all.
     """
     there: list[StreamRule] = patiently(client.get_rules).data or []
     if wanted is None:
@@ -73,14 +74,24 @@ def sync(
         return
     ours = {rule.value: rule for rule in there if rule.tag == TAG}
     missing = [StreamRule(value=rule, tag=TAG) for rule in wanted if rule not in ours]
-    for start in range(0, len(missing), AT_ONCE):
-        batch = missing[start : start + AT_ONCE]
+    stale = [rule.id for value, rule in ours.items() if value not in set(wanted)]
+    log.info("event=rules there=%d missing=%d stale=%d", len(there), len(missing), len(stale))
+
+    def delete() -> int:
+        ids = [stale.pop() for _ in range(min(AT_ONCE, len(stale)))]
+        patiently(lambda: client.delete_rules(ids))
+        return len(ids)
+
+    held = len(there)
+    while missing:
+        if stale and held >= MOST_RULES:
+            held -= delete()
+        batch = missing[: min(AT_ONCE, max(MOST_RULES - held, 1))]
+        del missing[: len(batch)]
+        held += len(batch)
         answer = patiently(lambda batch=batch: client.add_rules(batch))  # type: ignore[misc]
         errors = [e for e in answer.errors or [] if e.get("title") != "DuplicateRule"]
         if errors:
             raise BadInputError(f"X refused a rule: {errors[0]}")
-    stale = [rule.id for value, rule in ours.items() if value not in set(wanted)]
-    for start in range(0, len(stale), AT_ONCE):
-        ids = stale[start : start + AT_ONCE]
-        patiently(lambda ids=ids: client.delete_rules(ids))  # type: ignore[misc]
-    log.info("event=rules there=%d added=%d deleted=%d", len(there), len(missing), len(stale))
+    while stale:
+        delete()

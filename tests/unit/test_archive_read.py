@@ -189,10 +189,26 @@ def test_a_line_that_was_unreadable_is_found_as_the_post_that_it_reads_as_now(tm
     assert [one.offset for one in found.records([f"x:{post}"], "2017-09-14")] == [0]
     assert [one.offset for one in found.records(["x:?0badcafe"])] == [1]
     assert [one.offset for one in found.keyed([f"x:{post}"])] == [0]
-    assert [one.offset for one in found.unread(["x", "demo"])] == [1, 2]
+    assert [one.offset for one in found.records([f"demo:{post}"])] == [2]
     assert [one.offset for one in found.at("posts", [(0, 3), (0, 1), (1, 0)], "2017-09-14", "none")] == [1, 3]
     assert sorted(one.offset for one in found.containing("posts", [b'"tea"', b"nowhere"])) == [1, 2]
     assert list(found.containing("posts", [])) == list(found.containing("feed.status", [b"tea"])) == []
+
+
+def test_of_lines_that_could_not_be_read_only_those_are_parsed_that_may_be_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be hundreds of thousands that are nobody's, and every page of posts asks."""
+    post = "908300000000000000"
+    junk = [row(n, key=f"x:?{n:08x}", day="none", value=b"GET /index.html %d" % n) for n in range(2, 50)]
+    late = row(1, key="x:?0badcafe", day="none", value=POST)
+    found = archive(tmp_path, [row(0, key=f"x:{post}"), late, *junk])
+    parsed: list[int] = []
+    record = Row.record
+    monkeypatch.setattr(Row, "record", lambda row: (parsed.append(row.offset), record(row))[1])
+    for keys in ([f"x:{post}"], [f"x:{10**17 + n}" for n in range(20)] + [f"x:{post}"]):
+        assert [one.offset for one in found.records(keys)] == [0, 1]
+    assert set(parsed) == {1}
 
 
 def test_a_row_is_found_in_its_file(tmp_path: Path) -> None:

@@ -77,8 +77,15 @@ def texts(home: Path) -> list[str]:
 def values(home: Path) -> dict[int, bool]:
     """Which offsets hold an order in place of what came."""
     found = Archive(str(home / "archive"))
-    rows = [*found.keyed([f"x:{post_id(n)}" for n in range(1, 6)]), *found.unread(["x"])]
+    rows = found.keyed([*(f"x:{post_id(n)}" for n in range(1, 6)), "x:?0badcafe"])
     return {one.offset: one.value == ERASED for one in rows}
+
+
+def test_a_file_that_is_not_utf8_erases_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "ids.txt"
+    file.write_bytes(b"x:1\n\xff\n")
+    assert job.main(["--file", str(file), "--why", "x"]) == 2
+    assert capsys.readouterr().err.endswith("is not UTF-8 (byte 5): nothing was erased, save it as UTF-8\n")
 
 
 def test_the_post_its_repost_and_its_unreadable_line_go_and_a_quote_is_named(

@@ -84,6 +84,15 @@ def test_a_cut_off_file_is_sent_as_far_as_it_goes_then_named(kafka: Kafka, tmp_p
     assert error.value.exit_code == 2
 
 
+def test_files_of_another_kind_are_sent_and_told_of(kafka: Kafka, tmp_path: Path) -> None:
+    """Nothing is lost, but that no line could be read is no success."""
+    file = tmp_path / "access.log"
+    file.write_bytes(b"GET /\nGET /posts\n")
+    with pytest.raises(BadInputError, match=r"no line could be read: .* 2 lines, 2 records = .* 2 rejected"):
+        replay([str(file)], Settings())
+    assert len(kafka.posts()) == 2
+
+
 def test_the_event_times_make_the_pace() -> None:
     """Each line waits for its distance from the first; without a time, or late, it does not wait."""
     now = 100.0

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from jobs.readings import read_batch
 from streaming import roll_up
 from streaming.roll_up import roll_up_batch
 
@@ -21,7 +22,7 @@ def post_id(n: int) -> int:
     return (NOON_MS + n - 1_288_834_974_657) << 22
 
 
-def batch(values: list[bytes]) -> pa.RecordBatch:
+def batch(values: list[bytes | None]) -> pa.RecordBatch:
     columns = [[f"x:{post_id(n)}" for n in range(len(values))], values, [APPEND] * len(values)]
     types = (pa.string(), pa.binary(), pa.timestamp("us", "UTC"))
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
@@ -84,3 +85,26 @@ def test_where_nearly_all_lines_name_a_drink_the_prefilter_is_not_asked_about_ea
     assert quick[:n] == whole[:n]
     assert [(row["tally"], row["n"]) for row in quick[n:]] == [("post", n), ("rejected.cut_off", 1)]
     assert [(row["tally"], row["n"]) for row in whole[n:]] == [("post", n)]
+
+
+def test_a_record_without_a_value_is_no_post_and_ends_nothing():
+    """Anybody may send one: it is read as a line without anything in it, by the recompute, too."""
+    coffee, _ = TEXTS
+    held = batch([line(0, coffee), None])
+    assert [row["number"] for row in roll_up_batch(held).to_pylist()] == [post_id(0), None]
+    # where nearly all lines name a drink, each is parsed
+    many = batch([line(n, coffee) for n in range(2 * roll_up.SAMPLE)] + [None])
+    assert [(row["tally"], row["n"]) for row in roll_up_batch(many).to_pylist()[-1:]] == [("post", 2 * roll_up.SAMPLE)]
+
+    archived = pa.RecordBatch.from_arrays(
+        [
+            held.column(0),
+            held.column(1),
+            pa.array([1, 1], pa.int64()),
+            pa.array([NOON_MS] * 2, pa.int64()),
+            pa.array([0, 0], pa.int32()),
+            pa.array([0, 1], pa.int64()),
+        ],
+        ["key", "value", "stored", "append_ms", "partition", "offset"],
+    )
+    assert [row["what"] for row in read_batch(archived).to_pylist()] == ["post", "notice"]

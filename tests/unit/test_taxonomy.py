@@ -105,6 +105,11 @@ FAULTS = {
     "a reach below zero": ("[context.x]\nwithin = -1\n", "line 2: within is -1: write a whole number, 0 or more"),
     "a brand without a name": ('[[brand]]\nid = "x"\nwords = ["y"]\n', "line 1: a brand without its name"),
     "products of nothing": ('[products.gin]\nx = ["y"]\n', "line 1: products of 'gin': use one of tea, milk"),
+    "contexts without names": (
+        "[[context]]\nnear = []\n",
+        "line 1: context is no table of named ones: write [context.NAME]",
+    ),
+    "a number for tables": ("drink = [1]\n", "line 1: drink is no list of tables: write [[drink]]"),
     "one table for many": ('[drink]\nid = "x"\n', "line 1: [drink] is one table: write [[drink]]"),
 }
 

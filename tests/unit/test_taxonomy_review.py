@@ -90,3 +90,10 @@ def test_a_decision_is_explained_in_words(text: str, lang: str, expected: str):
     line = json.dumps({"id": 1, "text": text, "lang": lang})
     result = CliRunner().invoke(cli, ["classify", "--explain"], input=line, catch_exceptions=False)
     assert expected in result.output
+
+
+def test_lines_that_are_not_utf8_are_told_of():
+    """On standard input, where a terminal or another program may write anything."""
+    result = CliRunner().invoke(cli, ["classify"], input=b'{"id": 1, "text": "caf\xe9"}\n')
+    assert isinstance(result.exception, BadInputError)
+    assert str(result.exception) == "the lines are not UTF-8: save them as UTF-8"

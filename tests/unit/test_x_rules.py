@@ -76,6 +76,27 @@ def test_missing_rules_are_added_before_stale_ones_go() -> None:
     assert client.calls == [("add", ['"coffee"']), ("delete", ["8"])]
 
 
+def test_where_x_has_no_room_for_both_old_rules_make_room_for_new_ones() -> None:
+    """At no moment are there more than X takes, and no more go than have to before their successors are there."""
+    old = [StreamRule(value=f'"old{n}"', tag="drinkstream", id=str(n)) for n in range(900)]
+    client = Client([*old, FOREIGN])
+    wanted = [f'"new{n}"' for n in range(500)]
+    sync(client, at_once, wanted)
+    held, most, fewest = len(client.there), 0, 901
+    for what, rules_ in client.calls:
+        held += len(rules_) if what == "add" else -len(rules_)
+        assert len(rules_) <= 100
+        most = max(most, held)
+        fewest = (
+            min(fewest, held)
+            if any(one == "add" for one, _ in client.calls[client.calls.index((what, rules_)) :])
+            else fewest
+        )
+    assert (most, fewest, held) == (1000, 900, 501)
+    assert [rule for what, added in client.calls if what == "add" for rule in added] == wanted
+    assert sorted(one for what, gone in client.calls if what == "delete" for one in gone) == sorted(r.id for r in old)
+
+
 def test_without_wanted_rules_nothing_changes() -> None:
     """Only a stream without any rule is an error: it would be silent for ever."""
     client = Client([FOREIGN])
