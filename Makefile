@@ -29,7 +29,7 @@ logs: $(VENV)  ## follow the logs; ONLY=speed,web for some of them
 
 clean:  ## remove data, logs and passwords; ALL=1 downloads and packages too
 	@test ! -x $(VENV) || $(VENV) -m stack.clean $(if $(ALL),--all)
-	@$(if $(ALL),rm -rf .venv)
+	@$(if $(ALL),rm -rf .venv .uv)
 
 check: $(VENV)  ## lint and types
 	@$(VENV) -m ruff check .

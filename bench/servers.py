@@ -20,8 +20,9 @@ from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import Batch, Reader
 from drinkstream.store.session import connect
-from stack import cassandra, config, down, kafka, supervisor, up
+from stack import cassandra, down, kafka, supervisor, up
 from stack.environment import environment
+from stack.home import MARK
 
 PORTS = {
     "kafka_port": 39092, "cassandra_port": 39042, "cassandra_storage_port": 39000, "cassandra_jmx_port": 39199,
@@ -50,7 +51,7 @@ class Servers:
         """The settings, once each of these programs of the stack answers."""
         if new := set(programs) - self._started:
             self.settings.home.mkdir(parents=True, exist_ok=True)
-            (self.settings.home / config.MARK).touch()  # archives are written there before a server is
+            (self.settings.home / MARK).touch()  # archives are written there before a server is
             up.up(self.settings, ",".join(sorted(new)))
             self._started |= new
         return self.settings

@@ -119,7 +119,7 @@ def _readable(lines: Iterable[str]) -> Iterator[str]:
 
 
 def asked(lines: Iterable[str]) -> Iterator[tuple[Any, str, str | None]]:
-    """Id, text and language of each line. Raises BadInputError that names the line not of the expected form."""
+    """Id, text and language of each line. Raises BadInputError for lines that are not UTF-8 or not of this form."""
     for number, line in enumerate(_readable(lines), 1):
         if not line.strip():
             continue

@@ -156,6 +156,13 @@ class Settings(BaseModel):
             raise ValueError("give an absolute path, or a file:/// address of one")
         return uri
 
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _with_ports(cls, servers: str) -> str:
+        if servers and not all(re.fullmatch(r"[^\s,]+:\d+", server) for server in servers.split(",")):
+            raise ValueError("give host:port, several with commas between them")
+        return servers
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Settings from the environment and, where it exists, the file that `DRINKSTREAM_FILE` names (KEY=value lines).

@@ -9,6 +9,7 @@ from cassandra.cluster import NoHostAvailable, Session
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import ROOT, Settings
 from drinkstream.store.session import connect
+from stack import ready
 from stack.account import as_server
 from stack.repack import repack
 
@@ -74,6 +75,24 @@ def apply_schema(settings: Settings, session: Session) -> None:
     """
     for statement in tables(settings):
         session.execute(statement, timeout=60)
+    _check_life(settings, session)
+
+
+def check(settings: Settings) -> None:
+    """Nothing, where both roles may read the tables, and the tables are as the settings say.
+
+    Raises UnavailableError, and BadInputError as `apply_schema` does.
+    """
+    ready.tables(settings)
+    ready.readable(settings)
+    session = connect(settings, settings.reader_login())
+    try:
+        _check_life(settings, session)
+    finally:
+        session.cluster.shutdown()
+
+
+def _check_life(settings: Settings, session: Session) -> None:
     # when the days of an epoch are no longer told is reckoned from the setting, and rows keep the life they came with
     made = session.execute(
         "SELECT default_time_to_live AS s FROM system_schema.tables "

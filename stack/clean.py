@@ -6,8 +6,8 @@ import sys
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.settings import Settings
 from stack import processes, supervisor
-from stack.config import BEFORE, MARK
 from stack.folders import remove
+from stack.home import MARK, strange
 
 DOWNLOADS = ("jars", "boot")
 
@@ -33,12 +33,11 @@ def clean(settings: Settings, everything: bool) -> None:
     ):
         raise ConflictError("the stack is running: `make down` first, then `make clean`")
     home = settings.home
-    if not (home / MARK).is_file():
-        made = [path for path in home.glob("*") if path.name not in BEFORE]
-        if made:
-            raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
+    if strange(home):
+        raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
     for path in home.glob("*"):
-        if everything or path.name not in DOWNLOADS:
+        # the mark goes last: a call that is cut off can be repeated
+        if path.name not in (MARK, "lost+found") and (everything or path.name not in DOWNLOADS):
             remove(path)
     (home / MARK).unlink(missing_ok=True)
     print(f"clean: {home} holds {'nothing' if everything else 'downloads only'}")

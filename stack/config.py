@@ -3,30 +3,12 @@
 from pathlib import Path
 from string import Template
 
-from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from stack.account import server_folder
 from stack.folders import replace
 
 TEMPLATES = Path(__file__).resolve().parent / "conf"
 MESSAGE_BYTES = 12 * 1024 * 1024  # the longest record that broker, topic and producer agree on
-
-MARK = ".drinkstream"  # in every home that the stack made: what `clean` may empty
-BEFORE = ("jars", "boot", "web", "run", "bench", "faults", "prefilter")
-"""What may lie in a home that was never started: downloads, a lock, and what benchmarks and tests leave."""
-
-
-def claim(settings: Settings) -> None:
-    """Marks `home` as this stack's. Raises BadInputError where it holds what is somebody else's: `clean` empties it."""
-    home = settings.home
-    there = home.iterdir() if home.is_dir() and not (home / MARK).is_file() else ()
-    if others := sorted(path.name for path in there if path.name not in BEFORE):
-        raise BadInputError(
-            f"DRINKSTREAM_HOME={home} holds what this stack did not make ({', '.join(others[:3])}"
-            f"{', ...' if others[3:] else ''}), and `make clean` empties it: name a new or an empty folder"
-        )
-    home.mkdir(parents=True, exist_ok=True)
-    (home / MARK).touch()
 
 
 def write(settings: Settings) -> Path:

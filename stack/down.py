@@ -31,8 +31,6 @@ def main(argv: list[str] | None = None) -> int:
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyError as error:
-        parser.error(f"no program {error}: choose from {', '.join(PROGRAMS)}")
     return 0
 
 

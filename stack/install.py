@@ -6,7 +6,6 @@ A second run finds the marks of the first and does nothing; one that was cut off
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from stack import java
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
-UV_LOCK = ROOT / "stack" / "uv.lock"
+UV = ROOT / ".uv"
+UV_LOCK = ROOT / "stack" / "uv.txt"
 
 
 def main() -> int:
@@ -50,8 +50,7 @@ def main() -> int:
 
 def _install_packages() -> None:
     """Exactly the packages of the lock file, each checked by its hash, by uv where there is one or can be had."""
-    home = Path(os.environ.get("DRINKSTREAM_HOME") or ROOT / "var")
-    uv = shutil.which("uv") or _own_uv(home / "boot")
+    uv = shutil.which("uv") or _own_uv()
     print(f"packages: those of requirements.lock into .venv, by {'uv' if uv else 'pip'} (1.1 GB in all)", flush=True)
     if uv:
         if not (VENV / "bin" / "python").is_file():
@@ -62,13 +61,13 @@ def _install_packages() -> None:
         _run(VENV / "bin" / "python", "-m", "pip", "install", "--require-hashes", "--requirement", LOCK)
 
 
-def _own_uv(boot: Path) -> str | None:
+def _own_uv() -> str | None:
     """uv, checked by its hash, in a small environment of its own; None where it cannot be had: pip can do it too."""
-    uv = boot / "bin" / "uv"
+    uv = UV / "bin" / "uv"
     if not uv.is_file():
         print("packages: getting uv, which installs faster than pip", flush=True)
-        _run(sys.executable, "-m", "venv", boot)
-        pip = boot / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"
+        _run(sys.executable, "-m", "venv", UV)
+        pip = UV / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"
         if subprocess.run([*pip, "--require-hashes", "--requirement", UV_LOCK], check=False).returncode != 0:
             return None
     return str(uv)

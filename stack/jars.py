@@ -18,6 +18,7 @@ from pathlib import Path
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import ROOT, Settings
 from stack import java
+from stack.home import claim
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTOR = HERE / "ivy.xml"
@@ -56,8 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stack.jars", description=main.__doc__)
     parser.add_argument("--write-sums", action="store_true", help="after a change of ivy.xml: write stack/jars.sha256")
     options = parser.parse_args(argv)
-    settings = Settings.load()
     try:
+        settings = Settings.load()
         if options.write_sums:
             write_sums(settings, settings.jar_folder, STACK, _extract_charts)
         else:
@@ -71,10 +72,11 @@ def main(argv: list[str] | None = None) -> int:
 def fetch(settings: Settings) -> Path:
     """The folder of the checked jars, downloaded where this descriptor's are not there yet.
 
-    Raises UnavailableError naming each artifact that did not come (the next call goes on from what did), and
-    DrinkStreamError where a file is not the one that was committed to.
+    Raises BadInputError where `home` is somebody else's, UnavailableError naming each artifact that did not come (the
+    next call goes on from what did), and DrinkStreamError where a file is not the one that was committed to.
     """
     check_python_packages()
+    claim(settings)
     complete(settings, settings.jar_folder, STACK, _extract_charts)
     _install_charts(settings)
     return settings.jar_folder

@@ -3,15 +3,14 @@
 import base64
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import eq, ge, le
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack.config import MESSAGE_BYTES
 
 DAY_MS = 86_400_000
-COUNTED_ON = ("message.timestamp.type", "retention.ms", "segment.ms", "max.message.bytes")
-"""What of a topic's settings times of records, the end of an erased text in Kafka and long lines rest on."""
 
 
 def command(settings: Settings) -> list[str]:
@@ -47,7 +46,7 @@ def create_topics(settings: Settings) -> list[str]:
     """
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-    from kafka.errors import KafkaError, TopicAlreadyExistsError
+    from kafka.errors import KafkaError
 
     wanted = {
         settings.posts_topic: (settings.posts_partitions, topic_config(settings, settings.posts_partitions)),
@@ -57,14 +56,14 @@ def create_topics(settings: Settings) -> list[str]:
     try:
         admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","))
         try:
+            known = set(admin.list_topics())
             for name, (partitions, config) in wanted.items():
-                try:
+                if name not in known:
                     # as many replicas as the broker gives by itself: one in ours
                     admin.create_topics([NewTopic(name, partitions, -1, topic_configs=dict(config))])
                     created.append(name)
-                except TopicAlreadyExistsError:
-                    if not settings.kafka_bootstrap:
-                        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
+                elif not settings.kafka_bootstrap:
+                    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=dict(config))])
             admin.wait_for_topics(list(wanted))
             there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(wanted))}
             resources = [
@@ -76,8 +75,7 @@ def create_topics(settings: Settings) -> list[str]:
     except KafkaError as error:
         raise UnavailableError(f"Kafka does not take its topics: {error}") from error
     for name, (partitions, config) in wanted.items():
-        lacking = [f"{key}={config[key]}" for key in COUNTED_ON if found[name][key]["value"] != config[key]]
-        if lacking and settings.kafka_bootstrap:  # ours takes a change a moment later
+        if settings.kafka_bootstrap and (lacking := _lacking(found.get(name, {}), config)):  # ours was just told
             raise BadInputError(
                 f"topic {name} on {settings.bootstrap} is not what the settings say: have its administrator give it "
                 f"{', '.join(lacking)}, or set DRINKSTREAM_RETENTION_DAYS or a topic of another name"
@@ -88,6 +86,25 @@ def create_topics(settings: Settings) -> list[str]:
                 "ever, set DRINKSTREAM_POSTS_PARTITIONS back or use a topic of another name"
             )
     return created
+
+
+def _lacking(found: Mapping[str, Mapping[str, str]], wanted: Mapping[str, str]) -> list[str]:
+    """What of a topic's settings is counted on and not there, `key=value`.
+
+    Raises UnavailableError where the broker told nothing of them: it does not know the topic yet, or may not tell us.
+    """
+    enough: dict[str, Callable[[int, int], bool]] = {
+        "retention.ms": eq,  # until when the text of an erased post is there
+        "segment.ms": le,
+        "max.message.bytes": ge,
+        "retention.bytes": lambda there, least: there == -1 or there >= least,
+    }
+    if missing := {"message.timestamp.type", *enough} - set(found):
+        raise UnavailableError(f"Kafka does not say of a topic what it has for {', '.join(sorted(missing))}")
+    lacking = [key for key, holds in enough.items() if not holds(int(found[key]["value"]), int(wanted[key]))]
+    if found["message.timestamp.type"]["value"] != wanted["message.timestamp.type"]:
+        lacking.append("message.timestamp.type")
+    return [f"{key}={wanted[key]}" for key in lacking]
 
 
 def topic_config(settings: Settings, partitions: int) -> Mapping[str, str]:

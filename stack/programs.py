@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drinkstream.errors import UnavailableError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from stack import airflow, cassandra, kafka, notes, postgres, ready
 from stack.ready import Question
@@ -138,12 +138,13 @@ SERVERS = ("postgres", "kafka", "cassandra")
 
 
 def chosen(settings: Settings, only: str | None) -> list[str]:
-    """Names of the programs to run, in the order of starting: all of ours, or those of the
-    comma-separated `only`.
+    """Names of the programs to run, in the order of starting: all of ours, or those of the comma-separated `only`.
 
-    Raises KeyError for an unknown name.
+    Raises BadInputError for an unknown name.
     """
-    wanted = {PROGRAMS[name].name for name in only.split(",")} if only else set(PROGRAMS)
+    wanted = set(only.split(",")) if only else set(PROGRAMS)
+    if unknown := sorted(wanted - set(PROGRAMS)):
+        raise BadInputError(f"no program {', '.join(unknown)}: choose from {', '.join(PROGRAMS)}")
     return [name for name in PROGRAMS if name in wanted - elsewhere(settings)]
 
 

@@ -64,6 +64,11 @@ def tables(settings: Settings) -> None:
     _select(settings, settings.writer_login())
 
 
+def readable(settings: Settings) -> None:
+    """The web's role may read the newest table."""
+    _select(settings, settings.reader_login())
+
+
 def airflow_api(settings: Settings) -> None:
     """Airflow's API answers, to people and to its own tasks."""
     address = f"http://{settings.host}:{settings.airflow_port}"

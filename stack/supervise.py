@@ -1,6 +1,4 @@
-"""supervisord, outliving a full disk: where it cannot write its log it says so on its standard error, and where it
-cannot write there either, it ends.
-"""
+"""supervisord, outliving a full disk: by itself it ends where it can write neither its log nor its standard error."""
 
 import sys
 from contextlib import suppress

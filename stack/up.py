@@ -44,8 +44,6 @@ def main(argv: list[str] | None = None) -> int:
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyError as error:
-        parser.error(f"no program {error}: choose from {', '.join(PROGRAMS)}")
     return 0
 
 
@@ -58,7 +56,6 @@ def up(
     come up in time, with the end of its log.
     """
     names = chosen(settings, only)
-    config.claim(settings)
     jars.fetch(settings)
     with alone(settings, say):
         running = [
@@ -69,7 +66,7 @@ def up(
         account.way(settings)
         passwords.write(settings)
         config.write(settings)
-        _set_up_elsewhere(settings, say)
+        _set_up_elsewhere(settings, names, say)
         supervisor.start(settings)
         for name in new:
             notes.forgive(settings, name)
@@ -100,17 +97,18 @@ def _start(settings: Settings, names: list[str]) -> None:
         supervisor.start_program(settings, name)
 
 
-def _set_up_elsewhere(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make the topics of a Kafka elsewhere, and see that a Cassandra elsewhere has what its administrator has to make.
+def _set_up_elsewhere(settings: Settings, names: list[str], say: Callable[[str], None]) -> None:
+    """Make the topics of a Kafka elsewhere, and see that a Cassandra elsewhere has what its administrator has to make,
+    where one of these programs needs them.
 
     Raises UnavailableError or BadInputError with what to do, before anything is started.
     """
-    away = elsewhere(settings)
-    if "kafka" in away:
+    away, needed = elsewhere(settings), {question for name in names for question in PROGRAMS[name].needs}
+    if "kafka" in away and ready.topics in needed:
         _make_topics(settings, say, AWAY)
-    if "cassandra" in away:
+    if "cassandra" in away and ready.tables in needed:
         try:
-            ready.wait(settings, ready.tables, AWAY)
+            ready.wait(settings, cassandra.check, AWAY)
         except UnavailableError as error:
             raise UnavailableError(
                 f"{error}\nKeyspace, tables and roles are for its administrator to make: `make schema` prints the CQL, "

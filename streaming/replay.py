@@ -8,8 +8,8 @@ is sent as it stands without its delimiter, which is LF or CR LF; ids and event 
 keepalive. It ends when Kafka has acknowledged every record, with an account of every line.
 
 Exit codes: 0 all sent; 2 a file is missing or was cut off (what could be read of it was sent), or no line could be
-read; 3 Kafka does not answer or refused a record. A replay may be repeated: numbers are sets of
-ids, so nothing is counted twice.
+read; 3 Kafka does not answer or refused a record. A replay may be repeated: numbers are sets of ids, so nothing is
+counted twice.
 """
 
 import logging

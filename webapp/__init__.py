@@ -46,8 +46,11 @@ def create_app(
     what came since the runs, `records` has the texts (both by default the archive).
     """
     settings = settings or Settings.load()
-    # these rules explain and go into bundles as long as the process lives: the files may be edited meanwhile
-    names, _, _ = Names.load(), meaning.version(), installed()
+    names = Names.load()
+    # with their version and texts, the rules that explain and go into bundles as long as the process lives: the files
+    # may be edited meanwhile
+    meaning.version()
+    installed()
     app = Flask(__name__)
     app.json = Json(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

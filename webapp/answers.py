@@ -10,10 +10,12 @@ from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.basis import Basis, days_before, hours_with_cells, incomparable, quiet_since
+from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, quiet_since
 from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
+
+UNSEEN = "not counted yet: it has not begun, or the live layer has not come so far"
 
 
 def share(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -72,12 +74,12 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     Texts come from the archive, in the order of the ids; where it does not answer, the ids come without them.
     """
     start, end = asked.minutes
-    counted = [day.counts for day in base.days]
+    counts_of = [day.counts for day in base.days]
     if (start, end) != (0, 1440):
         minutes = [base.view.minutes(base.state, day) for day in base.days]
-        counted = [None if counts is None else counts.between(start, end) for counts in minutes]
+        counts_of = [None if counts is None else counts.between(start, end) for counts in minutes]
     match = matching(base.view.keys, asked.narrowed)
-    parts = [None if counts is None else int(counts.n[match[counts.key]].sum()) for counts in counted]
+    parts = [None if counts is None else int(counts.n[match[counts.key]].sum()) for counts in counts_of]
     looked: list[tuple[Choice, list[str]]] = []
     for day, n in zip(base.days, parts, strict=True):
         if n is None:
@@ -99,7 +101,7 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
         "total": sum(n for n in parts if n is not None) if base.answerable else None,
         "at": base.token,
         "ids": list(page.ids),
-        "next": listing.Place(base.token, page.last).text if page.last is not None else None,
+        "next": listing.Place(base.token, (asked.first, asked.last), page.last).text if page.last is not None else None,
         **(_texts(base, page) if asked.texts else {}),
         "days": day_rows(base, parts),
         "freshness": freshness(base),
@@ -108,8 +110,12 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
 
 def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
     found = base.texts(page.ids, page.days)
-    rows = [{"id": key, "state": text.state, "text": text.text, "why": text.why} for key, text in found.by_key.items()]
-    return {"texts": None if found.failing is not None else rows, "texts_failing": found.failing}
+    if found.failing is not None:
+        return {"texts": None, "texts_failing": found.failing}
+    # one for each id, also where one comes twice
+    texts = [(key, found.by_key[key]) for key in page.ids]
+    rows = [{"id": key, "state": text.state, "text": text.text, "why": text.why} for key, text in texts]
+    return {"texts": rows, "texts_failing": None}
 
 
 def days(asked: Asked, base: Basis) -> dict[str, Any]:
@@ -160,6 +166,7 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
             "started_at": instant(live.epoch.started_at),
             "until": maybe(live.until),
             "quiet_since": maybe(quiet_since(base)),
+            "reached": maybe(live.reached),
             "hours_behind": live.behind,
             "last_batch": None
             if live.last_batch is None
@@ -198,7 +205,9 @@ def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
 
 def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     said = day.said.copy()
-    said["n"] = n
+    said["n"] = n if counted(base, day) else None
+    if n is not None and said["n"] is None:
+        said["reason"] = UNSEEN
     said["pending"] = base.state.pending.get(day.choice.run) if day.choice.run is not None else None
     said["coverage"] = coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now)
     return said
@@ -211,6 +220,7 @@ def freshness(base: Basis) -> dict[str, Any]:
         "until": maybe(live.until) if live is not None else None,
         "hours_behind": live.behind if live is not None else None,
         "quiet_since": maybe(quiet_since(base)) if live is not None else None,
+        "reached": maybe(live.reached) if live is not None else None,
         "stale_since": maybe(base.state.stale_since(base.now)),
     }
 

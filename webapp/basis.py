@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from drinkstream.coverage import LATE, Covered
 from drinkstream.merge import Choice, Snapshot, absence, choose, days_between
 from webapp.counts import Counts
 from webapp.day import Day
+from webapp.live import QUIET
 from webapp.query import Asked
 from webapp.texts import Found
 from webapp.view import STALE_AFTER, State, View
-
-QUIET_S = 60
-"""A live layer whose last micro-batch ended longer ago than this is called quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,17 @@ class Basis:
     @property
     def answerable(self) -> bool:
         """Whether any day could be answered for."""
-        return any(day.counts is not None for day in self.days)
+        return any(counted(self, day) for day in self.days)
+
+
+def counted(base: Basis, day: Day) -> bool:
+    """Whether what a day has is a count. One that is not published and begins where nobody has looked yet has none."""
+    if day.counts is None:
+        return False
+    if day.choice.layer == "batch" or len(day.counts.n):
+        return True
+    date_ = day.choice.day
+    return datetime(date_.year, date_.month, date_.day, tzinfo=UTC) <= horizon(base)
 
 
 def basis(
@@ -97,12 +105,12 @@ def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None
 def days_before(base: Basis, days: int) -> tuple[Day, ...]:
     """The period of as many days right before that of the answer; none where any day of either is missing."""
     first = base.days[0].choice.day
-    if days >= first.toordinal() or any(day.counts is None for day in base.days):
+    if days >= first.toordinal() or not all(counted(base, day) for day in base.days):
         return ()
     found = []
     for wanted in days_between(first - timedelta(days=days), first - timedelta(days=1)):
         day = day_of(base.view, base.state, base.snapshot, base.as_of, wanted)
-        if day.counts is None:
+        if not counted(base, day):
             return ()
         found.append(day)
     return tuple(found)
@@ -120,23 +128,23 @@ def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:
 
 
 def quiet_since(base: Basis) -> datetime | None:
-    """When the live layer's last micro-batch ended, if that is too long ago for a stream that runs; else None."""
+    """When the live layer last gave a sign, if that is too long ago for a stream that runs; else None."""
     live = base.state.live
-    if live is None or live.last_batch is None or live.last_batch.ended_at is None:
-        return None
-    ended = live.last_batch.ended_at
-    return ended if base.now - ended > timedelta(seconds=QUIET_S) else None
+    return live.last_sign if live is not None and base.now - live.last_sign > QUIET else None
 
 
 def horizon(base: Basis) -> datetime:
     """Up to when "no post" of a day that is not published means that there was none.
 
-    After it nobody has looked yet, or the store or the live layer fell silent, or the epoch that answers had ended.
+    After it nobody has looked yet, or the store or the live layer fell silent, or works off what came before, or the
+    epoch that answers had ended.
     """
     epoch = next((day.choice.epoch for day in base.days if day.choice.epoch is not None), None)
     if epoch is not None and not base.state.follows(epoch):
         return base.view.ended.until(base.state.epochs[epoch])
-    return min(base.now, base.state.stale_since(base.now) or base.now, quiet_since(base) or base.now)
+    live = base.state.live
+    told = base.state.stale_since(base.now), quiet_since(base), live.reached if live is not None else None
+    return min([base.now, *(at for at in told if at is not None)])
 
 
 def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]:
@@ -167,9 +175,8 @@ def same_until_published(base: Basis) -> datetime:
 def _turns(base: Basis) -> Iterator[datetime]:
     yield base.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     yield base.state.read_at + STALE_AFTER
-    live = base.state.live
-    if live is not None and live.last_batch is not None and live.last_batch.ended_at is not None:
-        yield live.last_batch.ended_at + timedelta(seconds=QUIET_S)
+    if base.state.live is not None:
+        yield base.state.live.last_sign + QUIET
     yield from _turns_of_feeds(base)
 
 

@@ -23,30 +23,32 @@ Entry = tuple[str, int, str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page ended: the state it was answered from and its last entry (length of the id 0: all of that hour)."""
+    """Where a page ended: the state it was answered from, the first and last day of its question, and its last entry
+    (length of the id 0: all of that hour).
+    """
 
     at: str
+    days: tuple[date, date]
     entry: Entry
 
     @property
     def text(self) -> str:
         """The cursor that leads here. URL-safe text."""
-        written = json.dumps([self.at, *self.entry], separators=(",", ":"))
+        written = json.dumps([self.at, *map(str, self.days), *self.entry], separators=(",", ":"))
         return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
 def place(text: str) -> Place:
     """The place that a cursor leads to. Raises BadInputError where it is none of ours."""
     try:
-        at, hour, minute, source, length, post_id = json.loads(
-            base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        )
-        if [type(part) for part in (at, hour, minute, source, length, post_id)] != [str, str, int, str, int, str]:
+        at, first, last, *entry = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        if type(at) is not str or [type(part) for part in entry] != [str, int, str, int, str]:
             raise TypeError
-        date.fromisoformat(hour[:10])
+        date.fromisoformat(entry[0][:10])
+        days = date.fromisoformat(first), date.fromisoformat(last)
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise BadInputError("after: not the `next` of an earlier answer; leave it out to begin") from None
-    return Place(at, (hour, minute, source, length, post_id))
+    return Place(at, days, (entry[0], entry[1], entry[2], entry[3], entry[4]))
 
 
 @dataclass(frozen=True, slots=True)

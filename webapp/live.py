@@ -17,6 +17,9 @@ from webapp.counts import EMPTY, Counts, Keys, add, join, of_cells, of_day
 HOURS_A_LOOK = 48
 """Hours read again in one look at most: a replay touches all hours of a month each second, and the rest can wait."""
 
+QUIET = timedelta(seconds=60)
+"""A live layer whose last micro-batch ended longer ago than this is called quiet."""
+
 _LOOK_BACK = timedelta(days=35)
 
 
@@ -56,7 +59,8 @@ class Live:
     """What the current epoch counted, as last read. Never changed once made.
 
     `until` is when the last micro-batch ended of which, and of all before, every row is in here; `behind` is how many
-    hours have rows that are not.
+    hours have rows that are not. `last_batch` is the last one that ended, or, where none did that is known, one that
+    began. `reached` is up to which append time records have been counted, where that is long ago; else None.
     """
 
     epoch: EpochRow
@@ -65,6 +69,13 @@ class Live:
     last_batch: Batch | None = None
     until: datetime | None = None
     behind: int = 0
+    reached: datetime | None = None
+
+    @property
+    def last_sign(self) -> datetime:
+        """When it last ended a micro-batch, or began the only one that is known of, or itself."""
+        batch = self.last_batch
+        return self.epoch.started_at if batch is None else batch.ended_at or batch.started_at
 
 
 def newest_batch(store: Store, row: EpochRow, until: date) -> tuple[date, int] | None:
@@ -93,6 +104,7 @@ class Tail:
         self._seen = -1
         self._last: Batch | None = None
         self._until: datetime | None = None
+        self._reached: datetime | None = None
         self._whole = False
 
     def look(self, row: EpochRow, today: date) -> Live:
@@ -110,7 +122,7 @@ class Tail:
         self._read(self._next_hours())
         if not self._dirty and self._last is not None:
             self._until = self._last.ended_at
-        return Live(row, dict(self._hours), dict(self._days), self._last, self._until, len(self._dirty))
+        return Live(row, dict(self._hours), dict(self._days), self._last, self._until, len(self._dirty), self._reached)
 
     def _begin(self, row: EpochRow, today: date) -> None:
         day, last = newest_batch(self._store, row, today) or (today, 0)
@@ -132,14 +144,27 @@ class Tail:
         # a batch that began before midnight lies in that day's partition, the next one in the new day's; or, where the
         # clock was set back, in the one before
         days = days_between(self._day - timedelta(days=1), max(self._day, today))
-        found = [batch for day in days for batch in self._store.batches(self.epoch, day, self._seen)]
+        # the last one once more: what was measured of it is stored a moment after its end
+        found = [batch for day in days for batch in self._store.batches(self.epoch, day, self._seen - 1)]
         for batch in sorted(found, key=lambda one: one.batch_id):
             if batch.ended_at is None:
+                self._last = self._last or batch
+                continue
+            self._follow(batch)
+            if batch.batch_id == self._seen:
                 continue
             self._seen, self._day, self._last = batch.batch_id, batch.started_at.date(), batch
             for hour in sorted(_of_other_days(batch.hours, blind)):
                 first = batch.hours[hour]
                 self._dirty[hour] = min(first, self._dirty.get(hour, first))
+
+    def _follow(self, batch: Batch) -> None:
+        """How far the epoch has come with a micro-batch: behind a silence there may be a backlog to work off."""
+        if batch.append_to is not None:
+            self._reached = batch.append_to if batch.started_at - batch.append_to > QUIET else None
+        elif self._last is not None and batch.batch_id > self._last.batch_id:
+            before = self._last.ended_at or self._last.started_at
+            self._reached = before if batch.started_at - before > QUIET else self._reached
 
     def _next_hours(self) -> list[str]:
         # the newest hours move on the page, so they go first; the rest in the order in which they were touched

@@ -156,16 +156,25 @@ def posts_url(asked: query.Asked, at: str, category: str | None, brand: str | No
 
 
 @blueprint.app_template_global()
+def dashboard_url(asked: query.Asked, given: Mapping[str, str]) -> str:
+    """The address of the dashboard with the question of a list of posts, in the state that it was asked for."""
+    kept = {name: value for name, value in given.items() if name in ("source", "lang", "kind", "reposts", "as_of")}
+    values: dict[str, Any] = {"from": asked.first, "to": asked.last, **kept, "at": asked.at}
+    brand = asked.narrowed.brand if asked.narrowed.brand != ANY else None
+    return url_for("pages.dashboard", **values, category=asked.narrowed.category, brand=brand)
+
+
+@blueprint.app_template_global()
 def here(given: Mapping[str, str], **changes: Any) -> str:
     """The address of the dashboard with the present question, changed; None leaves a parameter out."""
     return url_for("pages.dashboard", **{**given, **changes})
 
 
 @blueprint.app_template_global()
-def bundled(given: Mapping[str, str], at: str) -> dict[str, str]:
-    """The parameters of the bundle of what the dashboard shows now, in the state that it shows."""
+def bundled(given: Mapping[str, str], shown: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of the bundle of what the dashboard shows now: the same days, in the same state."""
     kept = {name: value for name, value in given.items() if name in query.BUNDLE and name != "as_of"}
-    return {**kept, "at": at}
+    return {**kept, "from": shown["from"], "to": shown["to"], "at": shown["at"]}
 
 
 @blueprint.app_template_global()

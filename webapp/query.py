@@ -45,7 +45,7 @@ SOURCES = ("x", "bluesky", "mastodon", "demo")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _PERIOD = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2}))?)?Z?", re.ASCII)
-UNKNOWN_LANG = "und"
+_UNKNOWN = "und"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +257,9 @@ def _filter(values: dict[str, str], known: Vocabulary, brand_any: bool) -> Filte
 def _lang(values: dict[str, str]) -> str | None:
     """A language in the one spelling in which posts have it."""
     tag = values.get("lang")
-    if tag is None or tag == UNKNOWN_LANG:
-        return tag
-    found = language(tag)
-    if found == UNKNOWN_LANG:
-        raise BadInputError(f"lang: a language tag such as en or pt-BR, or {UNKNOWN_LANG} (unknown), not {tag!r}")
+    found = None if tag is None else language(tag)
+    if found == _UNKNOWN and tag is not None and tag.lower() != _UNKNOWN:
+        raise BadInputError(f"lang: a language tag such as en or pt-BR, or {_UNKNOWN} (unknown), not {tag!r}")
     return found
 
 
@@ -274,6 +272,12 @@ def _go_on(asked: Asked, values: dict[str, str]) -> Asked:
     after = place(cursor)
     if asked.as_of is not None or (asked.at is not None and asked.at != after.at):
         raise BadInputError("after: it goes on from an answer of another state; leave at and as_of out")
+    if "from" not in values and "to" not in values:
+        # the days that were meant when the list began: by now there may be newer ones
+        asked = replace(asked, first=after.days[0], last=after.days[1])
+    elif (asked.first, asked.last) != after.days:
+        days = f"{after.days[0]} to {after.days[1]}"
+        raise BadInputError(f"after: it goes on from an answer about {days}: leave from and to out")
     return replace(asked, after=after, at=after.at)
 
 

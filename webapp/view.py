@@ -23,8 +23,8 @@ from webapp.recent import Recent
 from webapp.sums import Sums
 from webapp.worker import Worker
 
-FIRST_LOOK_S = 20.0
-"""How long a request waits for the first look at the store."""
+FIRST_LOOK_S = 8.0
+"""How long a request waits for the first look at the store: well below a browser's patience (static/asking.js)."""
 
 CACHE_BYTES = 128 * 1024 * 1024
 """Memory for counts by minute of published days and retired epochs, and as much for superseded runs, as asked about."""

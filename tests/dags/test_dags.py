@@ -377,7 +377,7 @@ def test_the_form_of_an_erasure(bag: Any):
         "user": ("string", ""),
         "carriers": ("boolean", False),
     }
-    free["posts"].resolve("x:1 " * 4000)
+    free["posts"].resolve("x:908300000000000000 " * 4000)
     with pytest.raises(ParamValidationError):  # a command line takes no more than 128 KiB
         free["posts"].resolve("x:908300000000000000 " * 6000)
     with pytest.raises(ParamValidationError):

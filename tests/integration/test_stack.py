@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.session import connect
-from stack import cassandra, config, down, kafka, processes, ready, supervisor, up
+from stack import cassandra, down, kafka, processes, ready, supervisor, up
+from stack.home import MARK
 from tests.lib.servers import Servers, free_ports
 
 
@@ -118,8 +119,9 @@ def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
     }
     away = cassandra_settings.model_copy(update=update)
     with pytest.raises(UnavailableError, match="make schema"):
-        up.up(away, "web", say=lambda _: None)
+        up.up(away, "coverage", say=lambda _: None)
     assert supervisor.pid(away) is None
+    up._set_up_elsewhere(away, ["web"], lambda _: None)  # which needs none, and says itself what it lacks
 
     session = cassandra.admin(cassandra_settings)
     try:
@@ -129,8 +131,9 @@ def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
                 session.execute(statement, timeout=60)
     finally:
         session.cluster.shutdown()
-    up._set_up_elsewhere(away, lambda _: None)
-    connect(away, away.reader_login()).cluster.shutdown()
+    up._set_up_elsewhere(away, ["speed"], lambda _: None)
+    with pytest.raises(BadInputError, match=r"SPEED_TTL_DAYS=60, but the tables of elsewhere have 35"):
+        up._set_up_elsewhere(away.model_copy(update={"speed_ttl_days": 60}), ["speed"], lambda _: None)
 
 
 def pid_of(settings: Settings, name: str) -> int:
@@ -168,7 +171,7 @@ def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Ser
     with tempfile.TemporaryDirectory(prefix="ds-lone-") as folder:
         Path(folder).chmod(0o755)
         settings = servers.settings.model_copy(update={"home": Path(folder), "kafka_port": ports[0]})
-        (settings.home / config.MARK).touch()
+        (settings.home / MARK).touch()
         (settings.home / "tmp" / "blockmgr-1").mkdir(parents=True)
         (settings.home / "tmp" / "blockmgr-1" / "shuffle_0_0_0.data").write_bytes(b"left")
         up.up(settings, "kafka", say=lambda _: None)

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
-from stack import cassandra, config, down, kafka, up
+from stack import cassandra, down, kafka, up
+from stack.home import MARK
 
 PREFIX = "ds-test-"
 
@@ -32,7 +33,7 @@ class Servers:
         _end_orphans()
         home = Path(tempfile.mkdtemp(prefix=PREFIX))
         home.chmod(0o755)  # Cassandra and PostgreSQL do not run as root
-        (home / config.MARK).touch()
+        (home / MARK).touch()
         (home / "owner").write_text(str(psutil.Process().pid))
         # each test has a keyspace of its own, and each table of each takes its part of the heap
         sizes = {"kafka_heap": 256, "cassandra_heap": 1000, "posts_partitions": 2}

@@ -82,17 +82,12 @@ def test_where_x_has_no_room_for_both_old_rules_make_room_for_new_ones() -> None
     client = Client([*old, FOREIGN])
     wanted = [f'"new{n}"' for n in range(500)]
     sync(client, at_once, wanted)
-    held, most, fewest = len(client.there), 0, 901
-    for what, rules_ in client.calls:
-        held += len(rules_) if what == "add" else -len(rules_)
-        assert len(rules_) <= 100
-        most = max(most, held)
-        fewest = (
-            min(fewest, held)
-            if any(one == "add" for one, _ in client.calls[client.calls.index((what, rules_)) :])
-            else fewest
-        )
-    assert (most, fewest, held) == (1000, 900, 501)
+    held = [len(client.there)]
+    for what, sent in client.calls:
+        assert len(sent) <= 100
+        held.append(held[-1] + (len(sent) if what == "add" else -len(sent)))
+    last_add = max(n for n, (what, _) in enumerate(client.calls, 1) if what == "add")
+    assert (max(held), min(held[: last_add + 1]), held[-1]) == (1000, 900, 501)
     assert [rule for what, added in client.calls if what == "add" for rule in added] == wanted
     assert sorted(one for what, gone in client.calls if what == "delete" for one in gone) == sorted(r.id for r in old)
 

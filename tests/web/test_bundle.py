@@ -140,6 +140,14 @@ def test_an_answer_comes_with_its_ids_runs_rules_and_recipe(web: Web) -> None:
     ]
 
 
+@pytest.fixture
+def nothing_read() -> None:
+    """As in a new process."""
+    meaning.version.cache_clear()
+    taxonomy_kept.installed.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_read")
 def test_rules_are_those_that_the_process_goes_by_whatever_is_edited_meanwhile(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_behind_its_end_there_are_holes_and_nothing_is_called_live(web: Web, at:
         "until": None,
         "hours_behind": None,
         "quiet_since": None,
+        "reached": None,
         "stale_since": None,
     }
     assert web.get(f"share?{ONE_DAY}")["freshness"]["until"] == "2017-09-15T09:59:00Z"

@@ -32,7 +32,7 @@ def test_the_ids_behind_a_number(web: Web) -> None:
         "ids": ["x:101", "x:102", "demo:103"],
         "next": None,
         "days": [PUBLISHED],
-        "freshness": {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None},
+        "freshness": {"until": None, "hours_behind": None, "quiet_since": None, "reached": None, "stale_since": None},
     }
 
 

@@ -98,7 +98,7 @@ def test_a_token_of_another_make_is_refused(web: Web, state: str) -> None:
     token = base64.urlsafe_b64encode(zlib.compress(state.encode())).decode().rstrip("=")
     assert web.refused(f"share?at={token}") == "at: not a token of an earlier answer; leave it out to ask about now"
     # the same behind a cursor, which carries the token of its list
-    behind = cursor(json.dumps([token, "2017-09-14T08", 1, "x", 3, "101"]))
+    behind = cursor(json.dumps([token, "2017-09-14", "2017-09-14", "2017-09-14T08", 1, "x", 3, "101"]))
     assert web.refused(f"posts?after={behind}").startswith("at: not a token of an earlier answer")
 
 
@@ -116,11 +116,12 @@ def test_a_token_with_anything_behind_it_is_refused(web: Web, path: str) -> None
     [
         "[" * 20_000,
         "{}",
-        '["t",{},1,"x",3,"101"]',
-        '["t",8,1,"x",3,"101"]',
-        '["t","2017-09-14T08",true,"x",3,"101"]',
-        '[["t"],"2017-09-14T08",1,"x",3,"101"]',
-        '["t","yesterday",1,"x",3,"101"]',
+        '["t","2017-09-14","2017-09-14",{},1,"x",3,"101"]',
+        '["t","2017-09-14","2017-09-14",8,1,"x",3,"101"]',
+        '["t","2017-09-14","2017-09-14","2017-09-14T08",true,"x",3,"101"]',
+        '[["t"],"2017-09-14","2017-09-14","2017-09-14T08",1,"x",3,"101"]',
+        '["t",{},"2017-09-14","2017-09-14T08",1,"x",3,"101"]',
+        '["t","2017-09-14","2017-09-14","yesterday",1,"x",3,"101"]',
     ],
 )
 def test_a_cursor_of_another_make_is_refused(web: Web, state: str) -> None:

@@ -49,7 +49,7 @@ MISSING = {
 UNCHANGED = {"change": None, "change_interval": None, "within_noise": None}
 CERTAINTY = {"low_base": True, "confidence": 0.95, "before": None}
 UNCOVERED = {"share": None, "received": None, "limits": None, "undelivered": None, "gaps": None}
-SETTLED = {"until": None, "hours_behind": None, "quiet_since": None, "stale_since": None}
+SETTLED = {"until": None, "hours_behind": None, "quiet_since": None, "reached": None, "stale_since": None}
 
 
 def certain(n: int, total: int) -> list[float]:
@@ -107,6 +107,7 @@ def test_a_range_over_all_three_layers(web: Web) -> None:
             "until": "2017-09-15T12:34:55Z",
             "hours_behind": 0,
             "quiet_since": None,
+            "reached": None,
             "stale_since": None,
         },
     }
@@ -266,7 +267,7 @@ def test_the_calendars_last_day_is_a_day(web: Web, route: str) -> None:
     assert web.client.get("/?from=9999-12-31&to=9999-12-31").status_code == 200
 
 
-@pytest.mark.parametrize(("asked", "meant"), [("EN", "en"), ("in", "id"), ("PT", "pt"), ("und", "und")])
+@pytest.mark.parametrize(("asked", "meant"), [("EN", "en"), ("in", "id"), ("PT", "pt"), ("UND", "und")])
 def test_a_language_is_known_by_every_spelling_of_its_tag(web: Web, asked: str, meant: str) -> None:
     """Posts have one spelling of each; another would find none of them."""
     path = "share?from=2017-09-14&to=2017-09-15&lang="

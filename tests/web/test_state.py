@@ -9,7 +9,7 @@ from drinkstream.merge import Publication
 from tests.web.conftest import AT, DAY, NOW, Clock, Store, Web, batch, epoch, post
 from webapp.view import rest
 
-FRESH = {"until": "2017-09-15T12:34:55Z", "hours_behind": 0, "quiet_since": None, "stale_since": None}
+FRESH = {"until": "2017-09-15T12:34:55Z", "hours_behind": 0, "quiet_since": None, "reached": None, "stale_since": None}
 
 
 def test_the_days_with_their_publications(web: Web) -> None:
@@ -121,6 +121,7 @@ def test_the_status(web: Web) -> None:
             "started_at": "2017-09-15T00:00:00Z",
             "until": "2017-09-15T12:34:55Z",
             "quiet_since": None,
+            "reached": None,
             "hours_behind": 0,
             "last_batch": {
                 "id": 7,

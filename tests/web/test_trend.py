@@ -38,6 +38,7 @@ def test_by_day_a_missing_day_is_null_and_never_zero(web: Web) -> None:
             "until": "2017-09-15T12:34:55Z",
             "hours_behind": 0,
             "quiet_since": None,
+            "reached": None,
             "stale_since": None,
         },
     }

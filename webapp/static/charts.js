@@ -28,7 +28,7 @@ function put(place, make) {
   const made = chart(place);
   if (!made) return;
   drawn.set(place, make);
-  made.setOption(make(), { replaceMerge: ["series", "legend"] });
+  made.setOption(make(), { replaceMerge: ["series"] });
 }
 
 export function redrawAll() {
@@ -37,17 +37,18 @@ export function redrawAll() {
 
 const SLICES = 12;
 
-// The largest slices, and the others as one: a name needs room to be read.
-function largest(slices) {
-  if (slices.length <= SLICES) return slices;
-  const rest = slices.slice(SLICES - 1);
-  const sum = rest.reduce((total, one) => total + one.value, 0);
-  return [...slices.slice(0, SLICES - 1), { name: `${rest.length} others`, value: sum, itemStyle: { color: css("--missing") } }];
+// The largest slices, and the others as one: a name needs room to be read. `more` posts of the mix have no slice.
+function largest(slices, more) {
+  const many = slices.length > SLICES ? slices.slice(SLICES - 1) : [];
+  const sum = many.reduce((total, one) => total + one.value, more);
+  if (sum === 0) return slices;
+  const name = more ? "all others" : `${many.length} others`;
+  return [...slices.slice(0, slices.length - many.length), { name, value: sum, itemStyle: { color: css("--missing") } }];
 }
 
 // `open(name)` is called with the name of the slice that was clicked.
-export function drawPie(place, all, open) {
-  const slices = largest(all);
+export function drawPie(place, all, more, open) {
+  const slices = largest(all, more);
   const narrow = place.clientWidth < 440; // no room for names beside the pie: they go below it
   put(place, () => ({
     animation: false,
@@ -78,8 +79,9 @@ function opensPoints(place, answer, measure, open) {
   made.getZr().off("click");
   made.getZr().on("click", ({ offsetX, offsetY }) => {
     let nearest = null;
+    const shown = made.getOption().legend[0].selected;
     answer.series.forEach((one, number) => answer.periods.forEach((period, at) => {
-      if (one[measure][at] === null) return;
+      if (one[measure][at] === null || shown[one[answer.by]] === false) return;
       const [x, y] = made.convertToPixel({ seriesIndex: number }, [Date.parse(period), one[measure][at]]);
       const apart = Math.hypot(x - offsetX, y - offsetY);
       if (apart <= NEAR && (!nearest || apart < nearest.apart)) nearest = { one, at, apart };

@@ -37,6 +37,7 @@ async function changed(url) {
 
 function say(message) {
   const lost = byId("lost");
+  if (lost.hidden === (message === null) && lost.textContent === (message ?? "")) return; // it would be read aloud again
   lost.hidden = message === null;
   lost.textContent = message ?? "";
 }
@@ -85,9 +86,13 @@ function paint() {
   for (const swatch of document.querySelectorAll("[data-swatch]")) {
     swatch.style.background = swatch.classList.contains("on") ? colour(swatch.dataset.swatch, names) : "";
   }
-  drawPie(byId("pie"), rows.map((row) => ({
+  const slices = rows.map((row) => ({
     name: row.dataset.value, value: Number(row.dataset.n), itemStyle: { color: colour(row.dataset.value, names) },
-  })), (name) => {
+  }));
+  // where the question picks one row, the others are still part of the mix
+  const whole = Number(document.querySelector(`table.drinks[data-by="${by}"]`).dataset.mixTotal);
+  const rest = whole - slices.reduce((sum, one) => sum + one.value, 0);
+  drawPie(byId("pie"), slices, rest, (name) => {
     const link = rows.find((row) => row.dataset.value === name)?.querySelector("td.num a");
     if (link) location.assign(link.href);
   });
