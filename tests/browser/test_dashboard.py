@@ -114,6 +114,27 @@ def test_the_pie_is_the_mix(site: Site, open_page: Open) -> None:
     expect(page.locator("#pie canvas")).to_be_visible()
 
 
+def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, open_page: Open) -> None:
+    """The others are one slice, and nothing is said to lead that was merely picked."""
+    question = settled_range(site)
+    page = settled(open_page(f"/?{question}&category=water"))
+    answer = api(site, f"share?{question}&category=water")
+    water = answer["shares"][0]["n"]
+    slices = [(one["name"], one["value"]) for one in option(page, "pie")["series"][0]["data"]]
+    assert slices == [("water", water), ("all others", answer["mix_total"] - water)]
+    expect(page.get_by_text("leads with")).to_have_count(0)
+
+
+def test_a_line_that_was_hidden_stays_hidden_while_numbers_move(site: Site, open_page: Open) -> None:
+    """Each answer draws the lines anew."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day"))
+    chart = "window.echarts.getInstanceByDom(document.getElementById('trend'))"
+    page.evaluate(f"{chart}.dispatchAction({{type: 'legendUnSelect', name: 'coffee'}})")
+    page.locator("[data-measure=share]").click()
+    expect(page.locator("[data-measure=share]")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(f"{chart}.getOption().legend[0].selected.coffee") is False
+
+
 def test_the_trend_shows_a_hole_as_a_hole(site: Site, open_page: Open) -> None:
     """The missing days are null in every line, no line crosses them, and the page says which they are."""
     question = settled_range(site)

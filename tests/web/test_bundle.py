@@ -409,6 +409,15 @@ def test_the_page_has_a_button_for_what_it_shows(web: Web) -> None:
     assert web.client.get(link).status_code == 200
 
 
+def test_the_button_means_the_days_that_the_page_shows(web: Web) -> None:
+    """Without days in its address the page has its own, which a bundle would not have, nor after midnight."""
+    page = web.client.get("/?grain=hour").text
+    href = html.unescape(re.search(r'data-key="bundle" href="([^"]+)"', page)[1])
+    answer = json.loads(unpack(web.client.get(href).data)["answer.json"])
+    shown = web.get("trend?grain=hour")
+    assert (answer["from"], answer["to"]) == (shown["from"], shown["to"]) == ("2017-09-09", "2017-09-15")
+
+
 def test_too_many_ids_and_other_parameters_are_refused(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "format: not a parameter here" in web.refused(f"bundle?{DAY}&format=csv")
     monkeypatch.setattr("webapp.bundles.MOST_IDS", 7)

@@ -1,11 +1,15 @@
 """/api/v1/posts: the ids behind a number, page by page; as many as the number says."""
 
+import html
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import pytest
 
 from drinkstream.merge import Publication
-from tests.web.conftest import AT, DAY, Store, Web, post
+from tests.web.conftest import AT, DAY, Clock, Store, Web, batch, epoch, post
 
 PUBLISHED = {
     "day": "2017-09-14",
@@ -123,3 +127,28 @@ def test_every_count_of_a_share_opens_as_many_ids(web: Web) -> None:
             level = "&".join(f"{name}={row[name]}" for name in ("category", "brand") if row[name])
             answer = web.get(f"posts?from=2017-09-14&to=2017-09-15&{level}")
             assert len(answer["ids"]) == answer["total"] == row["n"]
+
+
+def test_a_list_without_days_goes_on_about_the_days_that_it_began_with(web: Web, store: Store, clock: Clock) -> None:
+    """At midnight the newest day that has data is another one, and so is the first of thirty."""
+    first = web.get("posts?limit=2&reposts=include")
+    clock.now = datetime(2017, 9, 17, 0, 1, tzinfo=UTC)
+    store.rows = [epoch("e1", "current")]
+    store.lives["e1"] += post("2017-09-17T00:00", "301", "x", "original", "en", ("tea", None))
+    store.ended.append(replace(batch(8, clock.now, "2017-09-17T00"), started_at=clock.now))
+    web.view.look()
+    second = web.get(f"posts?limit=2&reposts=include&after={first['next']}")
+    assert (first["ids"], second["ids"]) == (["x:101", "x:102"], ["demo:103", "x:104"])
+    assert (second["from"], second["to"], second["total"]) == (first["from"], first["to"], first["total"])
+    told = web.refused(f"posts?from=2017-09-14&to=2017-09-14&after={first['next']}")
+    assert told == f"after: it goes on from an answer about {first['from']} to {first['to']}: leave from and to out"
+
+
+def test_the_way_back_leads_to_the_question(web: Web) -> None:
+    """In the same words, and in the state that was asked about."""
+    asked = f"from=2017-09-14&to=2017-09-14&source=x&lang=en&reposts=include&category=coffee&at={AT}"
+    page = web.client.get(f"/posts?{asked}").text
+    back = html.unescape(re.search(r'aria-label="Breadcrumb"><a href="/[?]([^"]+)"', page)[1])
+    assert dict(parse_qsl(back)) == dict(parse_qsl(asked))
+    any_brand = web.client.get("/posts?from=2017-09-14&to=2017-09-14&brand=*").text
+    assert "brand" not in re.search(r'aria-label="Breadcrumb"><a href="([^"]+)"', any_brand)[1]

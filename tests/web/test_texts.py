@@ -20,7 +20,7 @@ from drinkstream.share import KINDS
 from drinkstream.standing import ERASED_FOR_GOOD, NOT_ARCHIVED
 from drinkstream.store.read import CellIds
 from tests.lib.archived import archive, row
-from tests.web.conftest import Store, Web
+from tests.web.conftest import Store, Web, post
 from webapp.serving import serving
 from webapp.texts import Patiently
 
@@ -99,6 +99,16 @@ def test_a_line_that_can_be_read_by_now_is_the_text_of_its_post_until_it_is_dele
     first, *_, last = web.get(TEXTS)["texts"]  # type: ignore[misc]
     assert (first["state"], first["text"], first["why"]) == ("withheld", None, "deleted")
     assert (last["state"], last["text"]) == ("shown", "beer")
+
+
+def test_a_post_that_is_listed_twice_has_its_text_twice(web: Web, store: Store, tmp_path: Path) -> None:
+    """An edit whose versions fall in two cells of a live day: ids, texts, the table and the total agree."""
+    archived(tmp_path, ("201", line("201", "coffee")))
+    store.lives["e1"] += post("2017-09-15T00:05", "201", "x", "original", "pt", ("coffee", None))
+    answer = web.get("posts?from=2017-09-15&to=2017-09-15&category=coffee&texts=1")
+    assert answer["ids"] == [row["id"] for row in answer["texts"]] == ["x:201"] * answer["total"] == ["x:201"] * 2
+    csv = web.client.get("/api/v1/posts?from=2017-09-15&to=2017-09-15&category=coffee&texts=1&format=csv").text
+    assert csv.count("x:201") == 2
 
 
 def test_texts_come_as_csv(web: Web, tmp_path: Path) -> None:
