@@ -307,8 +307,13 @@ class Archive:
 
     def held(self) -> dict[tuple[str, str, int], Held]:
         """For each (cluster, topic, partition): which offsets are archived, and how many rows repeat one."""
-        runs = self._select(offset_sets.COLUMNS, end=offset_sets.ORDER, table=offset_sets.RUNS)
-        return offset_sets.held(runs)
+        (last,) = self._select('max("offset") AS offset')
+        bands = range(0, (last["offset"] or 0) + 1, offset_sets.BAND)
+        return offset_sets.held(
+            run
+            for first in bands
+            for run in self._select(offset_sets.COLUMNS, end=offset_sets.ORDER, table=offset_sets.runs(first))
+        )
 
     def _unsorted(self, where: str) -> Iterator[Row]:
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")

@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drinkstream import offset_sets
 from drinkstream.archive import Archive, Class, Row
 from drinkstream.errors import UnavailableError
 from drinkstream.positions import Held, Span, missing
@@ -303,13 +305,16 @@ def test_what_is_held_is_told_by_islands_of_offsets(tmp_path: Path) -> None:
 @given(
     parts=st.lists(st.lists(st.integers(0, 400), max_size=120), min_size=1, max_size=3),
     full=st.integers(0, 260),
+    band=st.sampled_from([64, 128, offset_sets.BAND]),
 )
 @settings(max_examples=40, deadline=None)
-def test_what_is_held_is_what_was_archived_whatever_lacks_or_repeats(parts: list[list[int]], full: int) -> None:
-    """Within a set of 64 offsets and across their bounds, beside sets that are whole."""
+def test_what_is_held_is_what_was_archived_whatever_lacks_or_repeats(
+    parts: list[list[int]], full: int, band: int
+) -> None:
+    """Within a set of 64 offsets and across their bounds and those of bands, beside sets that are whole."""
     offsets = [*range(full), *parts[0]], *parts[1:]
     rows = [row(offset, partition=p, value=None) for p, some in enumerate(offsets) for offset in some]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, patch.object(offset_sets, "BAND", band):
         found = archive(Path(folder) / "archive", rows[::2], rows[1::2]).held()
     assert set(found) == {("c1", "posts", p) for p, some in enumerate(offsets) if some}
     for (*_, p), one in found.items():
