@@ -60,7 +60,7 @@ class Live:
 
     `until` is when the last micro-batch ended of which, and of all before, every row is in here; `behind` is how many
     hours have rows that are not. `last_batch` is the last one that ended, or, where none did that is known, one that
-    began. `reached` is up to which append time records have been counted, where that is long ago; else None.
+    began. `reached` is up to which append time posts have been counted, where that is long ago; else None.
     """
 
     epoch: EpochRow
@@ -160,8 +160,10 @@ class Tail:
 
     def _follow(self, batch: Batch) -> None:
         """How far the epoch has come with a micro-batch: behind a silence there may be a backlog to work off."""
-        if batch.append_to is not None:
-            self._reached = batch.append_to if batch.started_at - batch.append_to > QUIET else None
+        if batch.hits is not None:
+            # one without any hit is small, or nothing of the topic names a drink
+            late = batch.append_to is not None and batch.started_at - batch.append_to > QUIET
+            self._reached = batch.append_to if late else None
         elif self._last is not None and batch.batch_id > self._last.batch_id:
             before = self._last.ended_at or self._last.started_at
             self._reached = before if batch.started_at - before > QUIET else self._reached

@@ -131,7 +131,7 @@ class Reader(DifferenceReader):
                 _utc(row.ended_at) if row.ended_at else None,
                 _utc(row.append_to) if row.append_to else None,
                 row.rows_in or 0,
-                row.hits or 0,
+                row.hits,
                 first_minutes(row.hours or ()),
                 _json(row.offsets),
             )

@@ -85,6 +85,7 @@ def rejection(named: str, n: int, places: tuple[tuple[int, int], ...] = ()) -> R
 class Batch:
     """One micro-batch of the speed query. `ended_at` is None until all its rows are written.
 
+    `hits` are its posts that name a drink, None until they are measured, and `append_to` the append time of the last.
     `hours`: of each hour that it touched the first minute (0..59) that it touched. `offsets`: the first and the next
     offset by partition.
     """
@@ -94,7 +95,7 @@ class Batch:
     ended_at: datetime | None
     append_to: datetime | None
     rows_in: int
-    hits: int
+    hits: int | None
     hours: Mapping[str, int]
     offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
 

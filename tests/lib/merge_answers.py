@@ -153,6 +153,9 @@ def _fits(row: dict[str, object], answer: Answer, level: tuple[str, str]) -> boo
     if answer.layer == "missing":
         return row["n"] is None
     least, most = bounds(answer, level)
+    if row["n"] is None:
+        # the live layer has not come to the day, so nothing of it can have to be counted
+        return answer.layer == "speed" and not answer.least
     return isinstance(row["n"], int) and least <= row["n"] <= most
 
 

@@ -40,7 +40,8 @@ def test_while_a_backlog_is_worked_off_what_is_not_reached_is_a_hole(web: Web, s
     def ends(number: int, reached: datetime | None) -> tuple[list[int | None], str | None, str | None]:
         """The minutes, once a micro-batch that began just now has ended, and has come so far."""
         began = clock.now - timedelta(seconds=2)
-        done = replace(batch(number, clock.now, "2017-09-15T12"), started_at=began, append_to=reached)
+        hits = None if reached is None else 3
+        done = replace(batch(number, clock.now, "2017-09-15T12"), started_at=began, append_to=reached, hits=hits)
         store.ended = [one for one in store.ended if one.batch_id != number] + [done]
         web.view.look()
         return minutes(web)
@@ -55,6 +56,11 @@ def test_while_a_backlog_is_worked_off_what_is_not_reached_is_a_hole(web: Web, s
     # it is not known yet how far it came: no further than the one before, at least
     assert ends(10, None) == ([0, None, None], None, "2017-09-15T12:43:57Z")
     assert ends(10, clock.now - timedelta(seconds=3)) == ([0, 0, 0], None, None)
+    clock.now += timedelta(minutes=5)
+    assert ends(11, None)[2] is not None
+    store.ended[-1] = replace(store.ended[-1], hits=0)  # of what came, nothing named a drink
+    web.view.look()
+    assert minutes(web) == ([0, 0, 0], None, None)
 
 
 @pytest.mark.parametrize("last", ["2017-09-17", "2017-09-18"])
