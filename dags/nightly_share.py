@@ -29,7 +29,8 @@ that is so; the page behind *batch* in the dashboard's table of days shows it.
 
 A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
 since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows, and **missed** days:
-`wait` → `pending` → `recompute_pending`, all those days in one Spark application, and then the group `each_pending`:
+`wait` → `pending` → `recompute_pending`, all those days in one Spark application (30 a night at most; the log of
+`pending` says how many are left to the next nights), and then the group `each_pending`:
 `audit` → `publish` → `reconcile` for each of the days by itself, so that one that fails keeps none of the others. Where
 there is no such day these tasks are skipped, as they always are in backfills and in runs by hand: those are about their
 one day.
