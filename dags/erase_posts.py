@@ -16,7 +16,8 @@ too. From the command line:
 The logical date plays no part. To look first: `python -m jobs.erase x:908300000000000000 --dry-run`.
 
 ## What it does
-One task, `erase`, in the one slot of Spark, though it starts none: no file may go while a recompute reads it.
+One task, `erase`, in the one slot of Spark, though it starts none: no file may go while a recompute reads it. It gets
+the slot before days that wait for it, as of a long backfill, but waits for the recompute that runs.
 
 1. It looks where the texts lie: under the posts' own keys, in their reposts (which are erased with them), in lines that
    could not be read, in other posts. The latter are named in the log, and erased only with `carriers`. Named is also
@@ -50,7 +51,7 @@ is not tried again: clear `recompute`.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import RUN, WHO, JobOperator, reason
+from job_operators import NEXT_IN_POOL, RUN, WHO, JobOperator, reason
 
 with DAG(
     "erase_posts",
@@ -90,4 +91,5 @@ with DAG(
         ],
         pool="spark",
         execution_timeout=timedelta(hours=6),
+        **NEXT_IN_POOL,
     )

@@ -13,9 +13,15 @@ Every night by itself for the day that has just ended, not before 02:15 UTC. To 
 | one day | **Trigger → Single run** with the logical date **00:00 UTC** of that day; any other is refused |
 | many days at once, quickly | the DAG `recompute_range`: one Spark application for all of them |
 
-    .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
+    .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 \\
+        --to-date 2017-09-12 --max-active-runs 1
 
 Airflow runs one backfill of a DAG at a time and refuses the next until the one before has ended.
+
+**Leave *Max active runs* at 1** in the form; the command and the REST API take 10 unless told otherwise
+(`--max-active-runs 1`). Spark has one slot, so more make nothing quicker, and Airflow gives a free slot to the oldest
+day that waits for it: with several days of a long backfill waiting, the night of today would not be recomputed until
+the backfill has ended.
 
 **Mind the dates.** The page's time zone is your browser's; set it to UTC (user menu) before you pick days, else they
 may shift by one. Airflow names backfill runs after the *next* midnight: `backfill__2017-09-11T00:00:00+00:00` is the

@@ -46,6 +46,13 @@ WHO = "{{ dag_run.triggering_user_name or 'airflow' }}"
 """Template: the person who started the run, or Airflow by its clock."""
 
 
+NEXT_IN_POOL: dict[str, Any] = {"priority_weight": 100, "weight_rule": "absolute"}
+"""Arguments of a task that takes the next free slot of its pool, before every day that a recompute waits with.
+
+Airflow serves the older logical date first, so days of a long backfill would come before what is asked for today.
+"""
+
+
 def reason(description: str) -> Param:
     """The field of a form that asks why; `description` says where the answer is kept."""
     return Param(type="string", minLength=1, maxLength=REASON_LENGTH, title="Reason", description=description)

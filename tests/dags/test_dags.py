@@ -99,6 +99,22 @@ def test_spark_and_what_deletes_archive_files_share_one_slot_and_nothing_else_ta
     assert {place for place, pool in pools.items() if pool == "spark"} == sparks | deleting
 
 
+def test_erasure_and_upkeep_get_the_slot_before_the_days_of_a_long_backfill(bag: Any):
+    """Airflow serves the higher weight first, and then the older day."""
+    from airflow.task.priority_strategy import validate_and_load_priority_weight_strategy
+
+    weights = {
+        (dag.dag_id, task.task_id): validate_and_load_priority_weight_strategy(task.weight_rule).get_weight(
+            SimpleNamespace(task=task)  # type: ignore[arg-type]
+        )
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if task.pool == "spark"
+    }
+    first = {("archive_maintenance", "archive"), ("erase_posts", "erase")}
+    assert min(weights[place] for place in first) > max(weights[place] for place in weights.keys() - first)
+
+
 @pytest.mark.parametrize(
     ("name", "arrows"),
     [
