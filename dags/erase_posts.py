@@ -40,6 +40,7 @@ list for its run, and says days and deadline for all of it.
 | exit code | why | then |
 |---|---|---|
 | 2 | nothing named, no post or user of that form, or nobody's line names the user | trigger anew |
+| none | a field of `--conf` that the form does not have: nothing was done | trigger anew |
 | 5 | others changed the archive each time; the texts may still be there | clear it |
 | 3 | the archive could not be read | `make status`, clear it |
 | 6 | the erasure list is damaged; it names the line | restore the file from a copy, clear it |
@@ -51,7 +52,7 @@ is not tried again: clear `recompute`.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import NEXT_IN_POOL, RUN, WHO, JobOperator, reason
+from job_operators import NEXT_IN_POOL, RUN, WHO, FormOperator, reason
 
 with DAG(
     "erase_posts",
@@ -81,7 +82,7 @@ with DAG(
     },
 ):
     # in Spark's one slot: a recompute reads one version of the archive from its first to its last record
-    JobOperator(
+    FormOperator(
         task_id="erase",
         module="jobs.erase",
         arguments=[

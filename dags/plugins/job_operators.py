@@ -17,7 +17,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from drinkstream.errors import AuditError, BadInputError, ConflictError, IntegrityError
-from drinkstream.range_request import REASON_LENGTH
+from drinkstream.range_request import REASON_LENGTH, unknown_fields
 from drinkstream.settings import ROOT, Settings
 from drinkstream.spark import PARALLEL, java_options
 
@@ -117,6 +117,19 @@ class JobOperator(BaseOperator):
         """Ends the program with the task."""
         if self._process is not None:
             self._process.terminate()
+
+
+class FormOperator(JobOperator):
+    """Runs a program with what the form of its DAG says; fields that the form does not have are refused before.
+
+    The command line and REST take any: the program would do what the form says without the mistyped one.
+    """
+
+    def execute(self, context: Any) -> str | None:
+        """Raises AirflowFailException that names every such field, or like JobOperator."""
+        if faults := unknown_fields(context["params"], self.dag.params):
+            raise AirflowFailException("; ".join(faults))
+        return super().execute(context)
 
 
 def stand_back() -> None:

@@ -382,6 +382,35 @@ def test_the_form_of_a_rollback(bag: Any):
         params.validate()
 
 
+@pytest.mark.parametrize(
+    ("name", "task_id", "form"),
+    [
+        ("rollback_share", "rollback", {"day": "2017-09-14", "reason": "bad"}),
+        ("erase_posts", "erase", {"posts": "x:1", "reason": "deleted"}),
+    ],
+)
+def test_a_mistyped_field_is_refused_before_the_program_starts(
+    bag: Any, name: str, task_id: str, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    """`rum` for `run` would roll back to what was in force before, `carrier` for `carriers` leave texts behind."""
+    import job_operators
+    from airflow.sdk.definitions.param import process_params
+    from airflow.sdk.exceptions import AirflowFailException
+
+    dag, task, started = bag.dags[name], tasks(bag, name)[task_id], []
+    monkeypatch.setattr(job_operators.JobOperator, "last_line", lambda _: started.append(name))
+
+    def execute(**more: str) -> None:
+        task.execute({"params": process_params(dag, task, {**form, **more}, suppress_exception=False)})
+
+    with pytest.raises(AirflowFailException) as refused:
+        execute(rum="2", carrier="true")
+    assert str(refused.value) == "carrier: there is no such field; rum: there is no such field"
+    assert started == []
+    execute()
+    assert started == [name]
+
+
 def test_the_form_of_an_erasure(bag: Any):
     """Only the reason must be given by Airflow's form; that posts or a user are named is for the program to say."""
     from airflow.sdk.exceptions import ParamValidationError
