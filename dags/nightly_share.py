@@ -11,6 +11,7 @@ Every night by itself for the day that has just ended, not before 02:15 UTC. To 
 | some past days | **Trigger → Backfill**, pick From and To; or the command below |
 | days that were done before, once more | the same with *Reprocess: All runs* (`--reprocess-behavior completed`) |
 | one day | **Trigger → Single run** with the logical date **00:00 UTC** of that day; any other is refused |
+| today, or a later day | wait for its night. A run of it is refused: **delete it**, else the night makes none |
 | many days at once, quickly | the DAG `recompute_range`: one Spark application for all of them |
 
     .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 \\
@@ -52,7 +53,8 @@ The last line of the failed task's log says what is wrong and what to do.
 
 | task | why | then |
 |---|---|---|
-| wait | no day, or the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
+| wait | the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
+| wait | no day, or one that has not ended | delete the run, trigger another |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
