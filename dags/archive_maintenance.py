@@ -12,10 +12,11 @@ than a day.
 Two tasks, which do not wait for each other.
 
 `archive` takes the one slot of Spark, though it starts none, so that no file goes while a recompute reads it; it gets
-the slot before days that wait for it. It applies the erasure list once more (a batch that began before a post was
-listed, or a restored copy, may have brought it back); deletes the files that have not belonged to the table for an
-hour, and those of more than a day that a crash left behind; joins the small files of the days that are over, beside
-the running archive query, which does not notice.
+the slot before days that wait for it. It deletes the files that have not belonged to the table for an hour, and those
+of more than a day that a crash left behind; joins the small files of the days that are over, beside the running
+archive query, which does not notice; applies the erasure list once more (a batch that began before a post was listed,
+or a restored copy, may have brought it back); and deletes again. The list comes last, and also where files could not
+be joined: however long it takes, no old file stays for it.
 
 `runs` drops the rows of superseded, failed and dead runs, of all days since the first published one: never one that is
 in force, may still be published, or was in force within `DRINKSTREAM_AS_OF_DAYS`. It marks them, waits 90 seconds for
