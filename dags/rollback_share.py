@@ -26,7 +26,7 @@ The last line of its log says what is wrong and what to do.
 
 | exit code | why | then |
 |---|---|---|
-| 2 | the day was never published, has no such run, or nothing to go back to; it says what exists | trigger anew |
+| 2 | the day was never published, has no such run, or none left to go back to; it says what exists | trigger anew |
 | none | a field of `--conf` that the form does not have: nothing was done | trigger anew |
 | 5 | somebody published the day in the same moment, or after this run had done its work | look at it, trigger anew |
 | 3 | Cassandra did not answer; it is tried again by itself | `make status` |
