@@ -92,6 +92,17 @@ def unpublished(published: Collection[date], before: date, days: int) -> list[da
     return [day for day in days_between(before - timedelta(days=days), last) if day not in published]
 
 
+def given_up(reader: Reader, before: date, days: int) -> list[date]:
+    """Those of the `days` days before `before` that were never published and that no night takes any more, in order.
+
+    The archive is not asked: it is a person's to say why so many runs of a day came to nothing.
+    """
+    asked = unpublished((), before, days)
+    months = sorted({str(day)[:7] for day in asked})
+    published = {entry.day for entry in reader.publications(months)}
+    return [day for day in asked if day not in published and len(reader.runs(day)) >= MOST_RUNS]
+
+
 def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], list[str]]:
     """Which unpublished days are recomputed, and which are left to a person, each in order.
 
