@@ -11,10 +11,12 @@ than a day.
 ## What it does
 Two tasks, which do not wait for each other.
 
-`archive` takes the one slot of Spark, though it starts none, so that no file goes while a recompute reads it. It
-applies the erasure list once more (a batch that began before a post was listed, or a restored copy, may have brought it
-back); deletes the files that have not belonged to the table for an hour, and those of more than a day that a crash left
-behind; joins the small files of the days that are over, beside the running archive query, which does not notice.
+`archive` takes the one slot of Spark, though it starts none, so that no file goes while a recompute reads it; it gets
+the slot before days that wait for it. It deletes the files that have not belonged to the table for an hour, and those
+of more than a day that a crash left behind; joins the small files of the days that are over, beside the running
+archive query, which does not notice; applies the erasure list once more (a batch that began before a post was listed,
+or a restored copy, may have brought it back); and deletes again. The list comes last, and also where files could not
+be joined: however long it takes, no old file stays for it.
 
 `runs` drops the rows of superseded, failed and dead runs, of all days since the first published one: never one that is
 in force, may still be published, or was in force within `DRINKSTREAM_AS_OF_DAYS`. It marks them, waits 90 seconds for
@@ -34,7 +36,7 @@ The last line of the failed task's log says what is wrong. Clear it: both tasks 
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
-from job_operators import JobOperator
+from job_operators import NEXT_IN_POOL, JobOperator
 
 with DAG(
     "archive_maintenance",
@@ -49,6 +51,8 @@ with DAG(
     default_args={"owner": "drinkstream", "retries": 2, "retry_delay": timedelta(minutes=5)},
 ):
     # in Spark's one slot: a recompute reads one version of the archive from its first to its last record
-    JobOperator(task_id="archive", module="jobs.upkeep", pool="spark", execution_timeout=timedelta(hours=6))
+    JobOperator(
+        task_id="archive", module="jobs.upkeep", pool="spark", execution_timeout=timedelta(hours=6), **NEXT_IN_POOL
+    )
     # it touches Cassandra only, and waits most of its time
     JobOperator(task_id="runs", module="jobs.maintenance", execution_timeout=timedelta(hours=2))

@@ -16,7 +16,8 @@ too. From the command line:
 The logical date plays no part. To look first: `python -m jobs.erase x:908300000000000000 --dry-run`.
 
 ## What it does
-One task, `erase`, in the one slot of Spark, though it starts none: no file may go while a recompute reads it.
+One task, `erase`, in the one slot of Spark, though it starts none: no file may go while a recompute reads it. It gets
+the slot before days that wait for it, as of a long backfill, but waits for the recompute that runs.
 
 1. It looks where the texts lie: under the posts' own keys, in their reposts (which are erased with them), in lines that
    could not be read, in other posts. The latter are named in the log, and erased only with `carriers`. Named is also
@@ -39,6 +40,7 @@ list for its run, and says days and deadline for all of it.
 | exit code | why | then |
 |---|---|---|
 | 2 | nothing named, no post or user of that form, or nobody's line names the user | trigger anew |
+| none | a field of `--conf` that the form does not have: nothing was done | trigger anew |
 | 5 | others changed the archive each time; the texts may still be there | clear it |
 | 3 | the archive could not be read | `make status`, clear it |
 | 6 | the erasure list is damaged; it names the line | restore the file from a copy, clear it |
@@ -50,7 +52,7 @@ is not tried again: clear `recompute`.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import RUN, WHO, JobOperator, reason
+from job_operators import NEXT_IN_POOL, RUN, WHO, FormOperator, reason
 
 with DAG(
     "erase_posts",
@@ -80,7 +82,7 @@ with DAG(
     },
 ):
     # in Spark's one slot: a recompute reads one version of the archive from its first to its last record
-    JobOperator(
+    FormOperator(
         task_id="erase",
         module="jobs.erase",
         arguments=[
@@ -90,4 +92,5 @@ with DAG(
         ],
         pool="spark",
         execution_timeout=timedelta(hours=6),
+        **NEXT_IN_POOL,
     )

@@ -11,11 +11,18 @@ Every night by itself for the day that has just ended, not before 02:15 UTC. To 
 | some past days | **Trigger → Backfill**, pick From and To; or the command below |
 | days that were done before, once more | the same with *Reprocess: All runs* (`--reprocess-behavior completed`) |
 | one day | **Trigger → Single run** with the logical date **00:00 UTC** of that day; any other is refused |
+| today, or a later day | wait for its night. A run of it is refused: **delete it**, else the night makes none |
 | many days at once, quickly | the DAG `recompute_range`: one Spark application for all of them |
 
-    .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 --to-date 2017-09-12
+    .venv/bin/python -m stack.airflow backfill create --dag-id nightly_share --from-date 2017-09-10 \\
+        --to-date 2017-09-12 --max-active-runs 1
 
 Airflow runs one backfill of a DAG at a time and refuses the next until the one before has ended.
+
+**Leave *Max active runs* at 1** in the form; the command and the REST API take 10 unless told otherwise
+(`--max-active-runs 1`). Spark has one slot, so more make nothing quicker, and Airflow gives a free slot to the oldest
+day that waits for it: with several days of a long backfill waiting, the night of today would not be recomputed until
+the backfill has ended.
 
 **Mind the dates.** The page's time zone is your browser's; set it to UTC (user menu) before you pick days, else they
 may shift by one. Airflow names backfill runs after the *next* midnight: `backfill__2017-09-11T00:00:00+00:00` is the
@@ -29,7 +36,8 @@ that is so; the page behind *batch* in the dashboard's table of days shows it.
 
 A run **by the clock**, and no other, also takes earlier published days for which more records came into the archive
 since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDING_LIMIT` allows, and **missed** days:
-`wait` → `pending` → `recompute_pending`, all those days in one Spark application, and then the group `each_pending`:
+`wait` → `pending` → `recompute_pending`, all those days in one Spark application (30 a night at most; the log of
+`pending` says how many are left to the next nights), and then the group `each_pending`:
 `audit` → `publish` → `reconcile` for each of the days by itself, so that one that fails keeps none of the others. Where
 there is no such day these tasks are skipped, as they always are in backfills and in runs by hand: those are about their
 one day.
@@ -45,7 +53,8 @@ The last line of the failed task's log says what is wrong and what to do.
 
 | task | why | then |
 |---|---|---|
-| wait | no day, or the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
+| wait | the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
+| wait | no day, or one that has not ended | delete the run, trigger another |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |

@@ -26,7 +26,8 @@ The last line of its log says what is wrong and what to do.
 
 | exit code | why | then |
 |---|---|---|
-| 2 | the day was never published, has no such run, or nothing to go back to; it says what exists | trigger anew |
+| 2 | the day was never published, has no such run, or none left to go back to; it says what exists | trigger anew |
+| none | a field of `--conf` that the form does not have: nothing was done | trigger anew |
 | 5 | somebody published the day in the same moment, or after this run had done its work | look at it, trigger anew |
 | 3 | Cassandra did not answer; it is tried again by itself | `make status` |
 """
@@ -34,7 +35,7 @@ The last line of its log says what is wrong and what to do.
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
-from job_operators import RUN, WHO, JobOperator, reason
+from job_operators import RUN, WHO, FormOperator, reason
 
 with DAG(
     "rollback_share",
@@ -56,7 +57,7 @@ with DAG(
     },
 ):
     # the reason carries this run's name, which is how a repetition knows that the work is done
-    JobOperator(
+    FormOperator(
         task_id="rollback",
         module="jobs.rollback",
         arguments=[

@@ -14,6 +14,8 @@ SMALL = 10
 class Facts:
     """What the audit knows of one run. speed_n is None where the current epoch cannot answer under the same meaning.
 
+    `behind`: how many records that the run read the epoch has still to count, where that is why it counts fewer posts:
+    then speed_n is None, too; else 0.
     `removed`: how many of the posts in speed_n the run left out because an order took them back, which the speed layer
     never does; 0 where the totals are close without them.
     """
@@ -26,6 +28,7 @@ class Facts:
     rejected: Mapping[str, int]
     batch_n: int
     speed_n: int | None
+    behind: int
     removed: int
     seq_then: int
     seq_now: int

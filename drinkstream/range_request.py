@@ -1,6 +1,6 @@
-"""What a person asks of a range recompute, checked before anything starts."""
+"""What a person asks of a range recompute, or of any form, checked before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ class RangeRequest:
 
         Raises BadInputError that names every fault, so that a person corrects all of them at once.
         """
-        faults = [f"{name}: there is no such field" for name in sorted(set(form) - _FIELDS)]
+        faults = unknown_fields(form, _FIELDS)
         first, last = (_day(form, name, faults) for name in ("from", "to"))
         reason, dry_run = form.get("reason"), form.get("dry_run", False)
         if not isinstance(reason, str) or not reason.strip():
@@ -56,6 +56,11 @@ class RangeRequest:
     def as_text(self) -> dict[str, str | bool]:
         """The fields with dates as YYYY-MM-DD: what one Airflow task hands to the next."""
         return asdict(self) | {"first": str(self.first), "last": str(self.last)}
+
+
+def unknown_fields(form: Collection[str], known: Collection[str]) -> list[str]:
+    """The faults of a form that has fields which are not `known`: left out, what they say would be left out too."""
+    return [f"{name}: there is no such field" for name in sorted(set(form) - set(known))]
 
 
 def _day(form: Mapping[str, Any], name: str, faults: list[str]) -> date | None:

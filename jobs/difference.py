@@ -38,7 +38,7 @@ from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
 from drinkstream.taxonomy_kept import restored
 from jobs.append import log_of
-from jobs.attempt import ids_of, runs_of
+from jobs.attempt import ids_of, runs_of, whole
 from jobs.facts import gather
 
 EXPLAINED = 2000
@@ -61,8 +61,10 @@ def run(attempt: str) -> None:
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
+        runs = runs_of(reader, attempt)
+        kept = whole(runs)
         rules, found = kept_rules(reader), []
-        for attempted in runs_of(reader, attempt):
+        for attempted in kept:
             report, changed, moved = difference(settings, reader, attempted, rules)
             writer.difference(report, changed, moved)
             print(in_full(report, moved), end="\n\n", flush=True)
@@ -71,7 +73,8 @@ def run(attempt: str) -> None:
         cassandra.cluster.shutdown()
     site = f"http://{settings.host}:{settings.web_port}"
     published = [str(report.day) for report, _ in found if report.published]
-    print(ANSWER + json.dumps({"published": published, "body": form(found, site)}))
+    gone = [str(one.day) for one in runs if one not in kept]
+    print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone)}))
 
 
 def difference(

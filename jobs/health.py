@@ -1,4 +1,7 @@
-"""Whether the live path keeps up: speed layer, archive and collector, each asked for its newest sign of life."""
+"""Whether the live path keeps up: speed layer, archive and collector, each asked for its newest sign of life.
+
+Beside it what else needs a person and has no red task of its own: days that no night takes any more.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.taxonomy import load
+from jobs.pending import MOST_RUNS, given_up
 
 NEWEST = timedelta(days=1)
 """The archive is asked for records no older than this."""
@@ -47,7 +51,9 @@ def run(stale: int) -> None:
     cassandra = connect(settings, settings.reader_login())
     try:
         now = datetime.now(UTC)
-        signs = look(settings, Reader(cassandra), now)
+        reader = Reader(cassandra)
+        signs = look(settings, reader, now)
+        stuck = given_up(reader, now.date(), settings.speed_ttl_days)
     finally:
         cassandra.cluster.shutdown()
     for name, at in (("speed", signs.speed), ("archive", signs.archive)):
@@ -56,6 +62,11 @@ def run(stale: int) -> None:
     faults = stale_parts(signs, now, timedelta(seconds=stale))
     if (why := refusal()) is not None:
         faults.append(f"the taxonomy is refused, so the live stream goes on with the last good one: {why}")
+    if stuck:
+        faults.append(
+            f"no night takes {', '.join(map(str, stuck))} any more: {MOST_RUNS} runs of the day and more, none "
+            "published; settle why by the logs of `nightly_share`, then run its Backfill for the day"
+        )
     if faults:
         raise IntegrityError(". ".join(faults))
 

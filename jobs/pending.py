@@ -29,6 +29,10 @@ fault that passes has passed by then, and one that does not must not hold up the
 """
 
 
+MOST_DAYS = 30
+"""A night recomputes no more: Airflow maps 1,024 tasks at most, and ends a recompute that takes longer than a day."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Says which days; returns the exit code."""
     return exit_code(run, argv)
@@ -39,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(but: datetime | None) -> None:
     """Print the published days with more records pending than the setting `pending_limit` allows, and missed days.
 
-    Missed are days before BUT (without it: before today, UTC) that nobody published: see `missed`.
+    Missed are days before BUT (without it: before today, UTC) that nobody published: see `missed`. Of many days some
+    are left to the next nights: see `tonight`.
     """
     settings = Settings.load()
     before = but.date() if but is not None else datetime.now(UTC).date()
@@ -67,7 +72,12 @@ def run(but: datetime | None) -> None:
         print(
             f"day={day} published=never: {MOST_RUNS} runs and more failed; settle why, then run a Backfill of the day"
         )
-    print(ANSWER + ",".join(sorted([*late, *take])))
+    days, later = tonight(take, {day: found[day] for day in late})
+    if later:
+        print(
+            f"left={later}: {MOST_DAYS} days are taken in a night, missed ones first; the next nights take the others"
+        )
+    print(ANSWER + ",".join(days))
 
 
 def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Mapping[str, int]]:
@@ -82,6 +92,17 @@ def unpublished(published: Collection[date], before: date, days: int) -> list[da
     return [day for day in days_between(before - timedelta(days=days), last) if day not in published]
 
 
+def given_up(reader: Reader, before: date, days: int) -> list[date]:
+    """Those of the `days` days before `before` that were never published and that no night takes any more, in order.
+
+    The archive is not asked: it is a person's to say why so many runs of a day came to nothing.
+    """
+    asked = unpublished((), before, days)
+    months = sorted({str(day)[:7] for day in asked})
+    published = {entry.day for entry in reader.publications(months)}
+    return [day for day in asked if day not in published and len(reader.runs(day)) >= MOST_RUNS]
+
+
 def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], list[str]]:
     """Which unpublished days are recomputed, and which are left to a person, each in order.
 
@@ -91,6 +112,16 @@ def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], 
     """
     live = sorted((str(day), n) for day, n in runs.items() if str(day) in held)
     return [day for day, n in live if n < MOST_RUNS], [day for day, n in live if n >= MOST_RUNS]
+
+
+def tonight(take: Collection[str], late: Mapping[str, int]) -> tuple[list[str], int]:
+    """The days that one night recomputes, in order, and how many are left to the next: MOST_DAYS at most.
+
+    First the missed days `take`, of which live rows are about to go, the oldest first; then those of the published
+    days `late` for which most records are pending, the older one where they are as many.
+    """
+    wanted = [*sorted(take), *sorted(late, key=lambda day: (-late[day], day))]
+    return sorted(wanted[:MOST_DAYS]), len(wanted[MOST_DAYS:])
 
 
 def over(pending: Mapping[str, int], limit: int) -> list[str]:

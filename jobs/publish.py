@@ -1,6 +1,7 @@
 """Publish the audited runs of an attempt, each by one conditional write to the log of publications."""
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 import click
@@ -17,7 +18,7 @@ from jobs.attempt import only_day, runs_of
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Publishes the runs of an attempt; the exit code is ConflictError's where somebody else was first."""
+    """Publishes the runs of an attempt; the exit code is that of `publish_each`'s error."""
     return exit_code(run, argv)
 
 
@@ -32,16 +33,26 @@ def run(attempt: str, who: str, why: str, day: date | None) -> None:
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
-        conflicts = []
-        for attempted in runs_of(reader, attempt, day):
-            try:
-                print(publish(reader, writer, attempted, who, why))
-            except ConflictError as error:
-                conflicts.append(str(error))
-        if conflicts:
-            raise ConflictError("; ".join(conflicts))
+        publish_each(reader, writer, runs_of(reader, attempt, day), who, why)
     finally:
         cassandra.cluster.shutdown()
+
+
+def publish_each(reader: Reader, writer: Writer, runs: Iterable[Run], who: str, why: str) -> None:
+    """Publishes every run that may be, and says what it did.
+
+    Raises in the end ConflictError, or AuditError where there was no conflict, with what is wrong with each of the
+    other days; UnavailableError at once, since a repetition does the rest.
+    """
+    left: list[ConflictError | AuditError] = []
+    for attempted in runs:
+        try:
+            print(publish(reader, writer, attempted, who, why), flush=True)
+        except (ConflictError, AuditError) as error:
+            left.append(error)
+    if left:
+        kind = ConflictError if any(isinstance(error, ConflictError) for error in left) else AuditError
+        raise kind("; ".join(map(str, left)))
 
 
 def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) -> str:
@@ -51,11 +62,12 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
     the run did not pass its audit, ConflictError where another publication came in between, UnavailableError where
     Cassandra did not take the write.
     """
-    if attempted.status != "complete" or not attempted.audited:
-        raise AuditError(f"run {attempted.run_id} of {attempted.day} has not passed its audit: nothing was published")
     seq = attempted.fingerprint.get("seq", 0) + 1
+    # before its status: a run that was overtaken while it waited may have been dropped
     found = next((entry for entry in log_of(reader, attempted.day) if entry.seq == seq), None)
     if found is None:
+        if attempted.status != "complete" or not attempted.audited:
+            raise AuditError(f"{attempted.day}: run {attempted.run_id} has not passed its audit, and was not published")
         entry = Publication(attempted.day, seq, attempted.run_id, datetime.now(UTC), who, why)
         found = append(reader, writer, entry)
         if found is entry:

@@ -30,7 +30,7 @@ from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy import load
-from jobs.attempt import ids_of, only_day, runs_of
+from jobs.attempt import ids_of, only_day, runs_of, whole
 from jobs.audit import hours_within
 from jobs.facts import gather
 
@@ -53,7 +53,7 @@ def run(attempt: str, day: date | None) -> None:
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         unexplained = []
-        for attempted in runs_of(reader, attempt, day):
+        for attempted in whole(runs_of(reader, attempt, day)):
             found, parts = reconcile(settings, reader, attempted)
             writer.reconciliation(found, parts)
             print(in_words(found), flush=True)

@@ -66,23 +66,31 @@ def rollback(reader: Reader, writer: Writer, day: date, to: str, who: str, why: 
 def chosen(day: date, log: Sequence[Publication], runs: Sequence[Run], to: str) -> str:
     """The run to go back to, by the log of a day (by seq) and its runs. Raises BadInputError that says what exists.
 
-    `to` is a run id or a seq; empty: the run that was in force before the present one.
+    `to` is a run id or a seq; empty: the run that was in force before the present one. A run whose rows were dropped is
+    no way back.
     """
     if not log:
         known = f"{len(runs)} runs exist, none was ever published" if runs else "no run of it exists"
         raise BadInputError(f"{day} was never published, so there is nothing to go back to: {known}")
-    published = ", ".join(f"{entry.seq} = {entry.run_id}" for entry in log)
+    dropped = {run.run_id for run in runs if run.status in ("dropping", "dropped")}
+    published = ", ".join(f"{entry.seq} = {entry.run_id}" for entry in log if entry.run_id not in dropped)
     if to:
         by_seq = next((entry.run_id for entry in log if str(entry.seq) == to), None)
         target = by_seq or to
     else:
-        before = [entry.run_id for entry in log if entry.run_id != log[-1].run_id]
-        if not before:
+        earlier = [entry.run_id for entry in log if entry.run_id != log[-1].run_id]
+        if not earlier:
             raise BadInputError(f"{day} has no publication before run {log[-1].run_id}: there is nothing to go back to")
-        target = before[-1]
+        # where none is left, the newest of them says why
+        target = next((run_id for run_id in reversed(earlier) if run_id not in dropped), earlier[-1])
     found = next((run for run in runs if run.run_id == target), None)
     if found is None:
         raise BadInputError(f"{day} has no run or seq {target} (any more); published were {published}")
+    if target in dropped:
+        raise BadInputError(
+            f"run {target} of {day} answers nothing any more: its rows were dropped, as of every run that was replaced "
+            f"longer ago than DRINKSTREAM_AS_OF_DAYS; recompute the day instead. Still there is {published}"
+        )
     if found.status != "complete" or not found.audited:
         raise BadInputError(
             f"run {target} of {day} is not complete or did not pass its audit; published were {published}"

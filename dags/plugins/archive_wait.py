@@ -144,12 +144,16 @@ class WaitForDay(BaseOperator):
         self.patience = patience
 
     def execute(self, context: Any) -> str:
-        """Names the day in the log, and waits for the moment where it lies ahead."""
+        """Names the day in the log, and waits for the moment where it lies ahead. Refuses a day that has not ended."""
         day = day_of_run(context["dag_run"].logical_date)
         self.log.info("this run recomputes the day %s (UTC)", day)
         at = now()
-        if day > at.date():
-            raise AirflowFailException(f"{day} has not begun yet: there is nothing to recompute")
+        if day >= at.date():
+            # Airflow makes no second run of a logical date, and only one by its clock takes pending days along
+            raise AirflowFailException(
+                f"{day} has not ended yet (UTC): delete this run, else Airflow makes none for that night, which "
+                "recomputes the day by itself"
+            )
         moment = datetime.combine(day + timedelta(days=1), START_OF_WORK, UTC)
         if moment > at:
             self.log.info("waiting for %s", moment.isoformat())

@@ -17,7 +17,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from drinkstream.errors import AuditError, BadInputError, ConflictError, IntegrityError
-from drinkstream.range_request import REASON_LENGTH
+from drinkstream.range_request import REASON_LENGTH, unknown_fields
 from drinkstream.settings import ROOT, Settings
 from drinkstream.spark import PARALLEL, java_options
 
@@ -44,6 +44,13 @@ RUN = "{{ dag.dag_id }} {{ run_id }}"
 
 WHO = "{{ dag_run.triggering_user_name or 'airflow' }}"
 """Template: the person who started the run, or Airflow by its clock."""
+
+
+NEXT_IN_POOL: dict[str, Any] = {"priority_weight": 100, "weight_rule": "absolute"}
+"""Arguments of a task that takes the next free slot of its pool, before every day that a recompute waits with.
+
+Airflow serves the older logical date first, so days of a long backfill would come before what is asked for today.
+"""
 
 
 def reason(description: str) -> Param:
@@ -110,6 +117,19 @@ class JobOperator(BaseOperator):
         """Ends the program with the task."""
         if self._process is not None:
             self._process.terminate()
+
+
+class FormOperator(JobOperator):
+    """Runs a program with what the form of its DAG says; fields that the form does not have are refused before.
+
+    The command line and REST take any: the program would do what the form says without the mistyped one.
+    """
+
+    def execute(self, context: Any) -> str | None:
+        """Raises AirflowFailException that names every such field, or like JobOperator."""
+        if faults := unknown_fields(context["params"], self.dag.params):
+            raise AirflowFailException("; ".join(faults))
+        return super().execute(context)
 
 
 def stand_back() -> None:

@@ -99,6 +99,22 @@ def test_spark_and_what_deletes_archive_files_share_one_slot_and_nothing_else_ta
     assert {place for place, pool in pools.items() if pool == "spark"} == sparks | deleting
 
 
+def test_erasure_and_upkeep_get_the_slot_before_the_days_of_a_long_backfill(bag: Any):
+    """Airflow serves the higher weight first, and then the older day."""
+    from airflow.task.priority_strategy import validate_and_load_priority_weight_strategy
+
+    weights = {
+        (dag.dag_id, task.task_id): validate_and_load_priority_weight_strategy(task.weight_rule).get_weight(
+            SimpleNamespace(task=task)  # type: ignore[arg-type]
+        )
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if task.pool == "spark"
+    }
+    first = {("archive_maintenance", "archive"), ("erase_posts", "erase")}
+    assert min(weights[place] for place in first) > max(weights[place] for place in weights.keys() - first)
+
+
 @pytest.mark.parametrize(
     ("name", "arrows"),
     [
@@ -364,6 +380,35 @@ def test_the_form_of_a_rollback(bag: Any):
     assert params.get_param("run").value == ""
     with pytest.raises(ParamValidationError):
         params.validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "task_id", "form"),
+    [
+        ("rollback_share", "rollback", {"day": "2017-09-14", "reason": "bad"}),
+        ("erase_posts", "erase", {"posts": "x:1", "reason": "deleted"}),
+    ],
+)
+def test_a_mistyped_field_is_refused_before_the_program_starts(
+    bag: Any, name: str, task_id: str, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    """`rum` for `run` would roll back to what was in force before, `carrier` for `carriers` leave texts behind."""
+    import job_operators
+    from airflow.sdk.definitions.param import process_params
+    from airflow.sdk.exceptions import AirflowFailException
+
+    dag, task, started = bag.dags[name], tasks(bag, name)[task_id], []
+    monkeypatch.setattr(job_operators.JobOperator, "last_line", lambda _: started.append(name))
+
+    def execute(**more: str) -> None:
+        task.execute({"params": process_params(dag, task, {**form, **more}, suppress_exception=False)})
+
+    with pytest.raises(AirflowFailException) as refused:
+        execute(rum="2", carrier="true")
+    assert str(refused.value) == "carrier: there is no such field; rum: there is no such field"
+    assert started == []
+    execute()
+    assert started == [name]
 
 
 def test_the_form_of_an_erasure(bag: Any):

@@ -87,6 +87,12 @@ def test_a_form_shows_the_days_that_change_and_names_the_others():
     assert "http://web/difference/2017-09-14?run=run-2" in rest
 
 
+def test_a_form_names_the_days_that_an_approval_no_longer_publishes():
+    assert form([(FIRST, ())], "http://web", ["2017-09-14", "2017-09-20"]).endswith(
+        "\n\nNot published by this: 2017-09-14, 2017-09-20. Another run came into force, and this one was dropped."
+    )
+
+
 def test_a_form_of_a_year_stays_short():
     """A week in full, a line and a link for each of the others."""
     year = [(replace(REPORT, day=date(2017, 1, 1) + timedelta(days=n)), MOVED) for n in range(365)]

@@ -1,15 +1,19 @@
 """What keeps up and what does not: each part's newest sign of life, and what is told of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from drinkstream.merge import Publication
 from drinkstream.positions import Gap, Ledger, Span
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.write import MicroBatch, Writer
+from jobs import health
 from jobs.health import Signs, look, stale_parts
+from jobs.pending import MOST_RUNS, given_up
 from stack.cassandra import SCHEMA, statements
 from tests.lib.archived import archive, row
 from tests.lib.cassandra_in_memory import Store
@@ -61,6 +65,32 @@ def test_a_micro_batch_that_ended_before_midnight_is_a_sign_and_one_that_has_not
     assert look(settings, Reader(store.session()), midnight).speed == began + timedelta(seconds=1)
     # nothing has come for more than a day
     assert look(settings, Reader(store.session()), midnight + timedelta(days=1)).archive is None
+
+
+def test_days_that_no_night_takes_any_more_are_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Not what was published in the end, what a night still takes, or what no live row answers for any more."""
+    writer, reader = Writer(store.session()), Reader(store.session())
+    runs = {(9, 12): MOST_RUNS, (9, 11): MOST_RUNS, (9, 13): MOST_RUNS - 1, (8, 31): MOST_RUNS, (8, 30): MOST_RUNS}
+    for (month, day), number in runs.items():
+        for n in range(number):
+            writer.run(date(2017, month, day), f"run-{n}", status="writing", started_at=NOW)
+    writer.publish(Publication(date(2017, 9, 12), 1, "run-8", NOW))
+    stuck = [date(2017, 8, 31), date(2017, 9, 11)]
+    assert given_up(reader, NOW.date(), 14) == stuck
+
+    monkeypatch.setattr(health, "connect", lambda *_: SimpleNamespace(cluster=SimpleNamespace(shutdown=lambda: None)))
+    monkeypatch.setattr(Settings, "reader_login", lambda _: None)
+    monkeypatch.setattr(health, "look", lambda *_: Signs("e1", datetime.now(UTC), datetime.now(UTC), 0, 0))
+    monkeypatch.setattr(health, "given_up", lambda *_: stuck)
+    assert health.main([]) == 6
+    assert capsys.readouterr().err == (
+        "IntegrityError: no night takes 2017-08-31, 2017-09-11 any more: 9 runs of the day and more, none published; "
+        "settle why by the logs of `nightly_share`, then run its Backfill for the day\n"
+    )
+    monkeypatch.setattr(health, "given_up", lambda *_: [])
+    assert health.main([]) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from drinkstream.errors import BadInputError
 from drinkstream.merge import Publication, snapshot
 from drinkstream.store.read import Run
-from jobs.pending import MOST_RUNS, counted, missed, over, unpublished
+from jobs.pending import MOST_DAYS, MOST_RUNS, counted, missed, over, tonight, unpublished
 from jobs.recompute import asked_days
 
 NOON = datetime(2017, 10, 1, 12, tzinfo=UTC)
@@ -56,6 +56,18 @@ def test_a_missed_day_is_taken_if_it_was_counted_live_and_has_not_failed_too_oft
     runs = {wednesday: MOST_RUNS - 1, tuesday: MOST_RUNS, monday: 0, date(2017, 9, 10): 0}
     held = {"2017-09-13", "2017-09-12", "2017-09-11", "2017-09-09"}
     assert missed(runs, held) == (["2017-09-11", "2017-09-13"], ["2017-09-12"])
+
+
+def test_a_night_takes_missed_days_first_then_those_with_most_records_and_leaves_the_others():
+    """A replay of years makes more days pending than Airflow maps tasks, or than Spark recomputes in a day."""
+    assert tonight(["2017-09-12"], {"2017-09-11": 101}) == (["2017-09-11", "2017-09-12"], 0)
+    never = [f"2017-09-{day:02}" for day in range(20, 0, -1)]
+    late = {f"2016-09-{day:02}": 200 - day for day in range(1, 31)} | {"2010-01-01": 195}
+    days, left = tonight(never, late)
+    most = ["2010-01-01", *(f"2016-09-{day:02}" for day in range(1, 10))]
+    assert (days, left) == ([*most, *sorted(never)], 21)
+    never = [f"2017-{month:02}-{day:02}" for month in (9, 8) for day in range(1, 31)]
+    assert tonight(never, late) == (sorted(never)[:MOST_DAYS], 61)
 
 
 def test_a_recompute_takes_a_range_or_a_list_of_days():

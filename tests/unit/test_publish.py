@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from cassandra import OperationTimedOut
@@ -11,7 +11,7 @@ from cassandra import OperationTimedOut
 from drinkstream.errors import AuditError, ConflictError, UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.store.read import Run
-from jobs.publish import publish
+from jobs.publish import publish, publish_each
 
 DAY = date(2017, 9, 14)
 NOON = datetime(2017, 9, 15, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Log:
         return [Publication(date(2017, 9, 13), 2, "other", NOON), *self.entries]
 
     def publish(self, entry: Publication) -> bool:
-        assert all(entry.seq != other.seq for other in self.entries)
+        assert all((entry.day, entry.seq) != (other.day, other.seq) for other in self.entries)
         if self.answer == "too late":
             self.entries.append(Publication(DAY, entry.seq, "theirs", NOON))
             return False
@@ -88,6 +88,45 @@ def test_a_publication_in_the_same_moment_wins():
 @pytest.mark.parametrize(("status", "failed"), [("writing", []), ("complete", ["a gate"])])
 def test_what_is_not_whole_or_failed_its_audit_is_not_published(status: str, failed: list[str]):
     log = Log()
-    with pytest.raises(AuditError, match="has not passed its audit: nothing was published"):
-        log.say(Run(DAY, "mine", "attempt", "", "m", status, NOON, NOON, audit={"at": "", "failed": failed}))
+    with pytest.raises(AuditError, match="2017-09-14: run mine has not passed its audit, and was not published"):
+        log.say(replace(MINE, status=status, audit={"at": "", "failed": failed}))
     assert log.runs_by_seq == ["before"]
+
+
+def of(run: Run, day: int, **changes: Any) -> Run:
+    return replace(run, day=date(2017, 9, day), run_id=f"mine-{day}", fingerprint={"seq": 0}, **changes)
+
+
+def each(log: Log, *runs: Run) -> None:
+    publish_each(log, log, runs, "ops", "nightly")  # type: ignore[arg-type]
+
+
+def test_a_run_that_was_overtaken_and_dropped_while_it_waited_is_a_conflict_and_the_others_are_published(
+    capsys: pytest.CaptureFixture[str],
+):
+    """Maintenance drops such a run in the night in which another is published: what is wrong is still the other."""
+    log = Log(entries=[Publication(date(2017, 9, 20), 1, "theirs", NOON)])
+    with pytest.raises(ConflictError) as conflict:
+        each(log, of(MINE, 19), of(MINE, 20, status="dropped"), of(MINE, 21))
+    assert str(conflict.value).startswith("2017-09-20: run theirs took seq 1; look at it")
+    assert [(str(entry.day), entry.run_id) for entry in log.entries[1:]] == [
+        ("2017-09-19", "mine-19"),
+        ("2017-09-21", "mine-21"),
+    ]
+    assert capsys.readouterr().out.count(": published\n") == 2
+
+
+def test_each_day_that_was_left_out_is_named_and_a_conflict_gives_the_exit_code():
+    log = Log(entries=[Publication(date(2017, 9, 20), 1, "theirs", NOON)])
+    failed = of(MINE, 18, audit={"at": "", "failed": ["a gate"]})
+    with pytest.raises(AuditError, match="2017-09-18: run mine-18 has not passed its audit"):
+        each(log, failed, of(MINE, 19))
+    assert log.runs_by_seq == ["theirs", "mine-19"]
+    with pytest.raises(ConflictError, match=r"2017-09-18: run mine-18 has not .*; 2017-09-20: run theirs took seq 1"):
+        each(log, failed, of(MINE, 20))
+
+
+def test_a_run_that_was_published_and_dropped_since_was_published_already():
+    log = Log()
+    log.say()
+    assert log.say(replace(MINE, status="dropped")) == "day=2017-09-14 seq=2 run=mine: was published already"

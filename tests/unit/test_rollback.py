@@ -80,6 +80,28 @@ def test_a_publication_of_the_same_run_is_no_way_back():
     assert log.runs_by_seq == ["a", "b", "b", "a"]
 
 
+def test_a_run_that_maintenance_dropped_is_no_way_back():
+    """The one before it is; named, it is refused with what there is to do, and no list offers it again."""
+    log = Log(
+        [published(1, "a"), published(2, "b"), published(3, "c"), published(4, "d")],
+        [run("d"), run("c", "dropped"), run("b"), run("a", "dropping")],
+    )
+    for to, name in (("c", "c"), ("3", "c"), ("1", "a")):
+        with pytest.raises(BadInputError) as refused:
+            log.back(to)
+        assert str(refused.value) == (
+            f"run {name} of 2017-09-14 answers nothing any more: its rows were dropped, as of every run that was "
+            "replaced longer ago than DRINKSTREAM_AS_OF_DAYS; recompute the day instead. Still there is 2 = b, 4 = d"
+        )
+    assert log.back() == "day=2017-09-14 seq=5 run=b: rolled back from seq 4, run d"
+
+
+def test_where_all_earlier_runs_were_dropped_it_is_said():
+    log = Log(known=[run("b"), run("a", "dropped")])
+    with pytest.raises(BadInputError, match=r"run a of 2017-09-14 .* were dropped, .* Still there is 2 = b"):
+        log.back()
+
+
 def test_a_repetition_for_the_same_reason_changes_nothing_and_another_reason_goes_on():
     log = Log()
     log.back()

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from drinkstream.archive import Archive
+from drinkstream.archive_change import Removal
 from drinkstream.erasures import Erasures
+from drinkstream.errors import ConflictError
 from drinkstream.merge import Publication
 from jobs import maintenance, upkeep
 from tests.lib.archived import archive, row
@@ -25,7 +27,7 @@ def test_it_erases_what_came_back_and_joins_files_that_stay_an_hour(
     archive(folder, *([row(n)] for n in range(6)), [row(9, day="none")])
     Erasures.beside(str(folder)).order(["x:3", "x:404"], datetime.now(UTC), "a copy was restored")
     assert upkeep.main([]) == 0
-    assert capsys.readouterr().out == "listed=2 erased=1\ndays=1 files=5 less\n"
+    assert capsys.readouterr().out == "days=1 files=5 less\nlisted=2 erased=1\n"
     assert Archive(str(folder)).files() == {"2017-09-14": 1, "none": 1}
     assert Archive(str(folder)).days() == {"2017-09-14": 6, "none": 1}
     assert len(list(folder.rglob("*.parquet"))) == 9
@@ -37,7 +39,38 @@ def test_it_erases_what_came_back_and_joins_files_that_stay_an_hour(
     monkeypatch.setattr(upkeep, "ORPHANED_FOR", timedelta(0))
     assert upkeep.main([]) == 0
     assert len(list(folder.rglob("*.parquet"))) == 2
-    assert capsys.readouterr().out == "listed=2 erased=0\ndays=0 files=0 less\n"
+    assert capsys.readouterr().out == "days=0 files=0 less\nlisted=2 erased=0\n"
+
+
+def test_a_list_that_takes_too_long_leaves_no_old_files_and_is_applied_beside_a_busy_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    monkeypatch.setattr(upkeep, "REMOVED_FOR", timedelta(0))
+    folder = tmp_path / "archive"
+    archive(folder, *([row(n)] for n in range(6)))
+    Erasures.beside(str(folder)).order(["x:3"], datetime.now(UTC), "a copy was restored")
+    erasing, rewriting = upkeep.erase, upkeep.compact
+
+    def breaks_off(*_: object) -> Removal:
+        raise TimeoutError
+
+    monkeypatch.setattr(upkeep, "erase", breaks_off)
+    for files in (7, 1):  # what the rewrite replaced goes the next time
+        with pytest.raises(TimeoutError):
+            upkeep.main([])
+        assert len(list(folder.rglob("*.parquet"))) == files
+
+    def busy(uri: str, days: list[str]) -> int:
+        rewriting(uri, days)
+        raise ConflictError("repeat it")
+
+    monkeypatch.setattr(upkeep, "erase", erasing)
+    monkeypatch.setattr(upkeep, "compact", busy)
+    assert upkeep.main([]) == 5
+    told = capsys.readouterr()
+    assert (told.out.splitlines()[-1], told.err) == ("listed=1 erased=1", "ConflictError: repeat it\n")
+    assert len(list(folder.rglob("*.parquet"))) == 1
 
 
 class Log:
