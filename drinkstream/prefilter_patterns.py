@@ -38,10 +38,13 @@ _RIGHT = r"[^a-z0-9_]"
 # A backslash in brackets keeps it from looking for `\u`, which stands everywhere in escaped lines; dots are cheap.
 _LEFTS = ("[^a-z_]", *(rf"\\{letter}" for letter in "bfnrt"), r"[\\]u...[a-f]")
 _LEFTS_SQUEEZED = (*_LEFTS, r"[\\]u..[a-f]", r"[\\]u.[a-f]")
-# as it is, and as the JSON of Go, Gson and .NET has it
-_AMPERSANDS = ("&", r"\\u0026")
-# what folding or a phrase makes a letter or an apostrophe of
-_ENTITIES = ("#[0-9x]{2,}", "[a-z]{1,2}(?:acute|grave|circ|uml|tilde|cedil|ring|slash|elig|caron|lig);", "(?:apos|rsquo);")
+_AMPERSANDS = ("&", r"\\u0026")  # as it is, and as Go, Gson and .NET write it
+# those of letters and of what may part a phrase, each after an ampersand
+_ENTITIES = (
+    "#[0-9x]{2,}",
+    "[a-z]{1,2}(?:acute|grave|circ|uml|tilde|cedil|ring|slash|elig|caron|lig);",
+    "(?:apos|rsquo);",
+)
 _GROUP = 64
 _RUN = re.compile(r"([a-z])\1+")
 _RUN_BYTES = re.compile(rb"([A-Za-z])\1+")

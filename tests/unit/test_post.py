@@ -531,8 +531,9 @@ def test_page_that_only_the_patient_reader_stands_is_split_too() -> None:
 @pytest.mark.parametrize("text", [b"tea", b"\\ud83d"])
 def test_page_behind_a_byte_order_mark_is_split_as_without_it(text: bytes) -> None:
     """Some programs put one before a file; also where only the patient reader stands the page."""
-    page = b'{"data":[{"id":"908130000000000000","text":"%b"},{"id":"x","text":"tea"}],"meta":{"result_count":2}}' % text
-    member = b'{"data":{"id":"908130000000000000","text":"%b"},"includes":{}}' % text
+    drunk = b'{"id":"908130000000000000","text":"%b"}' % text
+    page = b'{"data":[%b,{"id":"x","text":"tea"}],"meta":{"result_count":2}}' % drunk
+    member = b'{"data":%b,"includes":{}}' % drunk
     assert envelopes(b"\xef\xbb\xbf" + page, "x", NOW) == [
         Envelope(member, ID, "post.x.v2.member", ID_MS),
         Envelope(b'{"data":{"id":"x","text":"tea"},"includes":{}}', None, "rejected.id", None),

@@ -171,7 +171,11 @@ def test_what_programs_escape_though_json_would_not_is_seen(escape: Callable[[st
         *(f"a cold {named} in a glass" for sign in AMPERSANDS for named in (f"G{sign}T", f"g{sign}t", f"A{sign}W")),
         *(f"{one} {sign} {other} please" for sign in AMPERSANDS for one, other in (("gin", "tonic"), ("rum", "coke"))),
         *(f"one mt{sign}dew please, I'm at tim{sign}s for a coffee" for sign in APOSTROPHES),
-        *(f"I drink {left}tea{right}" for left in ("<", "&lt;", ">", "=", "+", "&") for right in ("<", "&gt;", "=", "")),
+        *(
+            f"I drink {left}tea{right}"
+            for left in ("<", "&lt;", ">", "=", "+", "&")
+            for right in ("<", "&gt;", "=", "")
+        ),
         *("un caf&eacute; por favor", "a cup of &#116;ea", "a cup of &#x74;ea", "Tim&#39;s coffee", "A&W root beer"),
     ]
     lines = [f'{{"data":{{"id":"1262047442541674496","text":"{escape(text)}"}}}}'.encode() for text in texts]
