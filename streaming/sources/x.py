@@ -108,7 +108,7 @@ def unless_stopped(call: Callable[[], T], stop: threading.Event) -> T:
 
 
 def answered(call: Callable[[], T]) -> T:
-    """What `call` returns. Raises UnavailableError while X is out of reach or overloaded, BadInputError for refusals."""
+    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals."""
     try:
         return call()
     except (requests.ConnectionError, requests.Timeout, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
