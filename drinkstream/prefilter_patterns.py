@@ -38,6 +38,13 @@ _RIGHT = r"[^a-z0-9_]"
 # A backslash in brackets keeps it from looking for `\u`, which stands everywhere in escaped lines; dots are cheap.
 _LEFTS = ("[^a-z_]", *(rf"\\{letter}" for letter in "bfnrt"), r"[\\]u...[a-f]")
 _LEFTS_SQUEEZED = (*_LEFTS, r"[\\]u..[a-f]", r"[\\]u.[a-f]")
+_AMPERSANDS = ("&", r"\\u0026")  # as it is, and as Go, Gson and .NET write it
+# those of letters and of what may part a phrase, each after an ampersand
+_ENTITIES = (
+    "#[0-9x]{2,}",
+    "[a-z]{1,2}(?:acute|grave|circ|uml|tilde|cedil|ring|slash|elig|caron|lig);",
+    "(?:apos|rsquo);",
+)
 _GROUP = 64
 _RUN = re.compile(r"([a-z])\1+")
 _RUN_BYTES = re.compile(rb"([A-Za-z])\1+")
@@ -222,9 +229,10 @@ def _plainest(word: str) -> str:
 
 
 def _initials(word: str) -> Iterator[str]:
-    """Patterns of one width each for a word that may begin with a dotted capital I, or hold an ampersand."""
+    """Patterns of one width each for a word that may begin with a dotted capital I, or hold an ampersand (`a&w`)."""
     firsts = ("i", r"\xc4\xb0", r"\\u0130") if word[0] == "i" else (re.escape(word[0]),)
-    for first, ampersand in product(firsts, ("&", "&amp;") if "&" in word else ("",)):
+    written = [sign + rest for sign in _AMPERSANDS for rest in ("", "amp;")] if "&" in word else [""]
+    for first, ampersand in product(firsts, written):
         yield first + re.escape(word[1:]).replace(r"\&", ampersand)
 
 
@@ -306,8 +314,7 @@ def other_spellings(taxonomy: Taxonomy) -> Search:
             # a wide w alone is laughter in Japanese
             *(f"(?:{one}[a-vx-z]|[a-vx-z]{one})" for char in wide_w for one in (_hexed(char), re.escape(escape(char)))),
             r"\\u00(?:4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])|\\u0023|\\u003[0-9]",  # ASCII written as an escape
-            r"&#[0-9x]{2,}",  # entities for letters
-            r"&[a-z]{1,2}(?:acute|grave|circ|uml|tilde|cedil|ring|slash|elig|caron|lig);",
+            *map("".join, product(_AMPERSANDS, _ENTITIES)),
             r"[a-z][\xcc\xcd][\x80-\xbf]|[a-z]\\u03[0-6]",  # letter and accent apart
             r"[\x80-\xbf]\xcc[\x80-\xbf]|\\u[0-9a-f]{4}\\u03[0-6]",
             r"\xe3\x82[\x99\x9a]|\\u309[9a]|\xe3..\xef\xbe[\x9e\x9f]|\\u30[0-9a-f]{2}\\uff9[ef]",

@@ -45,6 +45,12 @@ def load(path: Path | None = None) -> Taxonomy:
     return _installed() if path is None else _load(Path(path))
 
 
+def files_of(path: Path) -> list[Path]:
+    """The file at `path` and the taxonomy's other parts; hidden ones, such as an editor's locks, are none."""
+    parts = path.with_suffix("").glob("*.toml")
+    return [path, *sorted(part for part in parts if not part.name.startswith("."))]
+
+
 @cache
 def _installed() -> Taxonomy:
     return _load(DEFAULT)
@@ -53,7 +59,7 @@ def _installed() -> Taxonomy:
 def _load(path: Path) -> Taxonomy:
     if not path.is_file():
         raise BadInputError(f"no taxonomy at {path}: name an existing taxonomy.toml")
-    files = [TomlFile.read(path), *(TomlFile.read(part) for part in sorted(path.with_suffix("").glob("*.toml")))]
+    files = [TomlFile.read(part) for part in files_of(path)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.path.name.encode() + b"\0" + file.content + b"\0")

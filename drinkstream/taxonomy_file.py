@@ -42,8 +42,11 @@ class TomlFile:
 
     @classmethod
     def read(cls, path: Path) -> "TomlFile":
-        """The file at `path`. Raises BadInputError for what is not TOML or has a table that the taxonomy lacks."""
-        content = path.read_bytes()
+        """The file at `path`. Raises BadInputError for what cannot be read, is no TOML, or has an unknown table."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BadInputError(f"{path}: {error.strerror}: make it readable, or take it away") from None
         try:
             data = tomllib.loads(content.decode())
         except UnicodeDecodeError as error:

@@ -26,15 +26,17 @@ def split(value: bytes) -> list[bytes] | None:
 
     First `{"data": member, "includes": {...}}` for each member of `data` in its order, with the member's own bytes and
     the included objects that it refers to, or that the posts it refers to do; then `{"errors": ..., "meta": ...}` if
-    the page has either. A page with neither member nor errors nor meta is returned as it is.
+    the page has either. A page with neither member nor errors nor meta is returned as it is. A byte order mark before
+    the page is in none of them.
     """
+    content = value.removeprefix(wire_json.BOM)
     try:
-        page = _PAGE.decode(value)
+        page = _PAGE.decode(content)
         members: list[bytes] = [bytes(member) for member in page.data]
         included = {kind: [bytes(one) for one in many] for kind, many in (page.includes or {}).items()}
         rest = {"errors": bytes(page.errors), "meta": bytes(page.meta)}
     except (msgspec.MsgspecError, RecursionError):
-        found = wire_json.load(value, repair=False)
+        found = wire_json.load(content, repair=False)
         if not isinstance(found, dict) or not isinstance(found.get("data"), list):
             return None
         members = [_dump(member) for member in found["data"]]

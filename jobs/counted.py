@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from drinkstream.post import NO_DAY
-from jobs.ordinary import several
+from jobs.ordinary import alone
 
 SAMPLES = 20
 
@@ -32,7 +32,7 @@ class Read(NamedTuple):
 class Counted(NamedTuple):
     """Records by (what, day), day '' for what is no post; what was read, by (stored, cluster, partition).
 
-    And how many readings stand for one record alone, and how many name several ids.
+    And how many readings are `alone` (jobs/ordinary.py), and how many name several ids.
     """
 
     records: dict[tuple[str, str], int]
@@ -54,7 +54,7 @@ def counted(read: DataFrame) -> Counted:
             F.min("offset").alias("first"),
             F.max("last").alias("last"),
             F.bit_xor("print").alias("checksum"),
-            F.count_if(~several()).alias("alone"),
+            F.count_if(alone()).alias("alone"),
             F.count_if(F.size("others") > 0).alias("edited"),
         )
         .collect()
@@ -67,8 +67,8 @@ def counted(read: DataFrame) -> Counted:
         tombstones = row["n"] if row["what"] == "tombstone" else 0
         mine = Read(row["n"], row["first"], row["last"], row["checksum"] & (2**64 - 1), tombstones)
         places[place] = places[place] | mine if place in places else mine
-    alone, edited = (sum(row[name] for row in rows) for name in ("alone", "edited"))
-    return Counted(dict(records), places, alone, edited)
+    single, edited = (sum(row[name] for row in rows) for name in ("alone", "edited"))
+    return Counted(dict(records), places, single, edited)
 
 
 def rejections(read: DataFrame) -> dict[tuple[str, str], tuple[int, list[str]]]:

@@ -25,7 +25,7 @@ from drinkstream.wire_json import MAX_DEPTH
 from jobs.lines import Lines
 
 FEW = 1_000_000
-"""Readings that stand for one record alone up to which their keys and places are handed to every worker: 70 MB."""
+"""Readings that are `alone` up to which their keys and places are handed to every worker: 70 MB."""
 
 KEYS_AT_ONCE = 500_000
 """Keys that are looked up at once, since each look-up first hashes all that are sought."""
@@ -126,23 +126,32 @@ def several() -> Any:
     return (F.col("what") == "post") & F.col("id").isNull()
 
 
+def alone() -> Any:
+    """Whether a row of readings stands for one record, and the ordinary ones are not to be found without it.
+
+    They lie under their own day. So of what lies under none, as every keepalive of X does, only that counts which names
+    a drink.
+    """
+    return ~several() & ((F.col("stored") != NO_DAY) | (F.size("levels") > 0))
+
+
 def ordinary(lines: Lines, read: DataFrame, few: bool = False) -> DataFrame:
     """The ordinary records that are versions of a post which names a drink in another version, as rows of readings.
 
     `lines` are the records of which `read` are the readings; only their keys and places are looked at. `few`: whether
-    it is known that at most FEW of the readings stand for one record alone.
+    it is known that at most FEW of the readings are `alone`.
     """
     # an ordinary record lies under its own day, and has its post's key; what names a drink may lie under `none`
     named = F.size("levels") > 0
     sought = F.when(named, F.col("day")).alias("day"), F.when(named, F.concat_ws(":", "source", "id")).alias("key")
-    alone = read.where(~several()).select("stored", *sought, *_PLACE)
+    known = read.where(alone()).select("stored", *sought, *_PLACE)
     days = replace(lines, days=[day for day in lines.days if day != NO_DAY])
     if few:
-        rest = _handed(days, alone.toArrow())
+        rest = _handed(days, known.toArrow())
     else:
-        keys = alone.where(F.col("key").isNotNull()).select(F.col("day").alias("stored"), "key")
+        keys = known.where(F.col("key").isNotNull()).select(F.col("day").alias("stored"), "key")
         about = days.mapped(_KEYED.names, iter, _KEYED).join(keys, ["stored", "key"], "left_semi")
-        rest = about.join(alone.select(*_PLACE), _PLACE, "left_anti")
+        rest = about.join(known.select(*_PLACE), _PLACE, "left_anti")
     return rest.select(
         F.lit("post").alias("what"),
         F.col("stored").alias("day"),
@@ -156,10 +165,10 @@ def ordinary(lines: Lines, read: DataFrame, few: bool = False) -> DataFrame:
     )
 
 
-def _handed(days: Lines, alone: pa.Table) -> DataFrame:
-    """The records that have a key of `alone` under its day, and none of its places."""
-    keys = {day: alone.filter(pc.equal(alone["day"], day))["key"].combine_chunks() for day in days.days}
-    under = {day: alone.filter(pc.equal(alone["stored"], day)).select(_PLACE) for day in days.days}
+def _handed(days: Lines, read: pa.Table) -> DataFrame:
+    """The records that have a key of `read` under its day, and none of its places."""
+    keys = {day: read.filter(pc.equal(read["day"], day))["key"].combine_chunks() for day in days.days}
+    under = {day: read.filter(pc.equal(read["stored"], day)).select(_PLACE) for day in days.days}
     places = days.spark.sparkContext.broadcast(under)
 
     def others(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -85,7 +85,7 @@ def keep(tree: Path, kept: Path) -> Edition:
             shutil.rmtree(copy, ignore_errors=True)
     except OSError as error:
         raise BadInputError(
-            f"no copy of the code could be made in {kept}: {error}. It is made once that is mended and a file changes"
+            f"no copy of the code could be made in {kept}: {error}. It is made within minutes once that is mended"
         ) from None
 
 

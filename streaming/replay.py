@@ -63,9 +63,10 @@ def replay(
 ) -> Feed:
     """Send all lines of the files and wait for Kafka's acknowledgement; the feed that comes back has the counts.
 
-    With `live` each line waits until as much time has passed since the start as between its event time and that of the
-    first line. Raises BadInputError after everything else was sent, naming each file that is missing, cut off or
-    damaged, or where nothing could be read; UnavailableError; Interrupted.
+    With `live` each post waits until as much time has passed since the start as between its event time and that of the
+    first post; everything else goes right after what stands before it. Raises BadInputError after everything else was
+    sent, naming each file that is missing, cut off or damaged, or where nothing could be read; UnavailableError;
+    Interrupted.
     """
     stop = stop or threading.Event()
     pace = Pace(stop) if live else None
@@ -136,7 +137,7 @@ def account(feed: Feed) -> str:
 
 
 class Pace:
-    """Waits so that lines keep their original intervals; lines without a time, or out of order, do not wait."""
+    """Waits so that posts keep their original intervals; those without a time, or out of order, do not wait."""
 
     def __init__(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._stop = stop
@@ -144,7 +145,7 @@ class Pace:
         self._first: tuple[int, float] | None = None
 
     def wait_for(self, event_ms: int | None, tick: Callable[[], None]) -> None:
-        """Return when it is time for a line of this event time, or at the stop; calls `tick` every second till then."""
+        """Return when it is time for a post of this event time, or at the stop; calls `tick` every second till then."""
         if event_ms is None:
             return
         if self._first is None:
@@ -158,7 +159,8 @@ class Pace:
 
 def _send(feed: Feed, line: bytes | Oversize, pace: Pace | None) -> None:
     for envelope in feed.read(line):
-        if pace is not None:
+        # the time of a delete is that of the post that it deletes, maybe years before it
+        if pace is not None and envelope.shape.startswith("post."):
             pace.wait_for(envelope.event_ms, feed.tick)
         feed.send(envelope)
 

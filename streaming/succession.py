@@ -40,6 +40,9 @@ LOOK_S = 1.0
 TREE_LOOKS = 5
 """Every so many looks the tree is looked at; it is read once it has stood still from one to the next."""
 
+REFUSED_S = 300.0
+"""Before a tree that was refused is read again though nothing in it changed: memory or time may have been short."""
+
 CLOSE_S = 10.0
 """A successor that has all that the old query had counted so long ago is near enough for the handover."""
 
@@ -144,6 +147,7 @@ class Succession:
         self._looks = 0
         self._stamp = stamp(tree)
         self._read = ""
+        self._refused_at: float | None = None
         self.main: Query | None = None
         self.successor: Query | None = None
 
@@ -159,7 +163,7 @@ class Succession:
         except BadInputError as error:
             if kept is None:
                 raise
-            _refused(error, kept.meaning)
+            self._refuse(error, kept.meaning)
             edition = kept
         self._read = self._stamp
         self._tidy(edition)
@@ -191,14 +195,14 @@ class Succession:
     def _look_at_tree(self) -> None:
         found = stamp(self._tree)
         still, self._stamp = found == self._stamp, found
-        if not still or found == self._read:
+        if not still or (found == self._read and not self._is_due_again()):
             return
-        self._read = found
+        self._read, self._refused_at = found, None
         running = (self.successor or self.main).edition.meaning  # type: ignore[union-attr]
         try:
             edition = keep(self._tree, self._kept)
         except BadInputError as error:
-            _refused(error, running)
+            self._refuse(error, running)
             return
         if edition.meaning == running:
             return
@@ -208,6 +212,13 @@ class Succession:
             self.successor = None
         if self.main is not None and edition.meaning != self.main.edition.meaning:
             self._succeed(edition)
+
+    def _is_due_again(self) -> bool:
+        return self._refused_at is not None and monotonic() - self._refused_at >= REFUSED_S
+
+    def _refuse(self, error: BadInputError, running: str) -> None:
+        self._refused_at = monotonic()
+        print(f"REFUSED, meaning {running} goes on; again in {REFUSED_S:.0f} s, or on a change: {error}", flush=True)
 
     def _succeed(self, edition: Edition) -> None:
         print(f"meaning {edition.meaning} is built beside the one that answers", flush=True)
@@ -297,10 +308,6 @@ def _has(row: EpochRow, mark: Mapping[str, int]) -> bool:
 
 def _ended(code: int) -> IntegrityError:
     return IntegrityError(f"the speed query ended with exit code {code}; its own last line says why")
-
-
-def _refused(error: BadInputError, running: str) -> None:
-    print(f"REFUSED, meaning {running} goes on: {error}", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ TWEEPY_API = "https://api.twitter.com"  # what tweepy writes into each request
 FIELDS = "created_at,lang,referenced_tweets,edit_history_tweet_ids,note_tweet"
 CHUNK = 64 * 1024  # bytes read at once at most; what has arrived is not held back
 LOOK_SECONDS = 1.0
+RULES_LOOKS = 60  # every so many looks at the stream the taxonomy is looked at: X takes other rules while it sends
 TIMEOUT = 30  # seconds, for all requests but the stream, whose own is tweepy's
 PATIENCE_MS = 30_000
 """So long X is taken to wait for a reader that stands still; after longer it may have given the connection up.
@@ -56,12 +57,19 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
     """Send every line of the stream until `stop` is set. Raises BadInputError, and UnavailableError for Kafka."""
     base = (settings.x_api_url or X_API).rstrip("/")
     token = patiently(lambda: bearer_token(settings, base), stop)
-    stream = FilteredStream(token, base, feed)
-    wanted = x_rules.rules(x_rules.clauses(taxonomy.load())) if settings.x_sync_rules else None
-    x_rules.sync(stream, lambda call: patiently(call, stop), wanted)
+    stream, asking = FilteredStream(token, base, feed), FilteredStream(token, base, feed)  # one for each thread
+    followed = x_rules.Followed(asking, taxonomy.DEFAULT) if settings.x_sync_rules else None
+    if followed is None:
+        x_rules.sync(asking, lambda call: patiently(call, stop))
+    else:
+        followed.begin(lambda call: patiently(call, stop))
     stream.filter(threaded=True, tweet_fields=FIELDS)
+    looks = 0
     while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
         feed.tick()
+        looks += 1
+        if followed is not None and looks % RULES_LOOKS == 0:
+            followed.look(lambda call: unless_stopped(call, stop))
     stream.disconnect()
     if stream.fault is not None:
         raise stream.fault
@@ -71,7 +79,6 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
 
 def patiently(call: Callable[[], T], stop: threading.Event) -> T:
     """What `call` returns, tried again while X is out of reach or overloaded; what X refuses becomes BadInputError."""
-    transient = (requests.ConnectionError, requests.Timeout, tweepy.TooManyRequests, tweepy.TwitterServerError)
 
     def sleep(seconds: float) -> None:
         stop.wait(seconds)
@@ -80,7 +87,7 @@ def patiently(call: Callable[[], T], stop: threading.Event) -> T:
         log.warning("event=waiting for=x error=%r", state.outcome and state.outcome.exception())
 
     retrying = Retrying(
-        retry=retry_if_exception_type(transient),
+        retry=retry_if_exception_type(UnavailableError),
         wait=wait_random_exponential(max=60),
         stop=stop_when_event_set(stop),
         sleep=sleep,
@@ -88,9 +95,24 @@ def patiently(call: Callable[[], T], stop: threading.Event) -> T:
         reraise=True,
     )
     try:
-        return retrying(call)
-    except transient as error:
+        return retrying(lambda: answered(call))
+    except UnavailableError as error:
         raise UnavailableError(f"stopped before X answered ({error})") from None
+
+
+def unless_stopped(call: Callable[[], T], stop: threading.Event) -> T:
+    """What `call` returns, tried once. Raises as `answered`, and UnavailableError once `stop` is set."""
+    if stop.is_set():
+        raise UnavailableError("stopped")
+    return answered(call)
+
+
+def answered(call: Callable[[], T]) -> T:
+    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals."""
+    try:
+        return call()
+    except (requests.ConnectionError, requests.Timeout, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
+        raise UnavailableError(repr(error)) from None
     except tweepy.HTTPException as error:
         raise refused(error.response.status_code, error.response.text) from None
 

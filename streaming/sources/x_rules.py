@@ -1,15 +1,17 @@
 """The rules on X's filtered stream: which words X is asked to look for. They never decide a count."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Protocol
 
 from tweepy import StreamRule
 
-from drinkstream.errors import BadInputError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.lexicon import spelled_out
-from drinkstream.taxonomy import Taxonomy
+from drinkstream.taxonomy import Taxonomy, files_of, load
 
 MOST_RULES = 1_000
 MOST_CHARACTERS = 1_024
@@ -18,6 +20,9 @@ GAP = "*"  # the classifier's sign for any word
 TAG = "drinkstream"  # rules with another tag belong to somebody else and are left alone
 
 log = logging.getLogger("drinkstream.x")
+
+Calling = Callable[[Callable[[], Any]], Any]
+"""Makes a call to X. Raises UnavailableError where it gives up, BadInputError where X refuses it."""
 
 
 class RulesClient(Protocol):
@@ -57,9 +62,67 @@ def rules(clauses: Iterable[str]) -> list[str]:
     return made
 
 
-def sync(
-    client: RulesClient, patiently: Callable[[Callable[[], Any]], Any], wanted: Sequence[str] | None = None
-) -> None:
+class Followed:
+    """Our rules on the stream as the taxonomy at `path` has them, while that is edited."""
+
+    def __init__(self, client: RulesClient, path: Path) -> None:
+        self._client = client
+        self._path = path
+        self._seen = self._tried = ""
+
+    def begin(self, patiently: Calling) -> None:
+        """Sync the rules; where the taxonomy does not load or fit into rules, those that we have on the stream stay.
+
+        Raises BadInputError where there are none of ours then, or X refuses one.
+        """
+        self._seen = self._tried = _content(self._path)
+        try:
+            wanted = rules(clauses(load(self._path)))
+        except BadInputError as error:
+            there: list[StreamRule] = patiently(self._client.get_rules).data or []
+            if not any(rule.tag == TAG for rule in there):
+                raise
+            _stay(error)
+            return
+        sync(self._client, patiently, wanted)
+
+    def look(self, call: Calling) -> None:
+        """Sync the rules if the taxonomy has changed, and stood still from the last look to this one.
+
+        What cannot be is logged, once for each change, and the rules on the stream stay; where X is out of reach, the
+        next look tries again.
+        """
+        found = _content(self._path)
+        still, self._seen = found == self._seen, found
+        if not still or found == self._tried:
+            return
+        try:
+            sync(self._client, call, rules(clauses(load(self._path))))
+        except UnavailableError as error:
+            log.warning("event=waiting for=rules error=%s", error)
+            return
+        except BadInputError as error:
+            _stay(error)
+        self._tried = found
+
+
+def _content(path: Path) -> str:
+    """Changes with the content of the taxonomy's files, or with why one cannot be read."""
+    digest = hashlib.sha256()
+    for file in files_of(path):
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            content = str(error).encode()
+        digest.update(b"%b\0%d\n" % (file.name.encode(), len(content)) + content)
+    return digest.hexdigest()
+
+
+def _stay(error: BadInputError) -> None:
+    log.error("event=rules_refused note=the rules on the stream stay until the taxonomy is mended error=%s", error)
+
+
+def sync(client: RulesClient, patiently: Calling, wanted: Sequence[str] | None = None) -> None:
     """Make our rules on the stream those wanted, first adding, then deleting, so that no word is left out.
 
     Where X has no room for both, old ones make room for new ones, a request's worth at a time. Without `wanted` nothing

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import tweepy.streaming
@@ -252,6 +253,63 @@ def test_the_stream_is_asked_for_the_taxonomys_words(x: FakeX) -> None:
     assert ours == rules(clauses(load()))
     assert x.rules["1"] == {"id": "1", "value": "coffee", "tag": "somebody's"}
     assert [path for _, path, _, _ in x.requests][-1] == "/2/tweets/search/stream"
+
+
+@pytest.fixture
+def taxonomy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A taxonomy of one word in place of the installed one, looked at all the time."""
+    monkeypatch.setattr(source.taxonomy, "DEFAULT", tmp_path / "taxonomy.toml")
+    monkeypatch.setattr(source, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(source, "RULES_LOOKS", 2)
+    asks(tmp_path / "taxonomy.toml", "tea")
+    return tmp_path / "taxonomy.toml"
+
+
+def asks(path: Path, word: str) -> None:
+    """Make `word` the taxonomy's one word."""
+    path.write_text(
+        'categories = ["tea"]\n[context.drinking]\nnear = ["cup"]\n'
+        f'[[drink]]\nid = "hot"\ncategory = "tea"\nwords = ["{word}"]\n'
+    )
+
+
+def test_the_rules_follow_the_taxonomy_while_connected(x: FakeX, taxonomy: Path) -> None:
+    """On the same connection; what does not load changes nothing, and X's refusals do not end it."""
+
+    def values() -> list[str]:
+        return [rule["value"] for rule in list(x.rules.values())]
+
+    with Running(x) as running:
+        until(lambda: running.told("connect"))
+        assert values() == ["coffee", '"tea"']
+        x.rules_answer = Refusal(503)
+        asks(taxonomy, "mate")
+        asked = len(x.requests)
+        until(lambda: len(x.requests) > asked + 2)
+        x.rules_answer = None
+        until(lambda: values() == ["coffee", '"mate"'])
+        taxonomy.write_text("[")
+        asks(taxonomy, "chai")
+        until(lambda: values() == ["coffee", '"chai"'])
+        assert not running.ended.done()
+    assert running.ended.result() is None
+    assert len(x.connections()) == 1
+
+
+def test_a_taxonomy_that_does_not_load_leaves_the_rules_of_before(
+    x: FakeX, taxonomy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Collecting goes on by them; where there are none of ours it cannot."""
+    taxonomy.write_text("[")
+    with Running(x) as running, pytest.raises(BadInputError, match=r"taxonomy\.toml: not TOML"):
+        running.ended.result(10)
+    assert x.connections() == []
+    x.rules["2"] = {"id": "2", "value": '"tea"', "tag": "drinkstream"}
+    x.then(Stream([POST % 1 + b"\r\n"], "hold"))
+    with Running(x) as running:
+        until(running.values)
+    assert [rule["value"] for rule in x.rules.values()] == ["coffee", '"tea"']
+    assert caplog.text.count("event=rules_refused") == 1
 
 
 def test_a_stream_without_rules_is_not_waited_for(x: FakeX) -> None:

@@ -244,7 +244,7 @@ def test_every_record_is_something_and_rejected_ones_say_why_and_where(archived:
     counts = counted(readings(records))
     assert counts.records == {("post", DAY): 1, ("notice", ""): 1, ("rejected", ""): 4}
     assert (counts.of("post"), counts.of("rejected"), counts.of("tombstone")) == (1, 4, 0)
-    assert (counts.alone, counts.edited) == (6, 0)
+    assert (counts.alone, counts.edited) == (2, 0)
     read = [counts.read[stored, "c1", 0] for stored in (NO_DAY, DAY)]
     assert [one[:3] for one in read] == [(4, 1, 4), (2, 0, 5)]
     assert [one.checksum for one in read] == [
@@ -279,6 +279,27 @@ def test_a_version_that_lies_under_no_day_does_not_count_beside_an_ordinary_one_
         (f"x:{two}", post(two, "never mind")),
     )
     assert counted_cells(records) == {(DAY, 2, "coffee"): {two}}
+
+
+def test_keepalives_however_many_are_not_among_what_the_search_for_ordinary_versions_must_know(archived: Archived):
+    """Nor is anything else under no day that names no drink: X's keepalives of weeks would end its quick way."""
+    other, dated, silent = id_at(1), id_at(2), id_at(3)
+    records = archived(
+        (f"x:{other}", post(other, "good morning")),
+        (f"x:{other}", post(other, TEA)),
+        (f"x:{dated}", post(dated, "good night")),
+        (f"x:{dated}", post(dated, COFFEE), NO_DAY),
+        *[(None, b"", NO_DAY)] * 20,
+        (None, b'{"limit":{"track":3}}', NO_DAY),
+        ("x:?0badcafe", b"broken", NO_DAY),
+        (f"x:{silent}", b"", NO_DAY),
+        # this one lies where the versions of its key's post are sought, and is none
+        (f"x:{silent}", b"", DAY),
+        (f"x:{silent}", post(silent, TEA)),
+        (None, b"", DAY),
+    )
+    assert counted(readings(records)).alone == 5
+    assert counted_cells(records) == {(DAY, 3, "tea"): {silent}}
 
 
 def test_a_file_that_is_gone_ends_a_recompute_with_its_name(archived: Archived):

@@ -528,7 +528,20 @@ def test_page_that_only_the_patient_reader_stands_is_split_too() -> None:
     ]
 
 
-@pytest.mark.parametrize("page", [b'{"data":[]}', b'{"data":[],"includes":{}}'])
+@pytest.mark.parametrize("text", [b"tea", b"\\ud83d"])
+def test_page_behind_a_byte_order_mark_is_split_as_without_it(text: bytes) -> None:
+    """Some programs put one before a file; also where only the patient reader stands the page."""
+    drunk = b'{"id":"908130000000000000","text":"%b"}' % text
+    page = b'{"data":[%b,{"id":"x","text":"tea"}],"meta":{"result_count":2}}' % drunk
+    member = b'{"data":%b,"includes":{}}' % drunk
+    assert envelopes(b"\xef\xbb\xbf" + page, "x", NOW) == [
+        Envelope(member, ID, "post.x.v2.member", ID_MS),
+        Envelope(b'{"data":{"id":"x","text":"tea"},"includes":{}}', None, "rejected.id", None),
+        Envelope(b'{"meta":{"result_count":2}}', None, "notice.page", None),
+    ]
+
+
+@pytest.mark.parametrize("page", [b'{"data":[]}', b'{"data":[],"includes":{}}', b'\xef\xbb\xbf{"data":[]}'])
 def test_page_with_nothing_is_still_one_notice(page: bytes) -> None:
     """Every line leaves at least one record, else it would not be accounted for."""
     assert envelopes(page, "x", NOW) == [Envelope(page, None, "notice.page", None)]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from drinkstream.classify import Classifier
 from drinkstream.lexicon import common_words, is_tight, spelled_out
+from drinkstream.post import Post, parse
 from drinkstream.prefilter import Prefilter
 from drinkstream.taxonomy import load
 
@@ -150,9 +151,50 @@ def test_talk_in_other_scripts_is_left_out():
     assert passes(*talk) == [False, False, False, False]
 
 
-def test_an_ampersand_as_x_escapes_it_is_one():
-    line = b'{"data":{"id":"1","text":"a cold G&amp;T in a glass"}}'
-    assert Prefilter(load()).candidates(line, np.array([0, len(line)])).tolist() == [True]
+AMPERSANDS = ("&", "&amp;", "&AMP;", "&#38;", "&#x26;")
+APOSTROPHES = ("'", "&#39;", "&#x27;", "&apos;", "&rsquo;", r"\u0027", r"\u2019")
+ESCAPES = {"&": r"\u0026", "<": r"\u003c", ">": r"\u003e", "=": r"\u003d", "'": r"\u0027", "+": r"\u002b"}
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        lambda text: text,
+        lambda text: "".join(ESCAPES.get(char, char) for char in text),
+        lambda text: "".join(f"\\u{ESCAPES[char][2:].upper()}" if char in ESCAPES else char for char in text),
+    ],
+    ids=["X", "Go and Gson", ".NET"],
+)
+def test_what_programs_escape_though_json_would_not_is_seen(escape: Callable[[str], str]):
+    """A line that went through one of them is another spelling of the same post."""
+    texts = [
+        *(f"a cold {named} in a glass" for sign in AMPERSANDS for named in (f"G{sign}T", f"g{sign}t", f"A{sign}W")),
+        *(f"{one} {sign} {other} please" for sign in AMPERSANDS for one, other in (("gin", "tonic"), ("rum", "coke"))),
+        *(f"one mt{sign}dew please, I'm at tim{sign}s for a coffee" for sign in APOSTROPHES),
+        *(
+            f"I drink {left}tea{right}"
+            for left in ("<", "&lt;", ">", "=", "+", "&")
+            for right in ("<", "&gt;", "=", "")
+        ),
+        *("un caf&eacute; por favor", "a cup of &#116;ea", "a cup of &#x74;ea", "Tim&#39;s coffee", "A&W root beer"),
+    ]
+    lines = [f'{{"data":{{"id":"1262047442541674496","text":"{escape(text)}"}}}}'.encode() for text in texts]
+    records = [parse(line, "x", 1_800_000_000_000) for line in lines]
+    counted = [isinstance(record, Post) and bool(CLASSIFIER.decide(record.text, "en").mentions) for record in records]
+    assert counted.count(True) > 40
+    offsets = np.cumsum([0, *map(len, lines)])
+    found = Prefilter(load()).candidates(b"".join(lines), offsets).tolist()
+    assert [line for line, counts, passed in zip(lines, counted, found, strict=True) if counts and not passed] == []
+
+
+def test_an_escaped_ampersand_by_itself_calls_for_no_closer_look():
+    r"""Links hold many, and half of all posts that were rewritten have a `\u0026amp;`."""
+    lines = [
+        rf'{{"data":{{"id":"1","text":"me {ampersand} you"}},"link":"https://example.org/?a=b{ampersand}c=d"}}'.encode()
+        for ampersand in (r"\u0026", r"\u0026amp;")
+    ]
+    offsets = np.cumsum([0, *map(len, lines)])
+    assert Prefilter(load()).candidates(b"".join(lines), offsets).tolist() == [False, False]
 
 
 @pytest.mark.parametrize("named", ["a cup of cofffffee", "a glasssss of whiite wiiine", "#ilovecofffeee"])

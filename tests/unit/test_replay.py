@@ -114,6 +114,23 @@ def test_the_event_times_make_the_pace() -> None:
     assert ticks == [100.0, 101.0, 102.0, 102.5]
 
 
+def test_only_posts_make_the_pace(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delete has the time of the post that it deletes: as the first line it would let the next wait for years."""
+    asked: list[int | None] = []
+    monkeypatch.setattr(Pace, "wait_for", lambda _self, event_ms, _tick: asked.append(event_ms))
+    file = tmp_path / "file"
+    file.write_bytes(b"\n".join([DELETE, LINES[0], DELETE, b"", LINES[-1]]))
+    replay([str(file)], Settings(), live=True)
+    assert [dict(headers)["shape"] for _, _, headers in kafka.posts()] == [
+        b"tombstone.delete",
+        b"post.x.v2",
+        b"tombstone.delete",
+        b"notice.keepalive",
+        b"post.x.v2",
+    ]
+    assert asked == [1_772_625_523_403, 1_772_625_523_403]
+
+
 def test_a_stop_ends_the_replay_with_what_was_sent(kafka: Kafka, tmp_path: Path) -> None:
     """Nothing is half done: the account says how far it came."""
     file = tmp_path / "file"

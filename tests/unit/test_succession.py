@@ -14,7 +14,7 @@ from drinkstream.store.read import EpochRow
 from streaming import succession
 from streaming.editions import Edition
 from streaming.offsets import KafkaOffsets
-from streaming.succession import CLOSE_S, RESTS_S, TREE_LOOKS, Query, Succession
+from streaming.succession import CLOSE_S, REFUSED_S, RESTS_S, TREE_LOOKS, Query, Succession
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -191,10 +191,36 @@ def test_what_does_not_load_is_refused_and_what_runs_goes_on(
     made = begun(stage, tmp_path)
     stage.edit(broken="en.toml, line 7: no such category")
     looks(made, 4)
-    assert capsys.readouterr().out.splitlines() == ["REFUSED, meaning m1 goes on: en.toml, line 7: no such category"]
+    assert capsys.readouterr().out.splitlines() == [
+        "REFUSED, meaning m1 goes on; again in 300 s, or on a change: en.toml, line 7: no such category"
+    ]
     assert stage.happened == ["start m1"]
     stage.edit("m2")
     looks(made)
+    assert stage.happened == ["start m1", "start m2 --beside"]
+
+
+def test_what_was_refused_is_read_again_every_five_minutes_though_nothing_changed(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Its load may have been killed for want of memory, or have timed out; the log says each time that it was tried."""
+    stage.rows, stage.kept = [epoch("e1", "m1", "current")], {"m1"}
+    stage.edit("m2", broken="exit code -9")
+    made = begun(stage, tmp_path)
+    capsys.readouterr()
+    for _ in range(2):
+        stage.clock += REFUSED_S - 1
+        looks(made)
+        assert capsys.readouterr().out == ""
+        stage.clock += 1
+        looks(made, 3)
+        assert capsys.readouterr().out.count("REFUSED") == 1
+    stage.broken = None
+    stage.clock += REFUSED_S
+    looks(made, 3)
+    assert stage.happened == ["start m1", "start m2 --beside"]
+    stage.clock += REFUSED_S
+    looks(made, 3)
     assert stage.happened == ["start m1", "start m2 --beside"]
 
 

@@ -141,3 +141,13 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path):
 
 def test_a_missing_taxonomy_is_refused(tmp_path: Path):
     assert refusal(tmp_path / "taxonomy.toml") == "no taxonomy at /taxonomy.toml: name an existing taxonomy.toml"
+
+
+def test_a_hidden_file_is_no_part_and_one_that_cannot_be_read_is_refused(tmp_path: Path):
+    """An editor's lock is a link to nothing beside the file that it locks."""
+    path = written(tmp_path, en=TEA)
+    before = load(path).version
+    (tmp_path / "taxonomy" / ".#en.toml").symlink_to("somebody@nowhere")
+    assert load(path).version == before
+    (tmp_path / "taxonomy" / "de.toml").symlink_to("nowhere")
+    assert refusal(path) == "/taxonomy/de.toml: No such file or directory: make it readable, or take it away"

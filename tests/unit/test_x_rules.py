@@ -1,16 +1,18 @@
 """The words that X is asked for: packed within its limits, changed without a moment in which one is left out."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tweepy import StreamRule
 
-from drinkstream.errors import BadInputError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.taxonomy import load
-from streaming.sources.x_rules import clauses, rules, sync
+from streaming.sources.x_rules import MOST_CHARACTERS, Followed, clauses, rules, sync
 
 
 def test_words_are_quoted_and_joined_within_the_limit() -> None:
@@ -106,3 +108,100 @@ def test_a_refused_rule_is_an_error_and_a_duplicate_is_not() -> None:
     sync(Client([], [{"title": "DuplicateRule"}]), at_once, ['"tea"'])
     with pytest.raises(BadInputError, match=r"X refused a rule: .*RulesCapExceeded"):
         sync(Client([], [{"title": "RulesCapExceeded"}]), at_once, ['"tea"'])
+
+
+HEAD = 'categories = ["tea", "coffee"]\n[context.drinking]\nnear = ["cup"]\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A taxonomy of one word, `tea`."""
+    (tmp_path / "taxonomy").mkdir()
+    asks(tmp_path / "taxonomy.toml", "tea")
+    return tmp_path / "taxonomy.toml"
+
+
+def asks(path: Path, word: str) -> None:
+    """Make `word` the taxonomy's one word."""
+    path.write_text(f'{HEAD}[[drink]]\nid = "hot"\ncategory = "tea"\nwords = ["{word}"]\n')
+
+
+def test_an_edit_is_followed_once_it_stands_still(path: Path) -> None:
+    """In the head or in a part; X is asked nothing while nothing changes."""
+    client = Client([OURS, FOREIGN])
+    followed = Followed(client, path)
+    followed.begin(at_once)
+    for _ in range(3):
+        followed.look(at_once)
+    assert client.calls == []
+    asks(path, "coff")
+    followed.look(at_once)
+    asks(path, "coffee")
+    followed.look(at_once)
+    assert client.calls == []
+    for _ in range(3):
+        followed.look(at_once)
+    assert client.calls == [("add", ['"coffee"']), ("delete", ["7"])]
+    client.there, client.calls = [StreamRule(value='"coffee"', tag="drinkstream", id="10")], []
+    part = path.parent / "taxonomy" / "en.toml"
+    part.write_text('[[drink]]\nid = "cold"\ncategory = "tea"\nwords = ["mate"]\n')
+    for _ in range(3):
+        followed.look(at_once)
+    assert client.calls == [("add", ['"coffee" OR "mate"']), ("delete", ["10"])]
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda path: path.write_text(f"{HEAD}words = "), "not TOML"),
+        (lambda path: asks(path, "x" * MOST_CHARACTERS), "do not fit into 1000 rules"),
+        (lambda path: path.unlink(), "no taxonomy at"),
+    ],
+)
+def test_what_does_not_load_or_fit_leaves_the_rules_and_is_said_once(
+    path: Path, caplog: pytest.LogCaptureFixture, edit: Callable[[Path], object], said: str
+) -> None:
+    """While connected, and at the start; the next edit that loads is followed."""
+    running, starting = Client([OURS]), Client([OURS, FOREIGN])
+    followed = Followed(running, path)
+    followed.begin(at_once)
+    edit(path)
+    for _ in range(4):
+        followed.look(at_once)
+    started = Followed(starting, path)
+    started.begin(at_once)
+    for _ in range(4):
+        started.look(at_once)
+    assert (running.calls, starting.calls) == ([], [])
+    told = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [said in record.getMessage() for record in told] == [True, True]
+    asks(path, "coffee")
+    for one in (followed, started):
+        one.look(at_once)
+        one.look(at_once)
+    assert running.calls == starting.calls == [("add", ['"coffee"']), ("delete", ["7"])]
+
+
+def test_what_does_not_load_ends_the_start_where_no_rule_is_ours(path: Path) -> None:
+    """What other programs ask for would be taken for drinks' posts."""
+    path.write_text("words = ")
+    with pytest.raises(BadInputError, match="not TOML"):
+        Followed(Client([FOREIGN]), path).begin(at_once)
+
+
+def test_where_x_is_out_of_reach_the_next_look_tries_again(path: Path) -> None:
+    """But not where it refuses a rule: it would refuse it again."""
+    client = Client([OURS])
+    followed = Followed(client, path)
+    followed.begin(at_once)
+    asks(path, "coffee")
+
+    def away(_: Callable[[], Any]) -> Any:
+        raise UnavailableError("no route")
+
+    for _ in range(3):
+        followed.look(away)
+    client.errors = [{"title": "RulesCapExceeded"}]
+    for _ in range(3):
+        followed.look(at_once)
+    assert client.calls == [("add", ['"coffee"'])]
