@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,23 @@ class Gap:
 
     span: Span
     when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Kafka's partition ended at `end` though all before `archived` is archived; `when` is RFC 3339 in UTC."""
+
+    cluster: str
+    topic: str
+    partition: int
+    end: int
+    archived: int
+    when: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.topic}/{self.partition} ended at offset {self.end} but {self.archived} are archived ({self.when})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +136,18 @@ class Ledger:
             for (topic, partition), offset in positions.items():
                 partitions = topics.setdefault(topic, {})
                 partitions[str(partition)] = max(offset, int(partitions.get(str(partition), 0)))
-            _write(self.positions_file, {"table": table, "positions": clusters})
+            _write(self.positions_file, kept | {"table": table, "positions": clusters})
+
+    def refusals(self, cluster: str) -> dict[tuple[str, int], Refusal]:
+        """The partitions (topic, partition) of `cluster` that nothing more is taken from until a person decides."""
+        found = (Refusal(**row) for row in self._kept().get("refused", []))
+        return {(one.topic, one.partition): one for one in found if one.cluster == cluster}
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep `refusal`, until a person removes the key `refused` from the file of the positions."""
+        with self.alone():
+            kept = self._kept()
+            _write(self.positions_file, kept | {"refused": [*kept.get("refused", []), asdict(refusal)]})
 
     def record(self, gap: Gap) -> None:
         """Add `gap`; the position is behind it from then on."""

@@ -156,7 +156,7 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
     `only` is the one epoch to go on with. Raises ConflictError where that one cannot.
     """
     seen = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S)
-    kafka = Kafka(seen.cluster, _by_partition(seen.begin), _by_partition(seen.end))
+    kafka = Kafka(seen.cluster, settings.posts_topic, _by_partition(seen.begin), _by_partition(seen.end))
     now = datetime.now(UTC)
     version = meaning.version()
     writer.taxonomy(version, installed())  # what the live numbers of this version are read and explained by

@@ -171,11 +171,48 @@ def test_what_kafka_trimmed_before_the_archive_first_came_is_a_gap_too(ledger: L
     assert [gap.span for gap in ledger.gaps()] == [Span(CLUSTER, "posts", 0, 0, 5)]
 
 
-def test_a_topic_that_was_made_anew_stops_the_query(ledger: Ledger, folder: Path) -> None:
-    """Its new records would carry offsets that the archive already holds."""
+def test_a_topic_that_was_made_anew_stops_the_query_until_a_person_decides(ledger: Ledger, folder: Path) -> None:
+    """Its new records carry offsets that the archive already holds, also once there are more of them than before."""
+    checkpoint(folder / "1", [10, 20], committed=2)
     archived(ledger, 20)
-    with pytest.raises(IntegrityError, match=r"posts/0 ends at offset 7 but 20 are archived"):
+    with pytest.raises(IntegrityError, match=r"posts/0 ended at offset 7 but 20 are archived .*`refused`") as first:
         resume(kafka(0, 7), ledger, folder)
+    archived(ledger, 20)  # as each start does
+    with pytest.raises(IntegrityError) as second:
+        resume(kafka(0, 50), ledger, folder)
+    assert str(second.value) == str(first.value)
+    kept = json.loads(ledger.positions_file.read_text())
+    assert [{**row, "when": ""} for row in kept.pop("refused")] == [
+        {"cluster": CLUSTER, "topic": "posts", "partition": 0, "end": 7, "archived": 20, "when": ""}
+    ]
+    ledger.positions_file.write_text(json.dumps(kept))
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", None)
+
+
+def test_another_cluster_or_topic_is_not_refused(ledger: Ledger, folder: Path) -> None:
+    """That is how a person goes on; the checkpoint, of the old topic, is not."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    archived(ledger, 20)
+    with pytest.raises(IntegrityError):
+        resume(kafka(0, 7), ledger, folder)
+    cluster = KafkaOffsets("kafka-2", {("posts", 0): 0}, {("posts", 0): 7})
+    assert resume(cluster, ledger, folder.with_name("kafka-2")).offsets == {("posts", 0): 0}
+    topic = KafkaOffsets(CLUSTER, {("posts2", 0): 0}, {("posts2", 0): 7})
+    assert resume(topic, ledger, folder) == Start(folder / "2", {("posts2", 0): 0})
+
+
+def test_an_end_that_fell_while_the_query_ran_is_refused_though_it_rose_again(ledger: Ledger, folder: Path) -> None:
+    """Spark has planned a batch that goes back. Resolved by a person, it is not met again."""
+    checkpoint(folder / "1", [10, 20, 7], committed=2)
+    archived(ledger, 20)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=r"posts/0 ended at offset 7 but 20 are archived"):
+            resume(kafka(0, 50), ledger, folder)
+    kept = json.loads(ledger.positions_file.read_text())
+    assert len(kept.pop("refused")) == 1
+    ledger.positions_file.write_text(json.dumps(kept))
+    for _ in range(2):
+        assert resume(kafka(0, 50), ledger, folder) == Start(folder / "3", {("posts", 0): 20})
 
 
 def test_a_table_that_is_gone_is_not_silently_made_anew(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""What Spark's checkpoint of a query says of its last micro-batches, read before Spark reads it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from drinkstream.positions import Positions
+from streaming.offsets import positions_of
+
+
+def newest(folder: Path) -> int | None:
+    """The highest number that a file or folder in `folder` has as its name; None where there is none."""
+    return max((int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()), default=None)
+
+
+def planned(checkpoint: Path, batch: int) -> Positions | None:
+    """Up to where a micro-batch was to read, by its entry in the offset log; None where there is none, or a broken one.
+
+    The entry is a line with its version, one about the micro-batch, and one for each source, of which we have one.
+    """
+    path = checkpoint / "offsets" / str(batch)
+    try:
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return positions_of(lines[2]) if len(lines) == 3 and lines[0] == "v1" else None
+    except (ValueError, AttributeError):
+        return None
+
+
+def fallen(before: Mapping[tuple[str, int], int], after: Mapping[tuple[str, int], int]) -> Positions:
+    """Those of the offsets `after` that are lower than they were `before`.
+
+    Spark plans a micro-batch up to where Kafka ends, also where that is before where it begins. It stops at that one
+    for ever, and by what it planned one sees that Kafka's end fell, though it may have risen again since.
+    """
+    return {place: offset for place, offset in after.items() if offset < before.get(place, 0)}
