@@ -1,7 +1,8 @@
 """How far the archive has come in Kafka, kept beside its table: next offsets by partition, and the gaps left behind.
 
 The table itself says which offsets it holds, but erasing its newest rows lowers its highest offset, and a restart from
-there would fetch erased posts again. So the query keeps the positions it reached in a small file too.
+there would fetch erased posts again. So the query keeps the positions it reached in a small file too, and with which of
+the table's versions: where the table has that one no more, an older copy of it was put back.
 """
 
 import fcntl
@@ -64,6 +65,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """One version of the table, and a digest of what its log says of it: no other table has both."""
+
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """The rows of one Kafka partition: `rows` of them, `duplicates` of which repeat an offset; `islands` lie apart."""
 
@@ -99,18 +108,22 @@ class Ledger:
         table = self._kept().get("table")
         return None if table is None else str(table)
 
+    def commit(self) -> Commit | None:
+        """The table's version that the positions were last kept with; None where that was not told."""
+        commit = self._kept().get("commit")
+        return None if commit is None else Commit(**commit)
+
     def positions(self, cluster: str) -> Positions:
-        """Next offsets of Kafka cluster `cluster`: the highest ever kept, behind every recorded gap."""
+        """Next offsets of Kafka cluster `cluster`: the highest kept, behind the recorded gaps that it has come to."""
         found: Positions = {}
         for topic, partitions in self._kept().get("positions", {}).get(cluster, {}).items():
             for partition, offset in partitions.items():
                 found[topic, int(partition)] = int(offset)
-        gaps: Positions = {}
-        for gap in self.gaps():
-            if gap.span.cluster == cluster:
-                place = gap.span.topic, gap.span.partition
-                gaps[place] = max(gap.span.until, gaps.get(place, 0))
-        return furthest(found, gaps)
+        for span in sorted(gap.span for gap in self.gaps()):
+            place = span.topic, span.partition
+            if span.cluster == cluster and span.start <= found.get(place, 0):
+                found[place] = max(span.until, found.get(place, 0))
+        return found
 
     def gaps(self) -> tuple[Gap, ...]:
         """All recorded gaps, in the order in which they were met."""
@@ -119,8 +132,10 @@ class Ledger:
             for g in _read(self.gaps_file, [])
         )
 
-    def advance(self, cluster: str, table: str, positions: Mapping[tuple[str, int], int]) -> None:
-        """Keep `positions` of `cluster` where they are further than what is kept; nothing ever goes back.
+    def advance(
+        self, cluster: str, table: str, positions: Mapping[tuple[str, int], int], commit: Commit | None = None
+    ) -> None:
+        """Keep `positions` of `cluster` where they are further than what is kept, with the table's newest `commit`.
 
         Raises IntegrityError if the file belongs to a table with another id than `table`.
         """
@@ -136,7 +151,13 @@ class Ledger:
             for (topic, partition), offset in positions.items():
                 partitions = topics.setdefault(topic, {})
                 partitions[str(partition)] = max(offset, int(partitions.get(str(partition), 0)))
-            _write(self.positions_file, kept | {"table": table, "positions": clusters})
+            told = {} if commit is None else {"commit": asdict(commit)}
+            _write(self.positions_file, kept | {"table": table, "positions": clusters} | told)
+
+    def forget(self) -> None:
+        """Keep no positions any more, nor the commit: the table was put back, and says itself how far it has come."""
+        with self.alone():
+            _write(self.positions_file, {k: v for k, v in self._kept().items() if k not in ("positions", "commit")})
 
     def refusals(self, cluster: str) -> dict[tuple[str, int], Refusal]:
         """The partitions (topic, partition) of `cluster` that nothing more is taken from until a person decides."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from drinkstream.archive import Archive
 from drinkstream.errors import IntegrityError
-from drinkstream.positions import Gap, Ledger, Positions, Refusal, Span, furthest
+from drinkstream.positions import Gap, Ledger, Positions, Refusal, Span, furthest, missing
 from streaming.checkpoints import fallen, newest, planned
 from streaming.offsets import KafkaOffsets
 
@@ -22,6 +23,21 @@ class Start:
     offsets: Positions | None
 
 
+def take_stock(archive: Archive, ledger: Ledger, cluster: str) -> None:
+    """Bring the ledger's positions up to what the table holds; down to that where an older copy of it was put back.
+
+    Whatever changes a table raises its version: one that has not the commit that the ledger knows is such a copy.
+    """
+    table, kept = archive.table_id(), ledger.commit()
+    if kept is not None and ledger.table() == table:
+        # versions that the copy got since, as by an erasure, are others under the same numbers; an old one may be gone
+        here = archive.commit(kept.version)
+        if kept.version > archive.version() or here not in (None, kept):
+            log.error("the table was put back to an older copy: what it lacks is fetched again, while Kafka has it")
+            ledger.forget()
+    ledger.advance(cluster, table, archive.positions(cluster), archive.commit())
+
+
 def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
     """Decide where to go on, and record a gap for each partition that Kafka has trimmed beyond the archive's position.
 
@@ -33,10 +49,13 @@ def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
     reached = furthest(dict.fromkeys(kafka.end, 0), ledger.positions(kafka.cluster))
     last = newest(folder) or 0
     _refuse(kafka, reached, ledger, folder, last)
+    # of a table that was put back, later gaps are on record
+    passed = [gap.span for gap in ledger.gaps()]
     gaps = [
-        Span(kafka.cluster, *place, reached[place], held)
-        for place, held in kafka.begin.items()
-        if held > reached[place]
+        span
+        for (topic, partition), held in kafka.begin.items()
+        for place in [(kafka.cluster, topic, partition)]
+        for span in missing(None, place, held, [*passed, Span(*place, 0, reached[topic, partition])])
     ]
     for span in gaps:
         ledger.record(Gap(span, _now()))
