@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from drinkstream.positions import Positions
+from drinkstream.positions import Positions, settle
 from drinkstream.retention import expiring
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
 from streaming.checkpoints import fallen, planned
 from streaming.checkpoints import newest as newest_of
+
+DROPPED = "dropped"
+"""A file in a checkpoint whose epoch lost rows by the watermark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,22 @@ def become_current(reader: Reader, writer: Writer, epoch: str) -> bool:
 def retire(writer: Writer, epoch: str) -> None:
     """No query goes on with this epoch; its cells stay readable until they expire."""
     writer.epoch(epoch, status="retired", retired_at=datetime.now(UTC))
+
+
+def note_dropped(writer: Writer, life: Life) -> None:
+    """The watermark dropped rows of this epoch, so that it never goes on: first noted where no store is needed."""
+    try:
+        (life.checkpoint / DROPPED).touch()
+        settle(life.checkpoint)
+    finally:
+        writer.epoch(life.epoch, status="dropped")
+
+
+def tell_dropped(reader: Reader, writer: Writer, checkpoints: Path) -> None:
+    """Stores of each epoch that it was dropped, where the process that noted it could not."""
+    for row in reader.epochs():
+        if row.status not in ("dropped", "retired") and (checkpoint(checkpoints, row.epoch) / DROPPED).is_file():
+            writer.epoch(row.epoch, status="dropped")
 
 
 def mark_expiring(reader: Reader, writer: Writer, but: str, now: datetime, ttl: timedelta) -> None:
