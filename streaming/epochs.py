@@ -11,7 +11,7 @@ from drinkstream.positions import Positions, settle
 from drinkstream.retention import expiring
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
-from streaming.checkpoints import fallen, planned
+from streaming.checkpoints import begun, fallen, planned, readable
 from streaming.checkpoints import newest as newest_of
 
 DROPPED = "dropped"
@@ -54,10 +54,10 @@ def decide(
 ) -> tuple[Life, str | None]:
     """The life to lead, and why it is a new one (None: the newest one of this meaning goes on).
 
-    `epochs` are the newest first. A new meaning, another Kafka cluster or topic, a lost checkpoint, rows that the
-    watermark dropped, records that Kafka let go of unread, or an end of Kafka that fell each start a new epoch;
-    beginning.py says from where. One that does not answer yet must first process all that Kafka holds now: whatever
-    another one has counted.
+    `epochs` are the newest first. A new meaning, another Kafka cluster or topic, a checkpoint that is lost or that
+    Spark cannot read, rows that the watermark dropped, records that Kafka let go of unread, or an end of Kafka that
+    fell each start a new epoch; beginning.py says from where. One that does not answer yet must first process all that
+    Kafka holds now: whatever another one has counted.
     """
     newest = epochs[0] if epochs else None
     mine = living(epochs, meaning)
@@ -159,7 +159,7 @@ def _why_new(
     if mine.cluster != kafka.cluster:
         return f"another Kafka cluster: {mine.cluster} became {kafka.cluster}"
     folder = checkpoint(checkpoints, mine.epoch)
-    if mine.processed and not (folder / "metadata").is_file():
+    if (mine.processed and not begun(folder)) or not readable(folder):
         return f"the checkpoint of {mine.epoch} is lost"
     before, after = _planned(folder)
     if others := sorted({topic for topic, _ in after} - {kafka.topic}):

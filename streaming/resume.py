@@ -9,7 +9,7 @@ from pathlib import Path
 from drinkstream.archive import Archive
 from drinkstream.errors import IntegrityError
 from drinkstream.positions import Gap, Ledger, Positions, Refusal, Span, furthest, missing
-from streaming.checkpoints import fallen, newest, planned
+from streaming.checkpoints import begun, fallen, newest, planned, readable
 from streaming.offsets import KafkaOffsets
 
 log = logging.getLogger("archive")
@@ -78,7 +78,7 @@ def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int], begin: Mapp
     where a topic is no longer the one that is read.
     """
     last = _last(checkpoint)
-    if last is None or not (checkpoint / "metadata").is_file():
+    if last is None or not begun(checkpoint) or not readable(checkpoint):
         return False
     starts, ends = last
     if fallen(starts, ends) or not {*starts, *ends} <= set(begin):

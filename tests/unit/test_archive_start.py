@@ -111,6 +111,15 @@ def test_a_checkpoint_that_disagrees_is_left_behind(
     assert (folder / "9").is_dir()
 
 
+@pytest.mark.parametrize("file", ["metadata", "offsets/1", "commits/1"])
+def test_a_checkpoint_that_a_power_cut_left_in_part_is_left_behind(ledger: Ledger, folder: Path, file: str) -> None:
+    """Spark would end at it for ever."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    (folder / "1" / file).write_text("")
+    archived(ledger, 20)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 20})
+
+
 @pytest.mark.parametrize("lost", ["metadata", "offsets/1"])
 def test_a_checkpoint_that_lost_a_file_is_left_behind(ledger: Ledger, folder: Path, lost: str) -> None:
     """Without its name, or without the offsets of a batch that it calls committed."""
