@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -17,7 +19,7 @@ from drinkstream import offset_sets
 from drinkstream.archive_search import holding
 from drinkstream.edits import day_in, other_keys
 from drinkstream.errors import UnavailableError, first_line
-from drinkstream.positions import Held, Positions
+from drinkstream.positions import Commit, Held, Positions
 from drinkstream.post import DAY_MS, NO_DAY, UNREAD, Notice, Post, Record, Rejected, Tombstone, parse_keyed, post_of
 
 CLASSES = ("post", "tombstone", "notice", "rejected")
@@ -81,6 +83,16 @@ class Archive:
     def version(self) -> int:
         """The table's version."""
         return int(self._table().version())
+
+    def commit(self, version: int | None = None) -> Commit | None:
+        """The newest version, or this one, with the digest of what the log says of it; None where it says nothing."""
+        number = self.version() if version is None else version
+        try:
+            # a local file, as the ledger is
+            said = Path(self.uri.removeprefix("file://"), "_delta_log", f"{number:020}.json").read_bytes()
+        except FileNotFoundError:
+            return None
+        return Commit(number, sha256(said).hexdigest())
 
     def stored_files(self) -> list[dict[str, Any]]:
         """The files of the table, each with its `path` (in the table's folder), `size_bytes` and `partition.day`."""

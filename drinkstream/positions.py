@@ -1,7 +1,8 @@
 """How far the archive has come in Kafka, kept beside its table: next offsets by partition, and the gaps left behind.
 
 The table itself says which offsets it holds, but erasing its newest rows lowers its highest offset, and a restart from
-there would fetch erased posts again. So the query keeps the positions it reached in a small file too.
+there would fetch erased posts again. So the query keeps the positions it reached in a small file too, and with which of
+the table's versions: where the table has that one no more, an older copy of it was put back.
 """
 
 import fcntl
@@ -9,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,31 @@ class Gap:
 
     span: Span
     when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Kafka's partition ended at `end` though all before `archived` is archived; `when` is RFC 3339 in UTC."""
+
+    cluster: str
+    topic: str
+    partition: int
+    end: int
+    archived: int
+    when: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.topic}/{self.partition} ended at offset {self.end} but {self.archived} are archived ({self.when})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One version of the table, and a digest of what its log says of it: no other table has both."""
+
+    version: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +108,22 @@ class Ledger:
         table = self._kept().get("table")
         return None if table is None else str(table)
 
+    def commit(self) -> Commit | None:
+        """The table's version that the positions were last kept with; None where that was not told."""
+        commit = self._kept().get("commit")
+        return None if commit is None else Commit(**commit)
+
     def positions(self, cluster: str) -> Positions:
-        """Next offsets of Kafka cluster `cluster`: the highest ever kept, behind every recorded gap."""
+        """Next offsets of Kafka cluster `cluster`: the highest kept, behind the recorded gaps that it has come to."""
         found: Positions = {}
         for topic, partitions in self._kept().get("positions", {}).get(cluster, {}).items():
             for partition, offset in partitions.items():
                 found[topic, int(partition)] = int(offset)
-        gaps: Positions = {}
-        for gap in self.gaps():
-            if gap.span.cluster == cluster:
-                place = gap.span.topic, gap.span.partition
-                gaps[place] = max(gap.span.until, gaps.get(place, 0))
-        return furthest(found, gaps)
+        for span in sorted(gap.span for gap in self.gaps()):
+            place = span.topic, span.partition
+            if span.cluster == cluster and span.start <= found.get(place, 0):
+                found[place] = max(span.until, found.get(place, 0))
+        return found
 
     def gaps(self) -> tuple[Gap, ...]:
         """All recorded gaps, in the order in which they were met."""
@@ -102,8 +132,10 @@ class Ledger:
             for g in _read(self.gaps_file, [])
         )
 
-    def advance(self, cluster: str, table: str, positions: Mapping[tuple[str, int], int]) -> None:
-        """Keep `positions` of `cluster` where they are further than what is kept; nothing ever goes back.
+    def advance(
+        self, cluster: str, table: str, positions: Mapping[tuple[str, int], int], commit: Commit | None = None
+    ) -> None:
+        """Keep `positions` of `cluster` where they are further than what is kept, with the table's newest `commit`.
 
         Raises IntegrityError if the file belongs to a table with another id than `table`.
         """
@@ -119,7 +151,24 @@ class Ledger:
             for (topic, partition), offset in positions.items():
                 partitions = topics.setdefault(topic, {})
                 partitions[str(partition)] = max(offset, int(partitions.get(str(partition), 0)))
-            _write(self.positions_file, {"table": table, "positions": clusters})
+            told = {} if commit is None else {"commit": asdict(commit)}
+            _write(self.positions_file, kept | {"table": table, "positions": clusters} | told)
+
+    def forget(self) -> None:
+        """Keep no positions any more, nor the commit: the table was put back, and says itself how far it has come."""
+        with self.alone():
+            _write(self.positions_file, {k: v for k, v in self._kept().items() if k not in ("positions", "commit")})
+
+    def refusals(self, cluster: str) -> dict[tuple[str, int], Refusal]:
+        """The partitions (topic, partition) of `cluster` that nothing more is taken from until a person decides."""
+        found = (Refusal(**row) for row in self._kept().get("refused", []))
+        return {(one.topic, one.partition): one for one in found if one.cluster == cluster}
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep `refusal`, until a person removes the key `refused` from the file of the positions."""
+        with self.alone():
+            kept = self._kept()
+            _write(self.positions_file, kept | {"refused": [*kept.get("refused", []), asdict(refusal)]})
 
     def record(self, gap: Gap) -> None:
         """Add `gap`; the position is behind it from then on."""

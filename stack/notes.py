@@ -24,7 +24,8 @@ class Note:
     @property
     def pause(self) -> float:
         """Seconds to wait before this start, so that a program that cannot run does not eat the machine."""
-        return min(2.0 ** (self.quick_deaths - 1), LONGEST_PAUSE) if self.quick_deaths else 0.0
+        # a larger power would be no float from the 1,025th death on
+        return min(2.0 ** min(self.quick_deaths - 1, 10), LONGEST_PAUSE) if self.quick_deaths else 0.0
 
 
 def read(settings: Settings, name: str) -> Note | None:

@@ -29,7 +29,7 @@ from drinkstream.spark import session
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.progress import Told
-from streaming.resume import Start, resume
+from streaming.resume import Start, resume, take_stock
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -120,14 +120,14 @@ def life(spark: "SparkSession", settings: Settings, stop: Event) -> None:
     if slipped := erase(settings.archive, fresh, now).places:
         log.info("erased=%d: they came while the erasure list grew", len(slipped))
     kafka = look(settings.bootstrap, (settings.posts_topic, settings.status_topic), KAFKA_WAIT)
-    ledger.advance(kafka.cluster, archive.table_id(), archive.positions(kafka.cluster))
+    take_stock(archive, ledger, kafka.cluster)
     start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
     rows = erased(records(source(spark, settings, start), kafka.cluster), [order.key for order in orders])
     query = begin(rows, settings, start)
     watch(
         query,
         lambda: stop.is_set() or more(),
-        lambda reached: ledger.advance(kafka.cluster, archive.table_id(), reached),
+        lambda reached: ledger.advance(kafka.cluster, archive.table_id(), reached, archive.commit()),
     )
 
 

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drinkstream.positions import Positions, settle
 from drinkstream.retention import expiring
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
+from streaming.checkpoints import begun, fallen, planned, readable
+from streaming.checkpoints import newest as newest_of
+
+DROPPED = "dropped"
+"""A file in a checkpoint whose epoch lost rows by the watermark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class Kafka:
     """What the broker says of the posts topic: its cluster id, and the first and next offsets by partition."""
 
     cluster: str
+    topic: str
     begin: Mapping[str, int]
     end: Mapping[str, int]
 
@@ -47,9 +54,10 @@ def decide(
 ) -> tuple[Life, str | None]:
     """The life to lead, and why it is a new one (None: the newest one of this meaning goes on).
 
-    `epochs` are the newest first. A new meaning, another Kafka cluster, a lost checkpoint, rows that the watermark
-    dropped or records that Kafka let go of unread each start a new epoch; beginning.py says from where.
-    One that does not answer yet must first process all that Kafka holds now: whatever another one has counted.
+    `epochs` are the newest first. A new meaning, another Kafka cluster or topic, a checkpoint that is lost or that
+    Spark cannot read, rows that the watermark dropped, records that Kafka let go of unread, or an end of Kafka that
+    fell each start a new epoch; beginning.py says from where. One that does not answer yet must first process all that
+    Kafka holds now: whatever another one has counted.
     """
     newest = epochs[0] if epochs else None
     mine = living(epochs, meaning)
@@ -100,6 +108,22 @@ def retire(writer: Writer, epoch: str) -> None:
     writer.epoch(epoch, status="retired", retired_at=datetime.now(UTC))
 
 
+def note_dropped(writer: Writer, life: Life) -> None:
+    """The watermark dropped rows of this epoch, so that it never goes on: first noted where no store is needed."""
+    try:
+        (life.checkpoint / DROPPED).touch()
+        settle(life.checkpoint)
+    finally:
+        writer.epoch(life.epoch, status="dropped")
+
+
+def tell_dropped(reader: Reader, writer: Writer, checkpoints: Path) -> None:
+    """Stores of each epoch that it was dropped, where the process that noted it could not."""
+    for row in reader.epochs():
+        if row.status not in ("dropped", "retired") and (checkpoint(checkpoints, row.epoch) / DROPPED).is_file():
+            writer.epoch(row.epoch, status="dropped")
+
+
 def mark_expiring(reader: Reader, writer: Writer, but: str, now: datetime, ttl: timedelta) -> None:
     """Marks the days whose rows are about to expire in the epoch that answers, unless that is `but`.
 
@@ -134,9 +158,24 @@ def _why_new(
         return f"the watermark of {mine.watermark_s} s dropped rows in {mine.epoch}"
     if mine.cluster != kafka.cluster:
         return f"another Kafka cluster: {mine.cluster} became {kafka.cluster}"
-    if mine.processed and not (checkpoint(checkpoints, mine.epoch) / "metadata").is_file():
+    folder = checkpoint(checkpoints, mine.epoch)
+    if (mine.processed and not begun(folder)) or not readable(folder):
         return f"the checkpoint of {mine.epoch} is lost"
+    before, after = _planned(folder)
+    if others := sorted({topic for topic, _ in after} - {kafka.topic}):
+        return f"another topic: {mine.epoch} reads {', '.join(others)}"
     first = mine.first_offsets
     if gone := [p for p, offset in kafka.begin.items() if mine.processed.get(p, first.get(p, 0)) < offset]:
         return f"Kafka no longer holds what {mine.epoch} has yet to read of partition {', '.join(gone)}"
+    # a batch that goes back is taken up for ever, also once Kafka's end has risen again
+    back = {p for p, offset in mine.processed.items() if offset > kafka.end.get(p, 0)}
+    back |= {str(partition) for _, partition in fallen(before, after)}
+    if back:
+        return f"Kafka's end fell below what {mine.epoch} has read of partition {', '.join(sorted(back))}"
     return None
+
+
+def _planned(folder: Path) -> tuple[Positions, Positions]:
+    """Up to where the last but one and the last micro-batch were to read; empty where there is no such entry."""
+    last = newest_of(folder / "offsets") or 0
+    return planned(folder, last - 1) or {}, planned(folder, last) or {}

@@ -107,21 +107,23 @@ def write_beside(frame: DataFrame, begun: Begun, opened: Opened) -> Written:
     return written
 
 
-def store_measured(sink: Sink, told: Iterable[Any]) -> int:
-    """Stores what Spark measured of micro-batches beside their records; returns how many rows the watermark dropped.
+def rows_dropped(told: Iterable[Any]) -> int:
+    """How many rows the watermark dropped, by what Spark told of its triggers."""
+    return sum(operator.numRowsDroppedByWatermark for progress in told for operator in progress.stateOperators)
+
+
+def store_measured(sink: Sink, told: Iterable[Any]) -> None:
+    """Stores what Spark measured of micro-batches beside their records.
 
     `told` is the progress of each once; triggers without records are no micro-batches.
     """
-    dropped = 0
     for progress in told:
         if not progress.numInputRows:
             continue
-        dropped += sum(operator.numRowsDroppedByWatermark for operator in progress.stateOperators)
         tally = {k: v for k, v in progress.observedMetrics["tally"].asDict().items() if v}
         rejected = {k.removeprefix("rejected_"): v for k, v in tally.items() if k.startswith("rejected_")}
         span = _instant(tally.get("append_from")), _instant(tally.get("append_to"))
         sink.measured(progress.batchId, tally.get("post", 0), rejected, span)
-    return dropped
 
 
 def _instant(us: int | None) -> datetime | None:

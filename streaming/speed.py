@@ -46,14 +46,23 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy_kept import installed
 from streaming.beginning import first_offsets
-from streaming.epochs import Kafka, Life, become_current, caught_up, decide, mark_expiring
+from streaming.epochs import (
+    Kafka,
+    Life,
+    become_current,
+    caught_up,
+    decide,
+    mark_expiring,
+    note_dropped,
+    tell_dropped,
+)
 from streaming.id_sets import packed_ids
 from streaming.jvm_classes import jar, require
 from streaming.jvm_prefilter import sought
 from streaming.offsets import CONSUMER, append_times, look, offsets_at
 from streaming.progress import Told
 from streaming.roll_up import POSTS, TALLIES, roll_up
-from streaming.sink import Sink, store_measured
+from streaming.sink import Sink, rows_dropped, store_measured
 from streaming.upserts import kept
 from streaming.word import Word
 
@@ -156,10 +165,11 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
     `only` is the one epoch to go on with. Raises ConflictError where that one cannot.
     """
     seen = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S)
-    kafka = Kafka(seen.cluster, _by_partition(seen.begin), _by_partition(seen.end))
+    kafka = Kafka(seen.cluster, settings.posts_topic, _by_partition(seen.begin), _by_partition(seen.end))
     now = datetime.now(UTC)
     version = meaning.version()
     writer.taxonomy(version, installed())  # what the live numbers of this version are read and explained by
+    tell_dropped(reader, writer, settings.checkpoints)
     life, why = decide(reader.epochs(), version, kafka, settings.checkpoints, settings.speed_watermark, now)
     if only is not None and (why is not None or life.epoch != only):
         raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")
@@ -278,43 +288,53 @@ def watch(
     Its last micro-batch is measured too. Raises IntegrityError where rows were dropped, or the query ended by itself.
     """
 
-    def measure() -> bool:
-        """Whether a micro-batch has ended since the last time."""
+    def look() -> list[Any]:
+        """What has ended since the last time; that rows were dropped is noted before anything that may fail."""
         ended = told.new()
-        if dropped := store_measured(sink, ended):
-            writer.epoch(life.epoch, status="dropped")
+        if dropped := rows_dropped(ended):
+            note_dropped(writer, life)
             raise IntegrityError(
                 f"the watermark of {life.watermark_s} s dropped {dropped} rows of {life.epoch}; a new epoch starts "
                 "with twice the delay"
             )
+        return ended
+
+    def measure() -> bool:
+        """Whether a micro-batch has ended since the last time."""
+        ended = look()
+        store_measured(sink, ended)
         return any(one.numInputRows for one in ended)
 
     current = False
     catch_up = life.catch_up
     ttl = timedelta(days=settings.speed_ttl_days)
-    while not stopping.wait(timeout=0.5):
-        measure()
+    try:
+        while not stopping.wait(timeout=0.5):
+            measure()
+            _require_active(query)
+            if catch_up is None and word is not None and word.catch_up is not None:
+                catch_up = word.catch_up
+                writer.epoch(life.epoch, catch_up=catch_up)
+            if not current and catch_up is not None and caught_up(sink.processed, life.first_offsets, catch_up):
+                if become_current(reader, writer, life.epoch):
+                    print(f"epoch {life.epoch} answers from now on", flush=True)
+                current = True
+            now = datetime.now(UTC)
+            if not current:
+                mark_expiring(reader, writer, life.epoch, now, ttl)
+            if blind := expiring(sink.touched, now, ttl) - sink.blind:
+                sink.blind |= blind
+                writer.epoch(life.epoch, blind_days=sink.blind)
+        # a query that is behind is never idle: there the end of one micro-batch is waited for
+        let_end = Retrying(stop=stop_after_delay(STOP_WAIT_S), wait=wait_fixed(0.1), retry=retry_if_not_result(bool))
+        with suppress(RetryError):
+            let_end(lambda: measure() or not query.status["isTriggerActive"])
         _require_active(query)
-        if catch_up is None and word is not None and word.catch_up is not None:
-            catch_up = word.catch_up
-            writer.epoch(life.epoch, catch_up=catch_up)
-        if not current and catch_up is not None and caught_up(sink.processed, life.first_offsets, catch_up):
-            if become_current(reader, writer, life.epoch):
-                print(f"epoch {life.epoch} answers from now on", flush=True)
-            current = True
-        now = datetime.now(UTC)
-        if not current:
-            mark_expiring(reader, writer, life.epoch, now, ttl)
-        if blind := expiring(sink.touched, now, ttl) - sink.blind:
-            sink.blind |= blind
-            writer.epoch(life.epoch, blind_days=sink.blind)
-    # a query that is behind is never idle: there the end of one micro-batch is waited for
-    let_end = Retrying(stop=stop_after_delay(STOP_WAIT_S), wait=wait_fixed(0.1), retry=retry_if_not_result(bool))
-    with suppress(RetryError):
-        let_end(lambda: measure() or not query.status["isTriggerActive"])
-    _require_active(query)
-    query.stop()
-    measure()
+    finally:
+        # whatever ends it, what its last micro-batch dropped is not to go unseen
+        query.stop()
+        ended = look()
+    store_measured(sink, ended)
 
 
 def _require_active(query: StreamingQuery) -> None:

@@ -136,7 +136,7 @@ class SpeedLayer:
         if self.life.epoch not in self._checkpoints:
             first = {int(p): offset for p, offset in self.life.first_offsets.items()}
             self._checkpoints[self.life.epoch] = Checkpoint(first)
-            self.life.checkpoint.mkdir(parents=True)
+            (self.life.checkpoint / "offsets").mkdir(parents=True)
             (self.life.checkpoint / "metadata").write_text("{}")
 
     def lose_checkpoint(self) -> None:
@@ -152,6 +152,7 @@ class SpeedLayer:
         if number == len(kept.planned):
             end = self._world.end()
             kept.planned.append({p: min(end[p], start[p] + most[p]) for p in PARTITIONS})
+            (self.life.checkpoint / "offsets" / str(number)).write_text(kept.offsets(number))
         until = kept.planned[number]
         records = [row for p in PARTITIONS for row in self._world.kafka.logs[p][start[p] : until[p]]]
         table, after, dropped = group(records, *kept.states[number], self.life.watermark_s * 1000)

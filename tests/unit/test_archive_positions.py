@@ -57,6 +57,16 @@ def test_a_position_is_behind_every_gap_of_its_partition(ledger: Ledger) -> None
     assert ledger.positions("c2") == {}
 
 
+def test_a_gap_that_the_position_has_not_come_to_is_not_behind_it(ledger: Ledger) -> None:
+    """Of a table that was put back: what lies before the gap is to be fetched again. Gaps may follow one another."""
+    for start, until in ((40, 50), (30, 40), (12, 30)):
+        ledger.record(Gap(Span("c1", "posts", 0, start, until), "2017-09-14T12:00:00.000+00:00"))
+    ledger.advance("c1", "t", {("posts", 0): 11})
+    assert ledger.positions("c1") == {("posts", 0): 11}
+    ledger.advance("c1", "t", {("posts", 0): 12})
+    assert ledger.positions("c1") == {("posts", 0): 50}
+
+
 def test_the_ledger_of_another_table_is_refused(ledger: Ledger) -> None:
     """A table made anew beside old positions would silently lack what lies before them."""
     ledger.advance("c1", "t", {("posts", 0): 10})

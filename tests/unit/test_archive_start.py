@@ -4,7 +4,10 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,12 +15,13 @@ import pytest
 from deltalake import DeltaTable
 
 from drinkstream.archive import Archive
+from drinkstream.archive_change import compact, configure, drop_orphans, erase, vacuum
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.positions import Gap, Ledger, Positions, Span
 from streaming.archive import PROPERTIES, create, main
 from streaming.offsets import KafkaOffsets
 from streaming.only_one import only_one
-from streaming.resume import Start, resume
+from streaming.resume import Start, resume, take_stock
 from tests.lib.archived import archive, row
 
 CLUSTER = "kafka-1"
@@ -92,7 +96,6 @@ def test_without_a_checkpoint_it_starts_behind_the_last_archived_record(ledger: 
     ("planned", "committed", "reached"),
     [
         pytest.param([10], 1, 20, id="it lost its newest batches, which Delta would skip under the same numbers"),
-        pytest.param([10, 20], 2, 10, id="the table was put back to an older copy"),
         pytest.param([10], 0, 10, id="it never finished a batch"),
         pytest.param([10, 20], 1, 15, id="half of a batch is archived, which the table takes as a whole"),
         pytest.param([], 0, 0, id="it is empty"),
@@ -106,6 +109,15 @@ def test_a_checkpoint_that_disagrees_is_left_behind(
     archived(ledger, reached)
     assert resume(kafka(0, 50), ledger, folder) == Start(folder / "10", {("posts", 0): reached})
     assert (folder / "9").is_dir()
+
+
+@pytest.mark.parametrize("file", ["metadata", "offsets/1", "commits/1"])
+def test_a_checkpoint_that_a_power_cut_left_in_part_is_left_behind(ledger: Ledger, folder: Path, file: str) -> None:
+    """Spark would end at it for ever."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    (folder / "1" / file).write_text("")
+    archived(ledger, 20)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 20})
 
 
 @pytest.mark.parametrize("lost", ["metadata", "offsets/1"])
@@ -171,11 +183,121 @@ def test_what_kafka_trimmed_before_the_archive_first_came_is_a_gap_too(ledger: L
     assert [gap.span for gap in ledger.gaps()] == [Span(CLUSTER, "posts", 0, 0, 5)]
 
 
-def test_a_topic_that_was_made_anew_stops_the_query(ledger: Ledger, folder: Path) -> None:
-    """Its new records would carry offsets that the archive already holds."""
+def test_a_topic_that_was_made_anew_stops_the_query_until_a_person_decides(ledger: Ledger, folder: Path) -> None:
+    """Its new records carry offsets that the archive already holds, also once there are more of them than before."""
+    checkpoint(folder / "1", [10, 20], committed=2)
     archived(ledger, 20)
-    with pytest.raises(IntegrityError, match=r"posts/0 ends at offset 7 but 20 are archived"):
+    with pytest.raises(IntegrityError, match=r"posts/0 ended at offset 7 but 20 are archived .*`refused`") as first:
         resume(kafka(0, 7), ledger, folder)
+    archived(ledger, 20)  # as each start does
+    with pytest.raises(IntegrityError) as second:
+        resume(kafka(0, 50), ledger, folder)
+    assert str(second.value) == str(first.value)
+    kept = json.loads(ledger.positions_file.read_text())
+    assert [{**row, "when": ""} for row in kept.pop("refused")] == [
+        {"cluster": CLUSTER, "topic": "posts", "partition": 0, "end": 7, "archived": 20, "when": ""}
+    ]
+    ledger.positions_file.write_text(json.dumps(kept))
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", None)
+
+
+def test_another_cluster_or_topic_is_not_refused(ledger: Ledger, folder: Path) -> None:
+    """That is how a person goes on; the checkpoint, of the old topic, is not."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    archived(ledger, 20)
+    with pytest.raises(IntegrityError):
+        resume(kafka(0, 7), ledger, folder)
+    cluster = KafkaOffsets("kafka-2", {("posts", 0): 0}, {("posts", 0): 7})
+    assert resume(cluster, ledger, folder.with_name("kafka-2")).offsets == {("posts", 0): 0}
+    topic = KafkaOffsets(CLUSTER, {("posts2", 0): 0}, {("posts2", 0): 7})
+    assert resume(topic, ledger, folder) == Start(folder / "2", {("posts2", 0): 0})
+
+
+def test_an_end_that_fell_while_the_query_ran_is_refused_though_it_rose_again(ledger: Ledger, folder: Path) -> None:
+    """Spark has planned a batch that goes back. Resolved by a person, it is not met again."""
+    checkpoint(folder / "1", [10, 20, 7], committed=2)
+    archived(ledger, 20)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=r"posts/0 ended at offset 7 but 20 are archived"):
+            resume(kafka(0, 50), ledger, folder)
+    kept = json.loads(ledger.positions_file.read_text())
+    assert len(kept.pop("refused")) == 1
+    ledger.positions_file.write_text(json.dumps(kept))
+    for _ in range(2):
+        assert resume(kafka(0, 50), ledger, folder) == Start(folder / "3", {("posts", 0): 20})
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> Callable[..., Archive]:
+    """Gives a table of 20 records, of which an older copy, of 10, was put back, and `since` done to that."""
+
+    def put_back(ledger: Ledger, since: Callable[[str], object] = str) -> Archive:
+        table = archive(tmp_path / "archive", [row(n, cluster=CLUSTER) for n in range(10)])
+        take_stock(table, ledger, CLUSTER)
+        shutil.copytree(table.uri, tmp_path / "copy")
+        archive(Path(table.uri), [row(n, cluster=CLUSTER) for n in range(10, 20)])
+        take_stock(table, ledger, CLUSTER)
+        assert ledger.positions(CLUSTER) == {("posts", 0): 20}
+        shutil.rmtree(table.uri)
+        (tmp_path / "copy").rename(table.uri)
+        since(table.uri)
+        return table
+
+    return put_back
+
+
+def erased_again(uri: str) -> None:
+    """What is done to an older copy: the erasure list is applied to it, which makes a version of it."""
+    erase(uri, ["x:3", "x:4"], datetime(2017, 9, 20, tzinfo=UTC))
+    assert Archive(uri).version() >= 1
+
+
+@pytest.mark.parametrize("since", [str, erased_again], ids=["as it was", "its version has risen since"])
+def test_what_a_table_that_was_put_back_lacks_is_fetched_again(
+    ledger: Ledger, folder: Path, restored: Callable[..., Archive], since: Callable[[str], object]
+) -> None:
+    """Its ledger lies beside it and was not put back. The checkpoint is of the table that was replaced."""
+    checkpoint(folder / "1", [10, 20], committed=2)
+    table = restored(ledger, since)
+    for _ in range(2):  # a start that is cut off is begun again
+        take_stock(table, ledger, CLUSTER)
+        assert resume(kafka(0, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 10})
+    assert ledger.gaps() == ()
+
+
+def test_what_kafka_no_longer_holds_of_it_is_a_gap_beside_those_on_record(
+    ledger: Ledger, folder: Path, restored: Callable[..., Archive]
+) -> None:
+    """No offset is in two of them."""
+    table = restored(ledger)
+    ledger.record(Gap(Span(CLUSTER, "posts", 0, 20, 30), "2017-09-14T12:00:00.000+00:00"))
+    take_stock(table, ledger, CLUSTER)
+    for _ in range(2):
+        assert resume(kafka(35, 50), ledger, folder) == Start(folder / "1", {("posts", 0): 35})
+    assert sorted((gap.span.start, gap.span.until) for gap in ledger.gaps()) == [(10, 20), (20, 30), (30, 35)]
+
+
+def test_what_is_done_to_a_table_every_night_does_not_put_it_back(ledger: Ledger, tmp_path: Path) -> None:
+    """Nor does a row that somebody deleted: it would be fetched again."""
+    commits = [[row(n, cluster=CLUSTER, day="2017-09-14")] for n in range(6)]
+    table = archive(tmp_path / "archive", *commits)
+    take_stock(table, ledger, CLUSTER)
+    for change in (
+        lambda: erase(table.uri, ["x:5"], datetime(2017, 9, 20, tzinfo=UTC)),
+        lambda: compact(table.uri, ["2017-09-14"]),
+        lambda: vacuum(table.uri),
+        lambda: drop_orphans(table.uri, timedelta(hours=24)),
+        lambda: configure(table.uri, PROPERTIES),
+        lambda: DeltaTable(table.uri).create_checkpoint(),
+        lambda: DeltaTable(table.uri).cleanup_metadata(),
+        lambda: DeltaTable(table.uri).delete('"offset" = 5'),
+    ):
+        before = table.version()
+        change()
+        assert table.version() >= before
+        take_stock(table, ledger, CLUSTER)
+        assert ledger.positions(CLUSTER) == {("posts", 0): 6}
+    assert table.positions(CLUSTER) == {("posts", 0): 5}
 
 
 def test_a_table_that_is_gone_is_not_silently_made_anew(ledger: Ledger, tmp_path: Path) -> None:

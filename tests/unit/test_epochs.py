@@ -1,5 +1,7 @@
 """When the speed query starts a new life, from where, and when that one answers."""
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_i
 from tests.lib.cassandra_in_memory import Store
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-KAFKA = Kafka("cluster-1", {"0": 0, "1": 40}, {"0": 100, "1": 90})
+KAFKA = Kafka("cluster-1", "posts", {"0": 0, "1": 40}, {"0": 100, "1": 90})
 
 
 def row(epoch: str = "e1", **changed: object) -> EpochRow:
@@ -35,8 +37,12 @@ def row(epoch: str = "e1", **changed: object) -> EpochRow:
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> Path:
     kept = checkpoint(tmp_path, "e1")
-    kept.mkdir()
-    (kept / "metadata").write_text("{}")
+    for log in ("offsets", "commits"):
+        (kept / log).mkdir(parents=True)
+    (kept / "metadata").write_text('{"id":"d1f0c5e6-0000-0000-0000-000000000000"}')
+    for batch, end in enumerate((60, 70)):
+        (kept / "offsets" / str(batch)).write_text(f'v1\n{{}}\n{{"posts":{{"0":80,"1":{end}}}}}')
+        (kept / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
     return tmp_path
 
 
@@ -60,6 +66,8 @@ def test_the_first_epoch_starts_at_what_kafka_holds_and_catches_up_with_its_ends
         ({"status": "dropped"}, "the watermark of 600 s dropped rows in e1"),
         ({"epoch": "e2"}, "the checkpoint of e2 is lost"),
         ({"processed": {"0": 80, "1": 39}}, "Kafka no longer holds what e1 has yet to read of partition 1"),
+        ({"processed": {"0": 80, "1": 91}}, "Kafka's end fell below what e1 has read of partition 1"),
+        ({"processed": {"0": 80, "1": 70, "2": 1}}, "Kafka's end fell below what e1 has read of partition 2"),
         ({"processed": {"0": 80}}, "Kafka no longer holds what e1 has yet to read of partition 1"),
     ],
 )
@@ -68,6 +76,41 @@ def test_a_new_epoch_starts_when_the_old_one_cannot_go_on(checkpoints: Path, cha
     assert reason == why
     assert life.epoch not in ("e1", "e2")
     assert life.first_offsets == KAFKA.begin
+
+
+def test_a_micro_batch_that_goes_back_or_is_of_another_topic_is_not_taken_up_again(
+    checkpoints: Path,
+):
+    log = checkpoint(checkpoints, "e1") / "offsets"
+    (log / "2").write_text('v1\n{}\n{"posts":{"0":80,"1":5}}')
+    _, why = decide([row()], "m1", KAFKA, checkpoints, 600, NOW)
+    assert why == "Kafka's end fell below what e1 has read of partition 1"
+    (log / "2").unlink()
+    assert decide([row()], "m1", KAFKA, checkpoints, 600, NOW)[1] is None
+    other = replace(KAFKA, topic="posts2")
+    assert decide([row()], "m1", other, checkpoints, 600, NOW)[1] == "another topic: e1 reads posts"
+
+
+@pytest.mark.parametrize("processed", [{}, {"0": 80, "1": 70}], ids=["nothing written yet", "going on"])
+@pytest.mark.parametrize("left", [b"", b"\0" * 200, b'v1\n{}\n{"posts":{"0":8', b"v1\n{", b"\xff"])
+@pytest.mark.parametrize("file", ["metadata", "offsets/1", "commits/1"])
+def test_a_checkpoint_that_a_power_cut_left_in_part_is_a_lost_one(
+    checkpoints: Path, file: str, left: bytes, processed: dict[str, int]
+):
+    (checkpoint(checkpoints, "e1") / file).write_bytes(left)
+    kafka = replace(KAFKA, begin={"0": 0, "1": 0})
+    _, why = decide([row(processed=processed)], "m1", kafka, checkpoints, 600, NOW)
+    assert why == "the checkpoint of e1 is lost"
+
+
+@pytest.mark.parametrize(("processed", "why"), [({}, None), ({"0": 80, "1": 70}, "the checkpoint of e1 is lost")])
+@pytest.mark.parametrize("gone", ["", "offsets"])
+def test_a_checkpoint_without_a_micro_batch_is_lost_where_there_were_some(
+    checkpoints: Path, gone: str, processed: dict[str, int], why: str | None
+):
+    shutil.rmtree(checkpoint(checkpoints, "e1") / gone)
+    kafka = replace(KAFKA, begin={"0": 0, "1": 0})
+    assert decide([row(processed=processed)], "m1", kafka, checkpoints, 600, NOW)[1] == why
 
 
 def test_a_new_epoch_must_reach_all_that_kafka_holds_and_so_all_that_another_may_have_written(checkpoints: Path):

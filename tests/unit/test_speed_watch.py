@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from drinkstream.errors import IntegrityError
+from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import EpochRow
-from streaming import speed
+from streaming import epochs, speed
 from streaming.epochs import Life
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-LIFE = Life("e1", Path("speed-e1"), 600, {"0": 0}, {"0": 0})
 ROW = EpochRow("e1", "current", "m1", "c", NOW, {"0": 0}, {"0": 0}, {"0": 9}, 600, frozenset())
 
 
@@ -66,7 +65,8 @@ class Query:
 class Store:
     """Reader, writer and sink."""
 
-    def __init__(self) -> None:
+    def __init__(self, away: bool = False) -> None:
+        self.away = away
         self.said: list[str] = []
         self.measured_batches: list[int] = []
         self.processed, self.touched, self.blind = {"0": 9}, dict[str, datetime](), frozenset[Any]()
@@ -75,20 +75,32 @@ class Store:
         return [ROW]
 
     def epoch(self, epoch: str, **columns: Any) -> None:
+        self._answer()
         self.said.append(f"{epoch} {columns['status']}")
 
     def measured(self, batch: int, *_: Any) -> None:
+        self._answer()
         self.measured_batches.append(batch)
 
+    def _answer(self) -> None:
+        if self.away:
+            raise UnavailableError("Cassandra did not answer")
 
-def told_to_stop(query: Query) -> Store:
-    store: Any = Store()
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    (tmp_path / "speed-e1").mkdir()
+    return Life("e1", tmp_path / "speed-e1", 600, {"0": 0}, {"0": 0})
+
+
+def told_to_stop(query: Query, life: Life, away: bool = False) -> Store:
+    store: Any = Store(away)
     stopping = threading.Event()
     stopping.set()
     running: Any = query
     try:
-        speed.watch(running, running, stopping, Settings(), store, store, LIFE, store)
-    except IntegrityError as error:
+        speed.watch(running, running, stopping, Settings(), store, store, life, store)
+    except DrinkStreamError as error:
         store.said.append(str(error))
     return store  # type: ignore[no-any-return]
 
@@ -96,15 +108,15 @@ def told_to_stop(query: Query) -> Store:
 DROPPED = ["e1 dropped", "the watermark of 600 s dropped 3 rows of e1; a new epoch starts with twice the delay"]
 
 
-def test_it_ends_once_it_is_idle():
+def test_it_ends_once_it_is_idle(life: Life):
     query = Query([None, None, None])
-    assert told_to_stop(query).said == []
+    assert told_to_stop(query, life).said == []
     assert (query.looks, query.isActive) == ([], False)
 
 
-def test_one_that_is_behind_ends_after_one_micro_batch():
+def test_one_that_is_behind_ends_after_one_micro_batch(life: Life):
     query = Query([None, 0, 0, 0])
-    store = told_to_stop(query)
+    store = told_to_stop(query, life)
     assert store.measured_batches == [0]
     assert (query.looks, query.isActive) == ([0, 0], False)
 
@@ -112,17 +124,36 @@ def test_one_that_is_behind_ends_after_one_micro_batch():
 @pytest.mark.parametrize(
     "query", [Query([None, 3]), Query([], unseen=[0, 3])], ids=["in the last one", "while it is stopped"]
 )
-def test_rows_that_the_last_micro_batch_dropped_are_seen(query: Query):
-    assert told_to_stop(query).said == DROPPED
+def test_rows_that_the_last_micro_batch_dropped_are_seen(query: Query, life: Life):
+    assert told_to_stop(query, life).said == DROPPED
 
 
-def test_a_micro_batch_that_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "query",
+    [Query([None, 3]), Query([], unseen=[0, 3]), Query([0], unseen=[3])],
+    ids=["seen alone", "behind one to be measured", "in one that ended after the store went"],
+)
+def test_dropped_rows_are_told_of_by_the_next_start_where_the_store_is_away(query: Query, life: Life):
+    assert told_to_stop(query, life, away=True).said == ["Cassandra did not answer"]
+    store: Any = Store()
+    epochs.tell_dropped(store, store, life.checkpoint.parent)
+    assert store.said == ["e1 dropped"]
+
+
+def test_an_epoch_that_dropped_nothing_is_not_told_of(life: Life):
+    assert told_to_stop(Query([None, 0, 0]), life, away=True).said == ["Cassandra did not answer"]
+    store: Any = Store()
+    epochs.tell_dropped(store, store, life.checkpoint.parent)
+    assert store.said == []
+
+
+def test_a_micro_batch_that_does_not_end_is_cut_off(life: Life, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(speed, "STOP_WAIT_S", 0.3)
     query = Query([None] * 1000)
-    assert told_to_stop(query).said == []
+    assert told_to_stop(query, life).said == []
     assert not query.isActive
     assert len(query.looks) > 900
 
 
-def test_one_that_fails_while_it_ends_is_no_end_in_order():
-    assert told_to_stop(Query([], isActive=False)).said == ["the speed query ended: Cassandra is away"]
+def test_one_that_fails_while_it_ends_is_no_end_in_order(life: Life):
+    assert told_to_stop(Query([], isActive=False), life).said == ["the speed query ended: Cassandra is away"]

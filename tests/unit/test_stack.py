@@ -59,6 +59,8 @@ def test_a_program_that_dies_at_once_is_started_more_and_more_slowly(settings: S
     (settings.home / "run").mkdir(parents=True)
     pauses = [notes.begin(settings, "web", 100 + start).pause for start in range(8)]
     assert pauses == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    # a night on a full disk
+    assert notes.Note(108, time.time(), quick_deaths=5000).pause == 30.0
 
     notes.write(settings, "web", notes.Note(108, time.time() - 60, time.time() - 21, quick_deaths=8))
     assert notes.begin(settings, "web", 109).pause == 0.0
