@@ -161,8 +161,11 @@ class Ledger:
 
     def refusals(self, cluster: str) -> dict[tuple[str, int], Refusal]:
         """The partitions (topic, partition) of `cluster` that nothing more is taken from until a person decides."""
-        found = (Refusal(**row) for row in self._kept().get("refused", []))
-        return {(one.topic, one.partition): one for one in found if one.cluster == cluster}
+        return {(one.topic, one.partition): one for one in self.every_refusal() if one.cluster == cluster}
+
+    def every_refusal(self) -> tuple[Refusal, ...]:
+        """Those of all clusters."""
+        return tuple(Refusal(**row) for row in self._kept().get("refused", []))
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep `refusal`, until a person removes the key `refused` from the file of the positions."""

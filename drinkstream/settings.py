@@ -159,9 +159,10 @@ class Settings(BaseModel):
     @field_validator("kafka_bootstrap")
     @classmethod
     def _with_ports(cls, servers: str) -> str:
-        if servers and not all(re.fullmatch(r"[^\s,]+:\d+", server) for server in servers.split(",")):
+        named = [server.strip() for server in servers.split(",")] if servers else []
+        if not all(re.fullmatch(r"[^\s,]+:\d+", server) for server in named):
             raise ValueError("give host:port, several with commas between them")
-        return servers
+        return ",".join(named)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":

@@ -62,6 +62,8 @@ def run(stale: int) -> None:
     faults = stale_parts(signs, now, timedelta(seconds=stale))
     if (why := refusal()) is not None:
         faults.append(f"the taxonomy is refused, so the live stream goes on with the last good one: {why}")
+    if refused := Ledger.beside(settings.archive).every_refusal():
+        faults.append(f"the archive takes nothing more in: {'; '.join(map(str, refused))}: see the log of `archive`")
     if stuck:
         faults.append(
             f"no night takes {', '.join(map(str, stuck))} any more: {MOST_RUNS} runs of the day and more, none "

@@ -14,7 +14,7 @@ from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.merge import Publication, days_between, snapshot
 from drinkstream.settings import Settings
-from drinkstream.store.read import Reader
+from drinkstream.store.read import Reader, Run
 from drinkstream.store.session import connect
 
 ANSWER = "days="
@@ -54,14 +54,15 @@ def run(but: datetime | None) -> None:
         published = snapshot(reader.publications(reader.published_months()), None).publications
         positions = counted(reader, published)
         runs = {day: len(reader.runs(day)) for day in unpublished(published, before, settings.speed_ttl_days)}
+        archive = Archive(settings.archive)
+        if but is not None:
+            positions.pop(before, None)
+        asked = {str(day): position for day, position in positions.items()}
+        found = archive.pending(settings.posts_topic, asked) if asked else {}
+        late = over(found, settings.pending_limit)
+        tries = {day: since(reader, published[date.fromisoformat(day)]) for day in late}
     finally:
         cassandra.cluster.shutdown()
-    archive = Archive(settings.archive)
-    if but is not None:
-        positions.pop(before, None)
-    asked = {str(day): position for day, position in positions.items()}
-    found = archive.pending(settings.posts_topic, asked) if asked else {}
-    late = over(found, settings.pending_limit)
     for day in late:
         print(f"day={day} pending={found[day]}")
     held = archive.came_in(settings.posts_topic, map(str, runs)) if runs else frozenset()
@@ -72,12 +73,17 @@ def run(but: datetime | None) -> None:
         print(
             f"day={day} published=never: {MOST_RUNS} runs and more failed; settle why, then run a Backfill of the day"
         )
-    days, later = tonight(take, {day: found[day] for day in late})
+    days, later = tonight(take, {day: (tries[day], -found[day]) for day in late})
     if later:
         print(
             f"left={later}: {MOST_DAYS} days are taken in a night, missed ones first; the next nights take the others"
         )
     print(ANSWER + ",".join(days))
+
+
+def since(reader: Reader, publication: Publication) -> int:
+    """How many runs of a published day were begun since."""
+    return sum(run.started_at > publication.at for run in reader.runs(publication.day))
 
 
 def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Mapping[str, int]]:
@@ -100,7 +106,12 @@ def given_up(reader: Reader, before: date, days: int) -> list[date]:
     asked = unpublished((), before, days)
     months = sorted({str(day)[:7] for day in asked})
     published = {entry.day for entry in reader.publications(months)}
-    return [day for day in asked if day not in published and len(reader.runs(day)) >= MOST_RUNS]
+    return [day for day in asked if day not in published and _failed(reader.runs(day)) >= MOST_RUNS]
+
+
+def _failed(runs: Collection[Run]) -> int:
+    # a dry run, or one that waits for an approval, did not fail
+    return sum(run.status != "complete" or not run.audited for run in runs)
 
 
 def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], list[str]]:
@@ -114,13 +125,14 @@ def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], 
     return [day for day, n in live if n < MOST_RUNS], [day for day, n in live if n >= MOST_RUNS]
 
 
-def tonight(take: Collection[str], late: Mapping[str, int]) -> tuple[list[str], int]:
+def tonight(take: Collection[str], late: Mapping[str, tuple[int, int]]) -> tuple[list[str], int]:
     """The days that one night recomputes, in order, and how many are left to the next: MOST_DAYS at most.
 
-    First the missed days `take`, of which live rows are about to go, the oldest first; then those of the published
-    days `late` for which most records are pending, the older one where they are as many.
+    First the missed days `take`, of which live rows are about to go, the oldest first; then the published days `late`
+    by their rank, the lowest first and the older one where they are alike. So days that fail each night hold no others
+    back.
     """
-    wanted = [*sorted(take), *sorted(late, key=lambda day: (-late[day], day))]
+    wanted = [*sorted(take), *sorted(late, key=lambda day: (late[day], day))]
     return sorted(wanted[:MOST_DAYS]), len(wanted[MOST_DAYS:])
 
 

@@ -36,10 +36,11 @@ def clean(settings: Settings, everything: bool) -> None:
     if strange(home):
         raise ConflictError(f"{home} was not made by `make up` (it has no {MARK}): nothing is removed")
     for path in home.glob("*"):
-        # the mark goes last: a call that is cut off can be repeated
+        # the mark goes last, and with all the rest alone: what is left is still the stack's
         if path.name not in (MARK, "lost+found") and (everything or path.name not in DOWNLOADS):
             remove(path)
-    (home / MARK).unlink(missing_ok=True)
+    if everything:
+        (home / MARK).unlink(missing_ok=True)
     print(f"clean: {home} holds {'nothing' if everything else 'downloads only'}")
 
 

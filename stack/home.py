@@ -8,13 +8,11 @@ from drinkstream.settings import Settings
 MARK = ".drinkstream"
 """In every home of a stack."""
 
-_NOBODYS = {
-    "lost+found",
-    "run",
-    "prefilter",
-}  # of a file system; of `make down` and `make evaluate`, which claim nothing
-_INSTALLED = {"jars", "boot", "web"}  # by a release that claimed no home before it started
-_CHARTS = Path("web", "echarts.min.js")
+# of a file system; of `make down` and `make evaluate`, which claim nothing
+_NOBODYS = {"lost+found", "run", "prefilter"}
+# by a release that claimed no home before it started, which left one of these traces
+_INSTALLED = {"jars", "boot", "web"}
+_TRACES = ("web/echarts.min.js", "jars/.lock", "boot/pyvenv.cfg")
 
 
 def claim(settings: Settings) -> None:
@@ -33,5 +31,5 @@ def strange(home: Path) -> list[str]:
     """The names of what lies in `home` and is somebody else's; nothing is where it bears the mark."""
     if not home.is_dir() or (home / MARK).is_file():
         return []
-    known = _NOBODYS | (_INSTALLED if (home / _CHARTS).is_file() else set())
+    known = _NOBODYS | (_INSTALLED if any((home / trace).is_file() for trace in _TRACES) else set())
     return sorted(path.name for path in home.iterdir() if path.name not in known)

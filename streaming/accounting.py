@@ -27,8 +27,8 @@ from streaming.offsets import KafkaOffsets, append_times, look
 class TopicAccount:
     """One topic's records: those that came `into` Kafka since it was made, and where each of them is now.
 
-    `into` = `archived` + `waiting` + `gaps`, unless some are `missing` or archived twice (`duplicates`). `classes`
-    covers the archived rows; the status lines' topic has none.
+    `into` = `archived` + `waiting` + `gaps`, unless some are `missing` or archived twice (`duplicates`), or Kafka lost
+    records (`fallen`: where it ends now). `classes` covers the archived rows; the status lines' topic has none.
     """
 
     topic: str
@@ -39,10 +39,12 @@ class TopicAccount:
     duplicates: int
     missing: tuple[Span, ...]
     classes: Mapping[Class, int] | None
+    fallen: tuple[str, ...] = ()
 
     def faults(self) -> list[str]:
         """What does not add up, in words; an empty list is what there should be."""
         found = [f"not archived, not waiting, in no gap: {span} ({span.size} records)" for span in self.missing]
+        found += [f"Kafka ends before what is archived: {place}: see the log of `archive`" for place in self.fallen]
         if self.duplicates:
             found.append(f"{self.topic}: {self.duplicates} rows repeat an offset that is archived already")
         if self.classes is not None and (classed := sum(self.classes.values())) != self.archived:
@@ -82,6 +84,11 @@ def account(
             hole for place in places for hole in missing(here.get(place), (kafka.cluster, *place), until[place], met)
         ),
         classes=classes,
+        fallen=tuple(
+            f"{place[0]}/{place[1]} at {kafka.end[place]}, not {until[place]}"
+            for place in places
+            if kafka.end[place] < until[place]
+        ),
     )
 
 

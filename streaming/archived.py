@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from drinkstream.command import exit_code
-from drinkstream.errors import BadInputError
+from drinkstream.errors import BadInputError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.settings import Settings
 from streaming.offsets import look
@@ -63,7 +63,10 @@ def say_behind(line: str) -> None:
     """The partitions in which the archive has not reached the ends in LINE."""
     settings = Settings.load()
     until = parse(line)
-    found = behind(until, settings.posts_topic, Ledger.beside(settings.archive).positions(until.cluster))
+    ledger = Ledger.beside(settings.archive)
+    if refused := [str(one) for one in ledger.refusals(until.cluster).values() if one.topic == settings.posts_topic]:
+        raise IntegrityError(f"the archive takes nothing more in: {'; '.join(refused)}: see the log of `archive`")
+    found = behind(until, settings.posts_topic, ledger.positions(until.cluster))
     print(json.dumps([asdict(place) for place in found]))
 
 

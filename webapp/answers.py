@@ -140,7 +140,7 @@ def status(asked: Asked, base: Basis) -> dict[str, Any]:
     """How fresh each layer is, which days have data, and how many posts the question is about."""
     answer = days(asked, base)
     state, live = base.state, base.state.live
-    layers = [day.choice.layer for day in base.days]
+    layers = [day.choice.layer if counted(base, day) else "missing" for day in base.days]
     published = sorted(state.now.publications.values(), key=lambda publication: publication.at)
     return {
         **head(asked),

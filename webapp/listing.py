@@ -14,6 +14,9 @@ from drinkstream.share import Filter
 from drinkstream.store.read import CellIds
 from webapp.live import Store
 
+MAX_DAYS = 1100
+"""Days that one question is about at most."""
+
 DAYS_A_PAGE = 62
 """Days that one page reads at most; where few posts match, a page may so be shorter than asked for."""
 
@@ -46,6 +49,8 @@ def place(text: str) -> Place:
             raise TypeError
         date.fromisoformat(entry[0][:10])
         days = date.fromisoformat(first), date.fromisoformat(last)
+        if not 0 <= (days[1] - days[0]).days < MAX_DAYS:
+            raise ValueError
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise BadInputError("after: not the `next` of an earlier answer; leave it out to begin") from None
     return Place(at, days, (entry[0], entry[1], entry[2], entry[3], entry[4]))

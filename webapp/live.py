@@ -152,6 +152,7 @@ class Tail:
                 continue
             self._follow(batch)
             if batch.batch_id == self._seen:
+                self._last = batch
                 continue
             self._seen, self._day, self._last = batch.batch_id, batch.started_at.date(), batch
             for hour in sorted(_of_other_days(batch.hours, blind)):

@@ -157,9 +157,13 @@ def posts_url(asked: query.Asked, at: str, category: str | None, brand: str | No
 
 @blueprint.app_template_global()
 def dashboard_url(asked: query.Asked, given: Mapping[str, str]) -> str:
-    """The address of the dashboard with the question of a list of posts, in the state that it was asked for."""
+    """The address of the dashboard with the question of a list of posts; in the state that it was asked of, if that is
+    not the present one.
+    """
+    state = serving().view.peek()
+    at = None if state is not None and asked.at == state.token else asked.at
     kept = {name: value for name, value in given.items() if name in ("source", "lang", "kind", "reposts", "as_of")}
-    values: dict[str, Any] = {"from": asked.first, "to": asked.last, **kept, "at": asked.at}
+    values: dict[str, Any] = {"from": asked.first, "to": asked.last, **kept, "at": at}
     brand = asked.narrowed.brand if asked.narrowed.brand != ANY else None
     return url_for("pages.dashboard", **values, category=asked.narrowed.category, brand=brand)
 

@@ -15,12 +15,11 @@ from drinkstream.post import REASONS
 from drinkstream.reconcile import Cause
 from drinkstream.share import By, Filter, kinds
 from drinkstream.wire_values import language
-from webapp.listing import Place, place
+from webapp.listing import MAX_DAYS, Place, place
 from webapp.texts import MAX_TEXTS
 
 Grain = Literal["day", "hour", "minute"]
 
-MAX_DAYS = 1100
 DEFAULT_DAYS = {"day": 30, "hour": 7, "minute": 1}
 MAX_IDS = 10_000
 DEFAULT_IDS = 100
@@ -213,7 +212,7 @@ def parse(
         raise BadInputError("at and as_of each name a state to answer from: give one of them")
     if asked.as_of is not None and asked.as_of > now:
         raise BadInputError(f"as_of: {values['as_of']} has not come yet; it is {instant(now)}")
-    return _narrow_to_period(_go_on(asked, values), values)
+    return _go_on(_narrow_to_period(asked, values), values)
 
 
 def _single(given: MultiDict[str, str], allowed: frozenset[str]) -> dict[str, str]:
@@ -272,13 +271,12 @@ def _go_on(asked: Asked, values: dict[str, str]) -> Asked:
     after = place(cursor)
     if asked.as_of is not None or (asked.at is not None and asked.at != after.at):
         raise BadInputError("after: it goes on from an answer of another state; leave at and as_of out")
-    if "from" not in values and "to" not in values:
-        # the days that were meant when the list began: by now there may be newer ones
-        asked = replace(asked, first=after.days[0], last=after.days[1])
-    elif (asked.first, asked.last) != after.days:
-        days = f"{after.days[0]} to {after.days[1]}"
-        raise BadInputError(f"after: it goes on from an answer about {days}: leave from and to out")
-    return replace(asked, after=after, at=after.at)
+    # the days that were meant when the list began: where one is left out, there may be newer ones by now
+    first, last = after.days
+    begins, ends = "from" in values or "period" in values, "to" in values or "period" in values
+    if (begins and asked.first != first) or (ends and asked.last != last):
+        raise BadInputError(f"after: it goes on from an answer about {first} to {last}: leave from and to out")
+    return replace(asked, first=first, last=last, after=after, at=after.at)
 
 
 def _narrow_to_period(asked: Asked, values: dict[str, str]) -> Asked:

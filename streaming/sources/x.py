@@ -111,7 +111,7 @@ def answered(call: Callable[[], T]) -> T:
     """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals."""
     try:
         return call()
-    except (requests.ConnectionError, requests.Timeout, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
+    except (requests.RequestException, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
         raise UnavailableError(repr(error)) from None
     except tweepy.HTTPException as error:
         raise refused(error.response.status_code, error.response.text) from None

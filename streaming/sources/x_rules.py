@@ -71,20 +71,19 @@ class Followed:
         self._seen = self._tried = ""
 
     def begin(self, patiently: Calling) -> None:
-        """Sync the rules; where the taxonomy does not load or fit into rules, those that we have on the stream stay.
+        """Sync the rules; where the taxonomy does not load or fit into rules, or X refuses one, those that we have on
+        the stream stay.
 
-        Raises BadInputError where there are none of ours then, or X refuses one.
+        Raises BadInputError where there are none of ours then.
         """
         self._seen = self._tried = _content(self._path)
         try:
-            wanted = rules(clauses(load(self._path)))
+            sync(self._client, patiently, rules(clauses(load(self._path))))
         except BadInputError as error:
             there: list[StreamRule] = patiently(self._client.get_rules).data or []
             if not any(rule.tag == TAG for rule in there):
                 raise
             _stay(error)
-            return
-        sync(self._client, patiently, wanted)
 
     def look(self, call: Calling) -> None:
         """Sync the rules if the taxonomy has changed, and stood still from the last look to this one.

@@ -133,6 +133,9 @@ def test_a_line_that_was_hidden_stays_hidden_while_numbers_move(site: Site, open
     page.locator("[data-measure=share]").click()
     expect(page.locator("[data-measure=share]")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate(f"{chart}.getOption().legend[0].selected.coffee") is False
+    page.locator("[data-key=category-coffee]").click()
+    page.wait_for_function(f"{chart}.getOption().series.length === 1")
+    assert page.evaluate(f"{chart}.getOption().legend[0].selected.coffee") is not False
 
 
 def test_the_trend_shows_a_hole_as_a_hole(site: Site, open_page: Open) -> None:

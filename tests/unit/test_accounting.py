@@ -52,6 +52,12 @@ def test_a_hole_is_named() -> None:
     ]
 
 
+def test_a_kafka_that_ends_before_what_is_archived_is_named() -> None:
+    """It was made anew, or lost records: the numbers alone would add up."""
+    found = account(KAFKA, "posts", {("posts", 0): 12}, held((0, 0, 12), (1, 5, 20)), (GAP,), posts(27))
+    assert found.faults() == ["Kafka ends before what is archived: posts/0 at 10, not 12: see the log of `archive`"]
+
+
 def test_a_duplicate_is_named() -> None:
     """It does not hide a hole of the same size."""
     found = account(KAFKA, "posts", {}, held((0, 0, 4), (0, 5, 10), (1, 5, 20), duplicates=1), (GAP,), posts(25))

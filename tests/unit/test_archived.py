@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drinkstream.errors import BadInputError
-from drinkstream.positions import Gap, Ledger, Span
+from drinkstream.positions import Gap, Ledger, Refusal, Span
 from streaming.archived import Behind, Ends, behind, main, parse
 
 
@@ -31,6 +31,19 @@ def test_any_other_line_is_refused(line: str):
     with pytest.raises(BadInputError) as refused:
         parse(line)
     assert str(refused.value) == f"{line!r} is not a line that `streaming.archived ends` printed"
+
+
+def test_an_archive_that_takes_nothing_more_in_has_not_come_as_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its positions lie beyond Kafka's end, which looks as if all were archived."""
+    monkeypatch.setenv("DRINKSTREAM_ARCHIVE_URI", str(tmp_path / "archive"))
+    ledger = Ledger.beside(str(tmp_path / "archive"))
+    ledger.advance("c1", "t", {("posts", 0): 100})
+    ledger.refuse(Refusal("c1", "posts", 0, 50, 100, "2017-09-14T15:00:00Z"))
+    assert main(["behind", '{"cluster": "c1", "ends": {"0": 60}}']) == 6
+    assert "posts/0 ended at offset 50 but 100 are archived" in capsys.readouterr().err
+    assert main(["behind", '{"cluster": "c2", "ends": {"0": 0}}']) == 0
 
 
 def test_the_ledger_beside_the_archive_is_asked_and_a_recorded_gap_is_behind_it(

@@ -196,8 +196,10 @@ def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Pat
 @pytest.mark.parametrize(
     ("processed", "speed_n", "behind"),
     [
-        ({"0": 90, "1": 50}, 60, 10),
-        ({"0": 90, "1": 70}, 60, 10),  # ahead in one partition makes up for nothing in another
+        ({"0": 90, "1": 50}, 89, 10),
+        ({"0": 90, "1": 70}, 89, 10),  # ahead in one partition makes up for nothing in another
+        ({"0": 90, "1": 50}, 86, 10),  # with all of them it would be near enough
+        ({"0": 90, "1": 50}, 60, 0),  # ten records are ten posts at most
         ({"0": 100, "1": 50}, 60, 0),
         ({"1": 50}, 60, 95),  # nothing of a partition yet: it begins at the epoch's first offset
         ({"0": 90, "1": 50}, 99, 0),  # near enough for all that

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from drinkstream.merge import Publication
-from drinkstream.positions import Gap, Ledger, Span
+from drinkstream.positions import Gap, Ledger, Refusal, Span
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.write import MicroBatch, Writer
@@ -68,7 +68,7 @@ def test_a_micro_batch_that_ended_before_midnight_is_a_sign_and_one_that_has_not
 
 
 def test_days_that_no_night_takes_any_more_are_told(
-    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Not what was published in the end, what a night still takes, or what no live row answers for any more."""
     writer, reader = Writer(store.session()), Reader(store.session())
@@ -76,6 +76,8 @@ def test_days_that_no_night_takes_any_more_are_told(
     for (month, day), number in runs.items():
         for n in range(number):
             writer.run(date(2017, month, day), f"run-{n}", status="writing", started_at=NOW)
+    for n in range(MOST_RUNS):  # dry runs
+        writer.run(date(2017, 9, 10), f"run-{n}", status="complete", started_at=NOW, audit={"failed": []})
     writer.publish(Publication(date(2017, 9, 12), 1, "run-8", NOW))
     stuck = [date(2017, 8, 31), date(2017, 9, 11)]
     assert given_up(reader, NOW.date(), 14) == stuck
@@ -91,6 +93,11 @@ def test_days_that_no_night_takes_any_more_are_told(
     )
     monkeypatch.setattr(health, "given_up", lambda *_: [])
     assert health.main([]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("DRINKSTREAM_ARCHIVE_URI", str(tmp_path / "archive"))
+    Ledger.beside(str(tmp_path / "archive")).refuse(Refusal("c1", "posts", 0, 50, 100, "2017-09-14T15:00:00Z"))
+    assert health.main([]) == 6
+    assert "the archive takes nothing more in: posts/0 ended at offset 50" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

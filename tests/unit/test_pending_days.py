@@ -60,12 +60,15 @@ def test_a_missed_day_is_taken_if_it_was_counted_live_and_has_not_failed_too_oft
 
 def test_a_night_takes_missed_days_first_then_those_with_most_records_and_leaves_the_others():
     """A replay of years makes more days pending than Airflow maps tasks, or than Spark recomputes in a day."""
-    assert tonight(["2017-09-12"], {"2017-09-11": 101}) == (["2017-09-11", "2017-09-12"], 0)
+    assert tonight(["2017-09-12"], {"2017-09-11": (0, -101)}) == (["2017-09-11", "2017-09-12"], 0)
     never = [f"2017-09-{day:02}" for day in range(20, 0, -1)]
-    late = {f"2016-09-{day:02}": 200 - day for day in range(1, 31)} | {"2010-01-01": 195}
+    late = {f"2016-09-{day:02}": (0, day - 200) for day in range(1, 31)} | {"2010-01-01": (0, -195)}
     days, left = tonight(never, late)
     most = ["2010-01-01", *(f"2016-09-{day:02}" for day in range(1, 10))]
     assert (days, left) == ([*most, *sorted(never)], 21)
+    # a day that was tried in vain comes behind those that were not, however much is pending for it
+    failing = late | {"2010-01-01": (3, -100_000)}
+    assert tonight(never, failing)[0] == [*(f"2016-09-{day:02}" for day in range(1, 11)), *sorted(never)]
     never = [f"2017-{month:02}-{day:02}" for month in (9, 8) for day in range(1, 31)]
     assert tonight(never, late) == (sorted(never)[:MOST_DAYS], 61)
 

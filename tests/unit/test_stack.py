@@ -102,6 +102,11 @@ def test_servers_that_are_elsewhere_are_not_started(settings: Settings, monkeypa
     assert (states["kafka"], states["cassandra"], states["web"]) == ("elsewhere", "elsewhere", "stopped")
 
 
+def test_blanks_between_kafkas_servers_do_not_matter() -> None:
+    """Its clients take them, too."""
+    assert Settings.load({"DRINKSTREAM_KAFKA_BOOTSTRAP": "k1:9092, k2:9092"}).bootstrap == "k1:9092,k2:9092"
+
+
 def test_passwords_are_private_and_written_once(settings: Settings) -> None:
     """Folder 0700, files 0600, all different, and a second start keeps them."""
     folder = passwords.write(settings)
@@ -253,8 +258,13 @@ def test_clean_empties_only_a_folder_that_the_stack_made(settings: Settings) -> 
 
     (settings.home / home.MARK).touch()
     (settings.home / "jars").mkdir()
+    (settings.home / "web").mkdir()
     clean.clean(settings, everything=False)
-    assert [path.name for path in settings.home.iterdir()] == ["jars"]
+    assert {path.name for path in settings.home.iterdir()} == {"jars", home.MARK}
+    home.claim(settings)
+    clean.clean(settings, everything=True)
+    assert list(settings.home.iterdir()) == []
+    home.claim(settings)
 
 
 def test_jars_are_those_committed_to(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tweepy import StreamRule
 
 from drinkstream.errors import BadInputError, UnavailableError
-from drinkstream.taxonomy import load
+from drinkstream.taxonomy import DEFAULT, load
 from streaming.sources.x_rules import MOST_CHARACTERS, Followed, clauses, rules, sync
 
 
@@ -76,6 +76,14 @@ def test_missing_rules_are_added_before_stale_ones_go() -> None:
     client = Client([OURS, STALE, FOREIGN])
     sync(client, at_once, ['"tea"', '"coffee"'])
     assert client.calls == [("add", ['"coffee"']), ("delete", ["8"])]
+
+
+def test_a_rule_that_x_refuses_does_not_keep_a_start_from_the_rules_that_are_there() -> None:
+    """As while it runs; with none of ours on the stream it would be silent."""
+    refused = [{"title": "UnprocessableEntityRule"}]
+    Followed(Client([OURS], refused), DEFAULT).begin(at_once)
+    with pytest.raises(BadInputError, match="X refused a rule"):
+        Followed(Client([FOREIGN], refused), DEFAULT).begin(at_once)
 
 
 def test_where_x_has_no_room_for_both_old_rules_make_room_for_new_ones() -> None:

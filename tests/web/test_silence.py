@@ -48,6 +48,7 @@ def test_while_a_backlog_is_worked_off_what_is_not_reached_is_a_hole(web: Web, s
 
     clock.now = NOW + timedelta(minutes=10)
     assert ends(8, None) == ([None, None, None], None, "2017-09-15T12:34:55Z")
+    assert "works off a backlog" not in web.client.get("/").text  # which nobody knows yet
     assert ends(8, NOW + timedelta(minutes=7)) == ([None, None, None], None, "2017-09-15T12:41:56Z")
     assert "has come to 2017-09-15 12:41:56 UTC" in web.client.get("/").text
     clock.now += timedelta(seconds=5)
@@ -77,6 +78,7 @@ def test_a_day_that_nobody_has_come_to_is_no_zero(web: Web, store: Store, clock:
     assert web.get(f"trend?from=2017-09-15&to={last}")["totals"] == [2, *[None] * (len(told) - 1)]
     alone = web.get(f"share?from=2017-09-16&to={last}")
     assert (alone["total"], alone["before"]) == (None, None)
+    assert web.get(f"status?from=2017-09-15&to={last}")["days"] == {"batch": 0, "speed": 1, "missing": len(told) - 1}
     page = web.client.get(f"/?from=2017-09-15&to={last}").text
     assert "2017-09-16: missing: not counted yet" in page
 

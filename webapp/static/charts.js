@@ -27,8 +27,12 @@ function chart(place) {
 function put(place, make) {
   const made = chart(place);
   if (!made) return;
+  const option = make();
+  const named = () => JSON.stringify(made.getOption()?.legend?.[0]?.data);
+  // what somebody hid stays hidden while the numbers move; another question begins with all of its lines
+  const others = made.getOption()?.legend && named() !== JSON.stringify(option.legend.data);
   drawn.set(place, make);
-  made.setOption(make(), { replaceMerge: ["series"] });
+  made.setOption(option, { replaceMerge: others ? ["series", "legend"] : ["series"] });
 }
 
 export function redrawAll() {
