@@ -134,7 +134,7 @@ def test_a_line_that_was_hidden_stays_hidden_while_numbers_move(site: Site, open
     expect(page.locator("[data-measure=share]")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate(f"{chart}.getOption().legend[0].selected.coffee") is False
     page.locator("[data-key=category-coffee]").click()
-    page.wait_for_function(f"{chart}.getOption().series.length === 1")
+    until(lambda: page.evaluate(f"{chart}.getOption().series.length") == 1, 30)
     assert page.evaluate(f"{chart}.getOption().legend[0].selected.coffee") is not False
 
 
