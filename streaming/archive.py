@@ -119,8 +119,10 @@ def life(spark: "SparkSession", settings: Settings, stop: Event) -> None:
     fresh = [order.key for order in orders if datetime.fromisoformat(order.when) > now - FRESH]
     if slipped := erase(settings.archive, fresh, now).places:
         log.info("erased=%d: they came while the erasure list grew", len(slipped))
-    kafka = look(settings.bootstrap, (settings.posts_topic, settings.status_topic), KAFKA_WAIT)
-    take_stock(archive, ledger, kafka.cluster)
+    topics = (settings.posts_topic, settings.status_topic)
+    take_stock(archive, ledger, look(settings.bootstrap, topics, KAFKA_WAIT).cluster)
+    # asked after what is archived is known: an end before that is one that fell
+    kafka = look(settings.bootstrap, topics, KAFKA_WAIT)
     start = resume(kafka, ledger, settings.checkpoints / "archive" / kafka.cluster)
     rows = erased(records(source(spark, settings, start), kafka.cluster), [order.key for order in orders])
     query = begin(rows, settings, start)

@@ -35,7 +35,9 @@ def first_offsets(
     # how far it reaches is asked first: what it takes in between is then read as not archived, and not left out
     reached = archive.positions(seen.cluster)
     firsts = [ms for day, ms in archive.first_appends(topic, seen.cluster).items() if day not in final]
-    new = {place: max(reached.get(place, 0), offset) for place, offset in begin.items()}
+    # an archive beyond Kafka's end holds other records under the offsets that are to come
+    within = {place: offset for place, offset in reached.items() if offset <= seen.end.get(place, 0)}
+    new = {place: max(within.get(place, 0), offset) for place, offset in begin.items()}
     new = {place: offset for place, offset in new.items() if offset < seen.end[place]}
     told = times(new)
     if len(told) < len(new):

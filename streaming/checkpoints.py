@@ -31,7 +31,8 @@ def begun(checkpoint: Path) -> bool:
 
 
 def readable(checkpoint: Path) -> bool:
-    """Whether Spark can read the checkpoint's name and the newest entry of each of its logs, as far as they are there.
+    """Whether Spark can read the checkpoint's name and the entries of its logs that it starts with, as far as they are
+    there: the newest of each, and of the offsets the one before.
 
     Where a power cut left one of them empty or in part, Spark ends at it for ever.
     """
@@ -39,6 +40,7 @@ def readable(checkpoint: Path) -> bool:
     return (
         (not name.is_file() or _is_json(_lines(name)))
         and (last is None or planned(checkpoint, last) is not None)
+        and (not last or planned(checkpoint, last - 1) is not None)
         and (done is None or _is_commit(_lines(checkpoint / "commits" / str(done))))
     )
 

@@ -40,6 +40,8 @@ class Life:
     watermark_s: int
     first_offsets: Mapping[str, int]
     catch_up: Mapping[str, int] | None
+    instead: str | None = None
+    """The epoch whose records Kafka may hold no more of, in place of which a new one begins."""
 
 
 def epoch_id(now: datetime, after: str = "") -> str:
@@ -61,7 +63,11 @@ def decide(
     """
     newest = epochs[0] if epochs else None
     mine = living(epochs, meaning)
-    why = _why_new(newest, mine, meaning, kafka, checkpoints)
+    there, fell = mine or newest, None
+    if there is not None and there.cluster == kafka.cluster:  # of another the archive says which days it had
+        fell = _elsewhere(there, kafka, checkpoint(checkpoints, there.epoch))
+    why = _why_new(newest, mine, meaning, kafka, checkpoints) or fell
+    instead = there.epoch if there is not None and fell is not None else None
     if mine is not None and why is None:
         folder = checkpoint(checkpoints, mine.epoch)
         catch_up = mine.catch_up if mine.status == "current" else kafka.end
@@ -70,7 +76,7 @@ def decide(
     dropped = next((row for row in (mine, newest) if row is not None and row.status == "dropped"), None)
     delay = max(watermark_s, dropped.watermark_s * 2 if dropped is not None else 0)
     new = epoch_id(now, newest.epoch if newest is not None else "")
-    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end), why
+    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end, instead), why
 
 
 def living(epochs: list[EpochRow], meaning: str) -> EpochRow | None:
@@ -161,14 +167,21 @@ def _why_new(
     folder = checkpoint(checkpoints, mine.epoch)
     if (mine.processed and not begun(folder)) or not readable(folder):
         return f"the checkpoint of {mine.epoch} is lost"
-    before, after = _planned(folder)
-    if others := sorted({topic for topic, _ in after} - {kafka.topic}):
-        return f"another topic: {mine.epoch} reads {', '.join(others)}"
     first = mine.first_offsets
     if gone := [p for p, offset in kafka.begin.items() if mine.processed.get(p, first.get(p, 0)) < offset]:
         return f"Kafka no longer holds what {mine.epoch} has yet to read of partition {', '.join(gone)}"
-    # a batch that goes back is taken up for ever, also once Kafka's end has risen again
-    back = {p for p, offset in mine.processed.items() if offset > kafka.end.get(p, 0)}
+    return None
+
+
+def _elsewhere(mine: EpochRow, kafka: Kafka, folder: Path) -> str | None:
+    """Why what an epoch has read is not what Kafka holds under these offsets now; None where it is."""
+    before, after = _planned(folder)
+    if others := sorted({topic for topic, _ in after} - {kafka.topic}):
+        return f"another topic: {mine.epoch} reads {', '.join(others)}"
+    # a batch that goes back is taken up for ever, also once Kafka's end has risen again; so is one beyond that end
+    read = {**mine.first_offsets, **mine.processed}
+    planned_to = {str(partition): offset for (_, partition), offset in after.items()}
+    back = {p for known in (read, planned_to) for p, offset in known.items() if offset > kafka.end.get(p, 0)}
     back |= {str(partition) for _, partition in fallen(before, after)}
     if back:
         return f"Kafka's end fell below what {mine.epoch} has read of partition {', '.join(sorted(back))}"

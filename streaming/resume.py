@@ -61,13 +61,13 @@ def resume(kafka: KafkaOffsets, ledger: Ledger, folder: Path) -> Start:
         ledger.record(Gap(span, _now()))
         log.error("GAP: Kafka no longer holds %s (%d records): recorded, going on after it", span, span.size)
     reached = furthest(reached, kafka.begin)
-    if last and not gaps and agrees(folder / str(last), reached, kafka.begin):
+    if last and not gaps and agrees(folder / str(last), reached, kafka):
         return Start(folder / str(last), None)
     return Start(folder / str(last + 1), {place: reached[place] for place in kafka.end})
 
 
-def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int], begin: Mapping[tuple[str, int], int]) -> bool:
-    """Whether a query on `checkpoint` would go on exactly at `reached`; Kafka holds the offsets from `begin` on.
+def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int], kafka: KafkaOffsets) -> bool:
+    """Whether a query on `checkpoint` would go on exactly at `reached`, in the topics that `kafka` holds.
 
     A batch that the table already holds under this checkpoint's name is skipped by Delta without an error, whatever it
     reads; so a checkpoint that lost its last batches would lose the records planned into them again.
@@ -75,19 +75,20 @@ def agrees(checkpoint: Path, reached: Mapping[tuple[str, int], int], begin: Mapp
     The table takes a batch whole or not at all. So the last one, planned and not known to be committed, lies behind
     `reached` in every partition or in none; what is in between, or where Kafka no longer holds all of the batch, was
     reached by a recorded gap, and Spark would stop at the batch for ever. So it would where the batch goes back, or
-    where a topic is no longer the one that is read.
+    beyond Kafka's end, or where a topic is no longer the one that is read.
     """
     last = _last(checkpoint)
     if last is None or not begun(checkpoint) or not readable(checkpoint):
         return False
     starts, ends = last
-    if fallen(starts, ends) or not {*starts, *ends} <= set(begin):
+    if fallen(starts, ends) or fallen(ends, kafka.end) or not {*starts, *ends} <= set(kafka.begin):
         return False
-    places = {*ends, *starts, *reached}
+    # of a topic that is not read any more positions are known, too
+    places = {*ends, *starts, *(place for place in reached if place in kafka.begin)}
     if all(reached.get(place, 0) == starts.get(place, 0) for place in places):
         return True
     archived = all(reached.get(place, 0) == ends.get(place, 0) for place in places)
-    return archived and all(offset <= starts.get(place, 0) for place, offset in begin.items())
+    return archived and all(offset <= starts.get(place, 0) for place, offset in kafka.begin.items())
 
 
 def _refuse(kafka: KafkaOffsets, reached: Positions, ledger: Ledger, folder: Path, last: int) -> None:
@@ -109,8 +110,8 @@ def _refuse(kafka: KafkaOffsets, reached: Positions, ledger: Ledger, folder: Pat
             "are archived already. Nothing more is archived until a person decides. A Kafka with a new cluster id, or "
             "a topic of another name (DRINKSTREAM_POSTS_TOPIC, DRINKSTREAM_STATUS_TOPIC), is archived from its first "
             "record; under another name the days so far cannot be recomputed. Or remove the key `refused` from "
-            f"{ledger.positions_file}: archiving goes on behind the archived offset once Kafka is there, and what has "
-            "come under lower offsets since is never archived (docs/archive.md)"
+            f"{ledger.positions_file} once Kafka's end is at the archived offset again, not before: archiving goes on "
+            "there, and what has come under lower offsets since is never archived (docs/archive.md)"
         )
 
 

@@ -164,13 +164,15 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
 
     `only` is the one epoch to go on with. Raises ConflictError where that one cannot.
     """
-    seen = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S)
-    kafka = Kafka(seen.cluster, settings.posts_topic, _by_partition(seen.begin), _by_partition(seen.end))
-    now = datetime.now(UTC)
     version = meaning.version()
     writer.taxonomy(version, installed())  # what the live numbers of this version are read and explained by
     tell_dropped(reader, writer, settings.checkpoints)
-    life, why = decide(reader.epochs(), version, kafka, settings.checkpoints, settings.speed_watermark, now)
+    epochs = reader.epochs()
+    # asked after what was processed is known: an end before that is one that fell
+    seen = look(settings.bootstrap, (settings.posts_topic,), KAFKA_WAIT_S)
+    kafka = Kafka(seen.cluster, settings.posts_topic, _by_partition(seen.begin), _by_partition(seen.end))
+    now = datetime.now(UTC)
+    life, why = decide(epochs, version, kafka, settings.checkpoints, settings.speed_watermark, now)
     if only is not None and (why is not None or life.epoch != only):
         raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")
     if beside:
@@ -187,6 +189,9 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         partial(append_times, settings.bootstrap),
         partial(offsets_at, settings.bootstrap),
     )
+    published = {entry.day for entry in reader.publications(reader.published_months())}
+    # of these Kafka may have lost records that were counted
+    lost = set() if life.instead is None else {date.fromisoformat(hour[:10]) for hour in reader.touched(life.instead)}
     life = replace(life, first_offsets=first)
     writer.epoch(
         life.epoch,
@@ -197,7 +202,7 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         first_offsets=life.first_offsets,
         catch_up=life.catch_up or {},
         watermark_s=life.watermark_s,
-        blind_days=blind_days(settings, kafka.cluster, first),
+        blind_days=blind_days(settings, kafka.cluster, first) | (lost - published),
         why=why,
     )
     return life

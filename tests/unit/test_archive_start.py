@@ -213,6 +213,20 @@ def test_another_cluster_or_topic_is_not_refused(ledger: Ledger, folder: Path) -
     assert resume(topic, ledger, folder) == Start(folder / "2", {("posts2", 0): 0})
 
 
+def test_a_topic_of_another_name_goes_on_with_the_checkpoint_that_it_got(ledger: Ledger, folder: Path) -> None:
+    """The positions of the one before stay known, and are no reason for another checkpoint at each start."""
+    ledger.advance(CLUSTER, "table", {("before", 0): 700, ("posts", 0): 20})
+    checkpoint(folder / "1", [10, 20], 2)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "1", None)
+
+
+def test_a_batch_that_was_planned_beyond_kafkas_end_is_not_waited_for(ledger: Ledger, folder: Path) -> None:
+    """Spark would ask for its last records until there are as many again."""
+    archived(ledger, 20)
+    checkpoint(folder / "1", [10, 20, 60], 2)
+    assert resume(kafka(0, 50), ledger, folder) == Start(folder / "2", {("posts", 0): 20})
+
+
 def test_an_end_that_fell_while_the_query_ran_is_refused_though_it_rose_again(ledger: Ledger, folder: Path) -> None:
     """Spark has planned a batch that goes back. Resolved by a person, it is not met again."""
     checkpoint(folder / "1", [10, 20, 7], committed=2)

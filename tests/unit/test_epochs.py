@@ -2,16 +2,20 @@
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from drinkstream import meaning
+from drinkstream.merge import Publication
 from drinkstream.settings import Settings
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
 from stack.cassandra import SCHEMA, statements
+from streaming import speed
 from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, living, offsets_of, retire
+from streaming.offsets import KafkaOffsets
 from tests.lib.cassandra_in_memory import Store
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -91,9 +95,37 @@ def test_a_micro_batch_that_goes_back_or_is_of_another_topic_is_not_taken_up_aga
     assert decide([row()], "m1", other, checkpoints, 600, NOW)[1] == "another topic: e1 reads posts"
 
 
+def test_what_lies_beyond_kafkas_end_cannot_be_gone_on_with(checkpoints: Path):
+    """A micro-batch that was planned up to there, an epoch that was to begin there: its days may have lost records."""
+    fell = "Kafka's end fell below what e1 has read of partition 0"
+    kafka = replace(KAFKA, begin={"0": 0, "1": 0}, end={"0": 70, "1": 90})
+    life, why = decide([row(processed={"0": 60, "1": 60})], "m1", kafka, checkpoints, 600, NOW)
+    assert (why, life.instead) == (fell, "e1")
+    shutil.rmtree(checkpoint(checkpoints, "e1"))
+    life, why = decide(
+        [row(status="building", first_offsets={"0": 71, "1": 0}, processed={})], "m1", kafka, checkpoints, 600, NOW
+    )
+    assert (why, life.instead) == (fell, "e1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "kafka", "instead"),
+    [
+        ({"meaning": "m0"}, KAFKA, None),
+        ({"meaning": "m0"}, replace(KAFKA, topic="posts2"), "e1"),
+        ({"status": "dropped"}, replace(KAFKA, end={"0": 79, "1": 90}), "e1"),
+        ({"cluster": "cluster-0"}, replace(KAFKA, end={"0": 79, "1": 90}), None),  # of whose days the archive knows
+    ],
+)
+def test_whatever_else_a_new_epoch_begins_for_it_knows_whose_records_may_be_gone(
+    checkpoints: Path, changed: dict[str, object], kafka: Kafka, instead: str | None
+):
+    assert decide([row(**changed)], "m1", kafka, checkpoints, 600, NOW)[0].instead == instead
+
+
 @pytest.mark.parametrize("processed", [{}, {"0": 80, "1": 70}], ids=["nothing written yet", "going on"])
 @pytest.mark.parametrize("left", [b"", b"\0" * 200, b'v1\n{}\n{"posts":{"0":8', b"v1\n{", b"\xff"])
-@pytest.mark.parametrize("file", ["metadata", "offsets/1", "commits/1"])
+@pytest.mark.parametrize("file", ["metadata", "offsets/0", "offsets/1", "commits/1"])
 def test_a_checkpoint_that_a_power_cut_left_in_part_is_a_lost_one(
     checkpoints: Path, file: str, left: bytes, processed: dict[str, int]
 ):
@@ -179,3 +211,21 @@ def test_offsets_are_read_from_an_entry_of_sparks_log():
     entry = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"posts":{"1":7,"0":12}}'
     assert offsets_of(entry, "posts") == {"0": 12, "1": 7}
     assert offsets_of("v1\n{}\n-", "posts") == {}
+
+
+def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The number that it gave would fall; a published day needs neither."""
+    settings = Settings(home=tmp_path)
+    store = Store(statements(SCHEMA, settings), lambda: int(NOW.timestamp() * 1_000_000))
+    reader, writer = Reader(store.session()), Writer(store.session())
+    facts = {"cluster": "c1", "meaning": meaning.version(), "started_at": NOW, "first_offsets": {"0": 0}}
+    writer.epoch("e1", status="current", processed={"0": 10}, watermark_s=600, **facts)
+    writer.publish(Publication(date(2026, 4, 29), 1, "run-1", NOW))
+    hours = {"2026-04-29T08": NOW, "2026-04-30T23": NOW, "2026-05-01T00": NOW}
+    monkeypatch.setattr(Reader, "touched", lambda _, epoch: hours if epoch == "e1" else {})
+    monkeypatch.setattr(speed, "look", lambda *_: KafkaOffsets("c1", {("posts", 0): 0}, {("posts", 0): 5}))
+    life = speed.begin(settings, reader, writer)
+    (made,) = (one for one in reader.epochs() if one.epoch == life.epoch)
+    assert (life.epoch != "e1", made.blind_days) == (True, {date(2026, 4, 30), date(2026, 5, 1)})
