@@ -17,6 +17,8 @@ Times = Callable[[Positions], Mapping[tuple[str, int], int]]
 At = Callable[[Collection[tuple[str, int]], int], Positions]
 """By partition the first offset with an append time at or after an instant (ms since 1970); the end where none has."""
 
+_NEVER_MS = 253_402_300_799_999  # the year 9999
+
 
 def first_offsets(
     seen: KafkaOffsets, topic: str, archive: Archive, published: Collection[date], times: Times, at: At
@@ -35,9 +37,10 @@ def first_offsets(
     # how far it reaches is asked first: what it takes in between is then read as not archived, and not left out
     reached = archive.positions(seen.cluster)
     firsts = [ms for day, ms in archive.first_appends(topic, seen.cluster).items() if day not in final]
-    # an archive beyond Kafka's end holds other records under the offsets that are to come
-    within = {place: offset for place, offset in reached.items() if offset <= seen.end.get(place, 0)}
-    new = {place: max(within.get(place, 0), offset) for place, offset in begin.items()}
+    # beyond Kafka's end it is of records that Kafka lost; the end is asked for behind it, since both go on meanwhile
+    ends = at(list(begin), _NEVER_MS)
+    reached = {place: offset for place, offset in reached.items() if offset <= ends.get(place, 0)}
+    new = {place: max(reached.get(place, 0), offset) for place, offset in begin.items()}
     new = {place: offset for place, offset in new.items() if offset < seen.end[place]}
     told = times(new)
     if len(told) < len(new):

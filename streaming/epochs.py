@@ -65,7 +65,7 @@ def decide(
     mine = living(epochs, meaning)
     there, fell = mine or newest, None
     if there is not None and there.cluster == kafka.cluster:  # of another the archive says which days it had
-        fell = _elsewhere(there, kafka, checkpoint(checkpoints, there.epoch))
+        fell = _elsewhere(there, kafka, checkpoint(checkpoints, there.epoch), still=there is mine)
     why = _why_new(newest, mine, meaning, kafka, checkpoints) or fell
     instead = there.epoch if there is not None and fell is not None else None
     if mine is not None and why is None:
@@ -173,18 +173,22 @@ def _why_new(
     return None
 
 
-def _elsewhere(mine: EpochRow, kafka: Kafka, folder: Path) -> str | None:
-    """Why what an epoch has read is not what Kafka holds under these offsets now; None where it is."""
+def _elsewhere(row: EpochRow, kafka: Kafka, folder: Path, still: bool) -> str | None:
+    """Why what an epoch has read is not what Kafka holds under these offsets now; None where it is.
+
+    `kafka` was asked after the row was read. Where a query may go on with the epoch meanwhile, it does not stand
+    `still`, and what it plans may lie behind the end that was seen.
+    """
     before, after = _planned(folder)
     if others := sorted({topic for topic, _ in after} - {kafka.topic}):
-        return f"another topic: {mine.epoch} reads {', '.join(others)}"
+        return f"another topic: {row.epoch} reads {', '.join(others)}"
+    ahead = [*{**row.first_offsets, **row.processed}.items()]
     # a batch that goes back is taken up for ever, also once Kafka's end has risen again; so is one beyond that end
-    read = {**mine.first_offsets, **mine.processed}
-    planned_to = {str(partition): offset for (_, partition), offset in after.items()}
-    back = {p for known in (read, planned_to) for p, offset in known.items() if offset > kafka.end.get(p, 0)}
+    ahead += [(str(partition), offset) for (_, partition), offset in after.items() if still]
+    back = {partition for partition, offset in ahead if offset > kafka.end.get(partition, 0)}
     back |= {str(partition) for _, partition in fallen(before, after)}
     if back:
-        return f"Kafka's end fell below what {mine.epoch} has read of partition {', '.join(sorted(back))}"
+        return f"Kafka's end fell below what {row.epoch} has read of partition {', '.join(sorted(back))}"
     return None
 
 

@@ -123,3 +123,17 @@ def test_what_the_archive_takes_in_while_it_is_asked_is_read(tmp_path: Path):
 def test_where_kafka_does_not_tell_a_time_it_is_all_that_it_holds(tmp_path: Path):
     found = kept(tmp_path, D14, until=12)
     assert first_offsets(kafka(), "posts", found, {date(2017, 9, 14)}, lambda _: {}, at) == {"0": 0, "1": 0}
+
+
+@pytest.mark.parametrize(("ends", "first"), [(12, 0), (OFFSETS, 12)])
+def test_what_is_archived_beyond_kafkas_end_does_not_count(tmp_path: Path, ends: int, first: int):
+    """Kafka lost it, and all that it holds is new; unless both went on since Kafka was looked at."""
+    found = kept(tmp_path, D14)
+    held = dict.fromkeys([("posts", 0), ("posts", 1)], 0)
+    seen = KafkaOffsets("c1", held, dict.fromkeys(held, 12))
+
+    def at_most(places: Collection[tuple[str, int]], ms: int) -> dict[tuple[str, int], int]:
+        return {place: min(offset, ends) for place, offset in at(places, ms).items()}
+
+    begun = first_offsets(seen, "posts", found, {date(2017, 9, 14)}, times, at_most)
+    assert begun == {"0": first, "1": first}

@@ -213,6 +213,14 @@ def test_offsets_are_read_from_an_entry_of_sparks_log():
     assert offsets_of("v1\n{}\n-", "posts") == {}
 
 
+def test_an_epoch_that_another_query_goes_on_with_may_plan_beyond_the_end_that_was_seen(checkpoints: Path):
+    """Of two side by side the second begins while the first takes in what comes: nothing fell."""
+    kafka = replace(KAFKA, end={"0": 80, "1": 70})
+    (checkpoint(checkpoints, "e1") / "offsets" / "2").write_text('v1\n{}\n{"posts":{"0":90,"1":75}}')
+    assert decide([row(meaning="m0")], "m1", kafka, checkpoints, 600, NOW)[0].instead is None
+    assert decide([row()], "m1", kafka, checkpoints, 600, NOW)[0].instead == "e1"
+
+
 def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
