@@ -1,8 +1,8 @@
 """# Many days anew
 
 Recomputes all days from one to another (UTC, both included) in **one Spark application**, audits each, and publishes
-them. For after a change of the taxonomy, of the parser, or after an outage. For a few days, or the nightly way with its
-wait for the archive, use Backfill of the DAG `nightly_share`.
+them. For after a change of the taxonomy, of the parser, or after an outage. For a few days, each by itself, use
+Backfill of the DAG `nightly_share`.
 
 ## How
 **Trigger** and fill the form: `from`, `to` (the last day that has ended at most), a `reason` (it is stored with each
@@ -14,8 +14,9 @@ day's publication), and `dry_run`. From the command line:
 The logical date plays no part: days are what the form says.
 
 ## What it does
-`check` → `recompute` → `audit` → `difference` → `approve` → `publish` → `reconcile`. Nothing is visible before
-`publish`, which switches one day after the other, each as a whole.
+`check` → `wait` → `recompute` → `audit` → `difference` → `approve` → `publish` → `reconcile`. Nothing is visible before
+`publish`, which switches one day after the other, each as a whole. `wait` holds no slot: it ends once the archive holds
+all that Kafka did when it began.
 
 `difference` holds the new runs against the numbers in force: for each day the counts and shares of categories and
 brands, old and new, how many posts move, why, and by which rules. Its log has all of it as tables; the dashboard shows
@@ -42,6 +43,7 @@ The last line of the failed task's log says what is wrong and what to do.
 | task | why | then |
 |---|---|---|
 | check | the form makes no sense; it names every fault | trigger anew |
+| wait | the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
 | difference | the archive or Cassandra did not answer | clear it |
@@ -54,6 +56,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
+from archive_wait import WaitForArchive
 from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator, reason
 
 from drinkstream.errors import BadInputError
@@ -102,6 +105,7 @@ with DAG(
         return request.as_text()
 
     checked = check()
+    wait = WaitForArchive(task_id="wait", patience=timedelta(seconds=settings.archive_patience))
     recompute = RecomputeOperator(
         task_id="recompute",
         settings=settings,
@@ -135,8 +139,9 @@ with DAG(
     )
     reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
 
-    # a form with faults must not start Spark
-    checked >> recompute
+    # a form with faults must not start Spark; nor may what is still on its way into the archive, as after an outage, be
+    # missing from a number that is final
+    checked >> wait >> recompute
     # only the runs of the try that Airflow saw succeed go on: a killed one may still be writing its own
     recompute >> audit
     # one bad day stops all: a range is asked for because its days belong together

@@ -22,7 +22,7 @@ Nothing needs to be repeated here; the next look comes by itself. Pause the DAG 
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
-from job_operators import JobOperator
+from job_operators import NEXT_IN_POOL, JobOperator
 
 with DAG(
     "stream_health",
@@ -39,4 +39,4 @@ with DAG(
     default_args={"owner": "drinkstream", "retries": 1, "retry_delay": timedelta(seconds=30)},
 ):
     # in the default pool, never in `spark`: a long recompute must not blind the watch
-    JobOperator(task_id="look", module="jobs.health", execution_timeout=timedelta(minutes=1))
+    JobOperator(task_id="look", module="jobs.health", execution_timeout=timedelta(minutes=1), **NEXT_IN_POOL)

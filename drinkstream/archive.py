@@ -130,6 +130,14 @@ class Archive:
         rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
         return {row["day"]: row["n"] for row in rows}
 
+    def other_topics(self, topic: str, days: Iterable[str]) -> dict[str, list[str]]:
+        """Of `days` those under which posts, by their headers, of other topics than `topic` lie: these topics."""
+        where = f"topic <> {_quoted(topic)} AND shape LIKE 'post%' AND {_among('day', days)}"
+        found: dict[str, list[str]] = {}
+        for row in self._select("DISTINCT day, topic", where, "ORDER BY day, topic"):
+            found.setdefault(row["day"], []).append(row["topic"])
+        return found
+
     def files(self) -> dict[str, int]:
         """Number of files under each day."""
         return dict(Counter(file["partition.day"] for file in self.stored_files()))

@@ -16,6 +16,8 @@ class Facts:
 
     `behind`: how many records that the run read the epoch has still to count, where that is why it counts fewer posts:
     then speed_n is None, too; else 0.
+    `rows_read` and `rows_held` are records of the day and those without a day, `rows_of_day` the former alone.
+    `fed`: whether a feed told that it was connected on the day.
     `removed`: how many of the posts in speed_n the run left out because an order took them back, which the speed layer
     never does; 0 where the totals are close without them.
     """
@@ -24,6 +26,8 @@ class Facts:
     complete: bool
     rows_read: int
     rows_held: int
+    rows_of_day: int
+    fed: bool
     unaccounted: tuple[str, ...]
     rejected: Mapping[str, int]
     batch_n: int
@@ -46,14 +50,19 @@ def failed_gates(facts: Facts, now: datetime, max_rejected_share: float, toleran
         (facts.complete, "its run is not complete: the recompute ended early; repeat it"),
         (now >= end, f"the day ends at {end:%Y-%m-%dT%H:%MZ}: publish it after that"),
         (
+            facts.rows_of_day > 0 or facts.fed or facts.batch_n > 0,
+            "the archive holds nothing of the day and no feed told of it: nobody collected it, so 0 is no count of its "
+            "posts; leave it out, if the date is meant",
+        ),
+        (
             facts.rows_read == facts.rows_held,
             f"{facts.rows_read} records were read, the archive holds {facts.rows_held} at that version",
         ),
         (not facts.unaccounted, f"offsets neither archived nor erased nor in a recorded gap: {facts.unaccounted}"),
         (internal == 0, f"{internal} records were rejected as `internal`, which is a fault of the parser: mend it"),
         (
-            rejected <= max_rejected_share * max(facts.rows_read, 1),
-            f"{rejected} of {facts.rows_read} records were rejected, more than {max_rejected_share:.1%}",
+            rejected <= max_rejected_share * max(facts.rows_of_day, 1),
+            f"{rejected} of {facts.rows_of_day} records of the day were rejected, more than {max_rejected_share:.1%}",
         ),
         (
             facts.speed_n is None or close(facts.batch_n + facts.removed, facts.speed_n, tolerance),

@@ -77,7 +77,9 @@ class Settings(BaseModel):
     archive_uri: str = Field(
         "", description="folder of the archive's Delta table, an absolute path; empty: a folder below home"
     )
-    archive_trigger: int = Field(30, ge=0, description="seconds between commits of the archive")
+    archive_trigger: int = Field(
+        30, ge=0, description="seconds between commits of the archive, where a full one is not there sooner"
+    )
     archive_max_offsets: int = Field(500_000, gt=0, description="records that one commit of the archive takes at most")
 
     # speed layer

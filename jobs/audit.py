@@ -117,6 +117,8 @@ def facts(
         complete=attempted.status == "complete",
         rows_read=attempted.fingerprint.get("rows", 0),
         rows_held=archived.rows.get(str(attempted.day), 0) + archived.rows.get(NO_DAY, 0),
+        rows_of_day=archived.rows.get(str(attempted.day), 0),
+        fed=fed(reader, attempted.day),
         unaccounted=archived.unaccounted,
         rejected=attempted.rejected,
         batch_n=batch_n,
@@ -127,6 +129,11 @@ def facts(
         seq_then=attempted.fingerprint.get("seq", 0),
         seq_now=max((p.seq for p in log), default=0),
     )
+
+
+def fed(reader: Reader, day: date) -> bool:
+    """Whether a feed told that it was connected on a day."""
+    return any(one.connected_ms > 0 for one in reader.coverage_days([str(day)[:7]]) if one.day == day)
 
 
 def still_to_count(topic: str, attempted: Run, epoch: EpochRow) -> int:

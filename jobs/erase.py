@@ -88,6 +88,10 @@ def run(
     """Erase POSTS (source:id) from the archive for good."""
     settings, now = Settings.load(), datetime.now(UTC)
     if again:
+        if posts or path or listed or user or carriers or dry_run:
+            raise BadInputError(
+                "--again applies the list as it is: name no posts, no --carriers and no --dry-run with it"
+            )
         orders = Erasures.beside(settings.archive).orders()
         removal = erase(settings.archive, [order.key for order in orders], now)
         delete_files(settings.archive)

@@ -5,11 +5,12 @@ the rows of that end their lives, and then by nothing, though the archive holds 
 """
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import click
 
+from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.merge import Publication, days_between, snapshot
@@ -22,7 +23,7 @@ ANSWER = "days="
 
 
 MOST_RUNS = 9
-"""A day with so many runs and no publication is left to a person.
+"""A day with so many failed runs and no publication is left to a person.
 
 A night that fails writes three, one for each try of its recompute, and each night that makes up for it one to three: a
 fault that passes has passed by then, and one that does not must not hold up the other days for ever.
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(but: datetime | None) -> None:
     """Print the published days with more records pending than the setting `pending_limit` allows, and missed days.
 
+    A day that was published by other rules than those installed is left: see `settled_by_night`.
     Missed are days before BUT (without it: before today, UTC) that nobody published: see `missed`. Of many days some
     are left to the next nights: see `tonight`.
     """
@@ -52,21 +54,31 @@ def run(but: datetime | None) -> None:
     try:
         reader = Reader(cassandra)
         published = snapshot(reader.publications(reader.published_months()), None).publications
-        positions = counted(reader, published)
-        runs = {day: len(reader.runs(day)) for day in unpublished(published, before, settings.speed_ttl_days)}
+        in_force = counted(reader, published)
+        failed_runs = {
+            day: _failed(reader.runs(day)) for day in unpublished(published, before, settings.speed_ttl_days)
+        }
         archive = Archive(settings.archive)
-        if but is not None:
-            positions.pop(before, None)
-        asked = {str(day): position for day, position in positions.items()}
+        asked = {str(day): run.position for day, run in in_force.items() if but is None or day != before}
         found = archive.pending(settings.posts_topic, asked) if asked else {}
-        late = over(found, settings.pending_limit)
+        over_limit = over(found, settings.pending_limit)
+        held = archive.came_in(settings.posts_topic, map(str, failed_runs)) if failed_runs else frozenset()
+        moved = archive.other_topics(settings.posts_topic, {*over_limit, *held})
+        meanings = {day: in_force[date.fromisoformat(day)].meaning for day in over_limit}
+        late = settled_by_night(over_limit, meanings, moved)
         tries = {day: since(reader, published[date.fromisoformat(day)]) for day in late}
     finally:
         cassandra.cluster.shutdown()
     for day in late:
         print(f"day={day} pending={found[day]}")
-    held = archive.came_in(settings.posts_topic, map(str, runs)) if runs else frozenset()
-    take, leave = missed(runs, held)
+    for day in sorted({*over_limit} - {*late} - moved.keys()):
+        print(
+            f"day={day} pending={found[day]}: left as it is, since other rules counted it ({meanings[day]}): "
+            "recompute_range counts it by those installed, once a person approves what that changes"
+        )
+    for day, topics in sorted(moved.items()):
+        print(f"day={day}: left as it is, since posts of it lie under {' and '.join(topics)} too")
+    take, leave = missed(failed_runs, held - moved.keys())
     for day in take:
         print(f"day={day} published=never")
     for day in leave:
@@ -86,10 +98,19 @@ def since(reader: Reader, publication: Publication) -> int:
     return sum(run.started_at > publication.at for run in reader.runs(publication.day))
 
 
-def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Mapping[str, int]]:
-    """By published day the next offsets of the archive when the run in force was counted, where the run knows them."""
+def settled_by_night(over_limit: Sequence[str], meanings: Mapping[str, str], moved: Container[str]) -> list[str]:
+    """Those of the published days `over_limit` that a night recomputes, which nobody has to approve.
+
+    Of each day `meanings` has by which rules its run in force counted it: by others, more would change than what came
+    in since. `moved` are days of which posts lie under another topic, which a recompute does not read.
+    """
+    return [day for day in over_limit if day not in moved and meanings[day] == meaning.version()]
+
+
+def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Run]:
+    """By published day the run in force, where it is there and knows up to which offsets of the archive it read."""
     runs = {day: reader.run(day, publication.run_id) for day, publication in sorted(published.items())}
-    return {day: run.position for day, run in runs.items() if run is not None and run.position}
+    return {day: run for day, run in runs.items() if run is not None and run.position}
 
 
 def unpublished(published: Collection[date], before: date, days: int) -> list[date]:
@@ -117,9 +138,9 @@ def _failed(runs: Collection[Run]) -> int:
 def missed(runs: Mapping[date, int], held: Collection[str]) -> tuple[list[str], list[str]]:
     """Which unpublished days are recomputed, and which are left to a person, each in order.
 
-    `runs` is how many runs each of them has, `held` the days of which records came in on the day itself. A day that
-    only holds what came later, as a delete of an old post does, or lines of a replay, was not counted live: it is no
-    night's to publish.
+    `runs` is how many failed runs each of them has, `held` the days of which records came in on the day itself. A day
+    that only holds what came later, as a delete of an old post does, or lines of a replay, was not counted live: it is
+    no night's to publish.
     """
     live = sorted((str(day), n) for day, n in runs.items() if str(day) in held)
     return [day for day, n in live if n < MOST_RUNS], [day for day, n in live if n >= MOST_RUNS]

@@ -64,7 +64,8 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
     """
     seq = attempted.fingerprint.get("seq", 0) + 1
     # before its status: a run that was overtaken while it waited may have been dropped
-    found = next((entry for entry in log_of(reader, attempted.day) if entry.seq == seq), None)
+    log = log_of(reader, attempted.day)
+    found = next((entry for entry in log if entry.seq == seq), None)
     if found is None:
         if attempted.status != "complete" or not attempted.audited:
             raise AuditError(f"{attempted.day}: run {attempted.run_id} has not passed its audit, and was not published")
@@ -75,7 +76,13 @@ def publish(reader: Reader, writer: Writer, attempted: Run, who: str, why: str) 
     if found is None:
         raise UnavailableError(f"{attempted.day}: seq {seq} could not be written, and nothing changed: repeat it")
     if found.run_id == attempted.run_id:
-        return f"day={attempted.day} seq={seq} run={attempted.run_id}: was published already"
+        said = f"day={attempted.day} seq={seq} run={attempted.run_id}: was published already"
+        if (last := max(log, key=lambda entry: entry.seq, default=found)).seq > seq:
+            said += (
+                f"; seq {last.seq}, run {last.run_id}, is in force since ({last.who}: {last.why}), and stays so: "
+                "rollback_share lets an earlier run answer"
+            )
+        return said
     raise ConflictError(
         f"{attempted.day}: run {found.run_id} took seq {seq}; look at it before you recompute the day again"
     )

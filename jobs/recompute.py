@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
-from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.errors import BadInputError, IntegrityError, UnavailableError
 from drinkstream.merge import days_between, snapshot
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
@@ -70,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(first: datetime | None, last: datetime | None, days: str, attempt: str, asked_by: str) -> None:
     """Recompute the days FROM to TO, or DAYS, from the archive, each into a new run."""
     request = Request(asked_days(first, last, days), attempt, asked_by)
+    # before Spark's first worker starts, which reads code and taxonomy as they are then: `recompute_chunk` sees by this
+    # one that they were changed
+    meaning.version()
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
@@ -104,13 +107,17 @@ def asked_days(first: datetime | None, last: datetime | None, listed: str) -> tu
 def recompute(
     spark: SparkSession, settings: Settings, reader: Reader, writer: Writer, request: Request
 ) -> dict[date, str]:
-    """Writes a complete run for each day; returns them by day. All days are read at one version of the archive."""
+    """Writes a complete run for each day; returns them by day. All days are read at one version of the archive.
+
+    Raises BadInputError, before anything is written, where posts of a day lie under another topic too.
+    """
     # before the archive is: a run that is published from here on may have read more of it, which the audit is to see
     months = sorted({str(day)[:7] for day in request.days})
     in_force = snapshot(reader.publications(months), None).publications
     latest = Archive(settings.archive)
     pinned = Archive(settings.archive, latest.version())
     version = int(pinned.version())
+    require_one_topic(pinned, settings.posts_topic, request.days)
     position = {"/".join(map(str, place)): end for place, end in sorted(pinned.ends().items())}
     held = pinned.rows_by_day(settings.posts_topic)
     mint = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
@@ -139,6 +146,16 @@ def recompute(
         print(f"recomputed {done} of {len(request.days)} days, up to {chunk[-1]}", flush=True)
     settle(pinned, settings.status_topic, reader, writer, request.days)
     return runs
+
+
+def require_one_topic(archive: Archive, topic: str, days: Sequence[date]) -> None:
+    """Raises BadInputError where posts of a day lie under another topic: a run reads one, and would lack these."""
+    if others := archive.other_topics(topic, map(str, days)):
+        told = ", ".join(f"{day} under {' and '.join(topics)}" for day, topics in others.items())
+        raise BadInputError(
+            f"posts lie under other topics than {topic}: {told}. Such a day stays as it is published; one whose posts "
+            "all lie under another topic is recomputed with DRINKSTREAM_POSTS_TOPIC set to that one"
+        )
 
 
 def chunks(days: Sequence[date], held: Mapping[str, int], most: int) -> Iterator[tuple[date, ...]]:
@@ -191,7 +208,7 @@ def recompute_chunk(
         prints = fingerprints(counts, names, outside.checksums)
         if (now := meaning.on_disk()) != meaning.version():
             # Spark's workers read code and taxonomy whenever one starts: some of them may have read the new ones
-            raise IntegrityError(
+            raise UnavailableError(
                 f"the meaning changed from {meaning.version()} to {now} while {names[0]} to {names[-1]} were "
                 "recomputed: nothing was completed; recompute them again"
             )

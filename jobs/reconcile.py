@@ -137,7 +137,8 @@ def explain(
 def wait(settings: Settings, reader: Reader, epoch: EpochRow) -> None:
     """Returns when the archive holds all that an epoch has counted by now.
 
-    Raises UnavailableError where it does not get there within the setting `archive_patience`.
+    Raises UnavailableError where it does not get there within the setting `archive_patience`, and at once where it
+    takes nothing more.
     """
     ends = counted_ends(reader, epoch, datetime.now(UTC))
 
@@ -198,7 +199,10 @@ def _posts(parts: Iterable[Attributed]) -> set[tuple[str, str]]:
 
 
 def _lacking(settings: Settings, cluster: str, ends: dict[str, int]) -> dict[str, int]:
-    reached = furthest(Ledger.beside(settings.archive).positions(cluster), Archive(settings.archive).positions(cluster))
+    ledger = Ledger.beside(settings.archive)
+    if refused := [str(one) for one in ledger.refusals(cluster).values() if one.topic == settings.posts_topic]:
+        raise UnavailableError(f"the archive takes nothing more in: {'; '.join(refused)}: see the log of `archive`")
+    reached = furthest(ledger.positions(cluster), Archive(settings.archive).positions(cluster))
     return {p: end for p, end in ends.items() if reached.get((settings.posts_topic, int(p)), 0) < end}
 
 

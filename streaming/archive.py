@@ -68,6 +68,9 @@ PROPERTIES = {
 JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 KAFKA_WAIT = 120.0
+LOOK_S = 1
+"""Between two looks at how much there is to archive."""
+
 FRESH = timedelta(days=1)
 """A batch that began before an order was listed has ended long before this; older orders have been seen to."""
 
@@ -144,6 +147,11 @@ def source(spark: "SparkSession", settings: Settings, start: Start) -> "DataFram
         .option("failOnDataLoss", "true")
         .option("maxOffsetsPerTrigger", settings.archive_max_offsets)
     )
+    if settings.archive_trigger > LOOK_S:
+        # so many wait for no commit's time: else a backlog would be archived at this number in each time, and what is
+        # replayed faster than that would leave Kafka unarchived
+        reader = reader.option("minOffsetsPerTrigger", settings.archive_max_offsets)
+        reader = reader.option("maxTriggerDelay", f"{settings.archive_trigger}s")
     if start.offsets is not None:
         topics: dict[str, dict[str, int]] = {}
         for (topic, partition), offset in start.offsets.items():
@@ -230,7 +238,7 @@ def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuer
         .outputMode("append")
         .partitionBy("day")
         .option("checkpointLocation", str(start.checkpoint))
-        .trigger(processingTime=f"{settings.archive_trigger} seconds")
+        .trigger(processingTime=f"{min(settings.archive_trigger, LOOK_S)} seconds")
         .start(settings.archive)
     )
 

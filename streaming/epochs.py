@@ -40,8 +40,6 @@ class Life:
     watermark_s: int
     first_offsets: Mapping[str, int]
     catch_up: Mapping[str, int] | None
-    instead: str | None = None
-    """The epoch whose records Kafka may hold no more of, in place of which a new one begins."""
 
 
 def epoch_id(now: datetime, after: str = "") -> str:
@@ -63,11 +61,7 @@ def decide(
     """
     newest = epochs[0] if epochs else None
     mine = living(epochs, meaning)
-    there, fell = mine or newest, None
-    if there is not None and there.cluster == kafka.cluster:  # of another the archive says which days it had
-        fell = _elsewhere(there, kafka, checkpoint(checkpoints, there.epoch), still=there is mine)
-    why = _why_new(newest, mine, meaning, kafka, checkpoints) or fell
-    instead = there.epoch if there is not None and fell is not None else None
+    why = _why_new(newest, mine, meaning, kafka, checkpoints)
     if mine is not None and why is None:
         folder = checkpoint(checkpoints, mine.epoch)
         catch_up = mine.catch_up if mine.status == "current" else kafka.end
@@ -76,7 +70,21 @@ def decide(
     dropped = next((row for row in (mine, newest) if row is not None and row.status == "dropped"), None)
     delay = max(watermark_s, dropped.watermark_s * 2 if dropped is not None else 0)
     new = epoch_id(now, newest.epoch if newest is not None else "")
-    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end, instead), why
+    return Life(new, checkpoint(checkpoints, new), delay, kafka.begin, kafka.end), why
+
+
+def outlived(epochs: list[EpochRow], meaning: str, kafka: Kafka, checkpoints: Path) -> list[str]:
+    """The epochs that have read records which Kafka does not hold under these offsets, so that no other can count them.
+
+    Of another cluster the archive says which days it had.
+    """
+    mine = living(epochs, meaning)
+    return [
+        row.epoch
+        for row in epochs
+        if row.cluster == kafka.cluster
+        and _elsewhere(row, kafka, checkpoint(checkpoints, row.epoch), still=row is mine) is not None
+    ]
 
 
 def living(epochs: list[EpochRow], meaning: str) -> EpochRow | None:
@@ -170,7 +178,7 @@ def _why_new(
     first = mine.first_offsets
     if gone := [p for p, offset in kafka.begin.items() if mine.processed.get(p, first.get(p, 0)) < offset]:
         return f"Kafka no longer holds what {mine.epoch} has yet to read of partition {', '.join(gone)}"
-    return None
+    return _elsewhere(mine, kafka, folder, still=True)
 
 
 def _elsewhere(row: EpochRow, kafka: Kafka, folder: Path, still: bool) -> str | None:

@@ -54,6 +54,7 @@ from streaming.epochs import (
     decide,
     mark_expiring,
     note_dropped,
+    outlived,
     tell_dropped,
 )
 from streaming.id_sets import packed_ids
@@ -177,7 +178,15 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")
     if beside:
         life = replace(life, catch_up=None)
+    lost = frozenset(
+        date.fromisoformat(hour[:10])
+        for other in outlived(epochs, version, kafka, settings.checkpoints)
+        for hour in reader.touched(other)
+    )
     if why is None:
+        blind = next(row.blind_days for row in epochs if row.epoch == life.epoch)
+        if not (missing := lost - _published(reader)) <= blind:
+            writer.epoch(life.epoch, blind_days=blind | missing)
         print(f"epoch {life.epoch} goes on", flush=True)
         return life
     print(f"epoch {life.epoch} starts: {why}", flush=True)
@@ -185,13 +194,12 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         seen,
         settings.posts_topic,
         Archive(settings.archive),
-        {entry.day for entry in reader.publications(reader.published_months())},
+        _published(reader),
         partial(append_times, settings.bootstrap),
         partial(offsets_at, settings.bootstrap),
     )
-    published = {entry.day for entry in reader.publications(reader.published_months())}
-    # of these Kafka may have lost records that were counted
-    lost = set() if life.instead is None else {date.fromisoformat(hour[:10]) for hour in reader.touched(life.instead)}
+    # what an epoch of this cluster could not count, as Kafka had lost it by then, its successors cannot either
+    lost |= frozenset[date]().union(*(row.blind_days for row in epochs if row.cluster == kafka.cluster))
     life = replace(life, first_offsets=first)
     writer.epoch(
         life.epoch,
@@ -202,10 +210,14 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         first_offsets=life.first_offsets,
         catch_up=life.catch_up or {},
         watermark_s=life.watermark_s,
-        blind_days=blind_days(settings, kafka.cluster, first) | (lost - published),
+        blind_days=blind_days(settings, kafka.cluster, first) | (lost - _published(reader)),
         why=why,
     )
     return life
+
+
+def _published(reader: Reader) -> frozenset[date]:
+    return frozenset(entry.day for entry in reader.publications(reader.published_months()))
 
 
 def blind_days(settings: Settings, cluster: str, first: Mapping[str, int]) -> frozenset[date]:

@@ -1,4 +1,4 @@
-"""The first task of a day's recompute: wait, without a slot, until the archive holds what belongs to the day.
+"""Before a recompute: wait, without a slot, until the archive holds what belongs to its days.
 
 A plain `DateTimeSensorAsync` defers even for a moment that is past and is then resumed within a second; under load its
 second visit meets the executor's late word about the first, and the task fails. So this one defers only for what is
@@ -132,18 +132,48 @@ def day_of_run(logical_date: datetime | None) -> date:
     return midnight.date()
 
 
-class WaitForDay(BaseOperator):
-    """Waits until START_OF_WORK of the next day, then until the archive has reached where Kafka ended at that moment.
+class WaitForArchive(BaseOperator):
+    """Waits until the archive has reached where Kafka ends at this moment.
 
-    Returns the day as XCom. Where the moment is past, Kafka is asked where it ends now. `patience` bounds the wait for
-    the archive; after it the task fails for good and says what is missing.
+    `patience` bounds the wait; after it the task fails for good and says what is missing.
     """
 
     def __init__(self, *, patience: timedelta, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
 
-    def execute(self, context: Any) -> str:
+    def execute(self, context: Any) -> Any:
+        """Asks where Kafka ends, once, and waits for the archive where it has not come that far."""
+        return self.look(context)
+
+    def look(self, context: Any, event: Any = None) -> Any:  # noqa: ARG002 - Airflow's signature
+        """As `execute`, behind whatever else was waited for."""
+        ends = answer("ends")
+        self.log.info("Kafka ends at %s", ends)
+        behind: Behind = json.loads(answer("behind", ends))
+        self.log.info("%s", in_words(behind))
+        if behind:
+            deadline = now() + self.patience
+            trigger = ArchiveTrigger(ends, deadline.isoformat())
+            self.defer(trigger=trigger, method_name="come", timeout=self.patience + GRACE)
+        return self.come(context, {"behind": []})
+
+    def come(self, context: Any, event: dict[str, Behind]) -> Any:  # noqa: ARG002 - Airflow's signature
+        """The archive has come far enough, or time is up."""
+        if event["behind"]:
+            raise AirflowFailException(
+                f"{in_words(event['behind'])} after {self.patience}. `make status` shows whether the archive query "
+                "runs; when it has caught up, clear this task"
+            )
+
+
+class WaitForDay(WaitForArchive):
+    """Waits until START_OF_WORK of the next day, then for the archive; returns the day as XCom.
+
+    Where the moment is past, Kafka is asked where it ends now.
+    """
+
+    def execute(self, context: Any) -> Any:
         """Names the day in the log, and waits for the moment where it lies ahead. Refuses a day that has not ended."""
         day = day_of_run(context["dag_run"].logical_date)
         self.log.info("this run recomputes the day %s (UTC)", day)
@@ -161,23 +191,7 @@ class WaitForDay(BaseOperator):
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="look", timeout=moment - at + GRACE)
         return self.look(context)
 
-    def look(self, context: Any, event: Any = None) -> str:  # noqa: ARG002 - Airflow's signature
-        """Asks where Kafka ends, once, and waits for the archive where it has not come that far."""
-        ends = answer("ends")
-        self.log.info("Kafka ends at %s", ends)
-        behind: Behind = json.loads(answer("behind", ends))
-        self.log.info("%s", in_words(behind))
-        if behind:
-            deadline = now() + self.patience
-            trigger = ArchiveTrigger(ends, deadline.isoformat())
-            self.defer(trigger=trigger, method_name="come", timeout=self.patience + GRACE)
-        return self.come(context, {"behind": []})
-
     def come(self, context: Any, event: dict[str, Behind]) -> str:
-        """The archive has come far enough, or time is up."""
-        if event["behind"]:
-            raise AirflowFailException(
-                f"{in_words(event['behind'])} after {self.patience}. `make status` shows whether the archive query "
-                "runs; when it has caught up, clear this task"
-            )
+        """As WaitForArchive."""
+        super().come(context, event)
         return str(day_of_run(context["dag_run"].logical_date))

@@ -47,7 +47,7 @@ WHO = "{{ dag_run.triggering_user_name or 'airflow' }}"
 
 
 NEXT_IN_POOL: dict[str, Any] = {"priority_weight": 100, "weight_rule": "absolute"}
-"""Arguments of a task that takes the next free slot of its pool, before every day that a recompute waits with.
+"""Arguments of a task that takes the next free slot, before every day that waits for one.
 
 Airflow serves the older logical date first, so days of a long backfill would come before what is asked for today.
 """
@@ -208,7 +208,13 @@ def settle(attempt: str, why: str, *more: Any) -> JobOperator:
         module="jobs.publish",
         arguments=["--attempt", attempt, *more, "--who", WHO, "--why", why],
     )
-    reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", attempt, *more])
+    reconcile = JobOperator(
+        task_id="reconcile",
+        module="jobs.reconcile",
+        arguments=["--attempt", attempt, *more],
+        # one may wait long for the archive: those of thirty days would fill the executor, and nothing else could run
+        max_active_tis_per_dag=1,
+    )
     # a number is final for everybody at once, so nothing unaudited may be published
     audit >> publish
     # compares what is in force now with what the live stream counted; a post without a cause turns it red

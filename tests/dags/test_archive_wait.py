@@ -101,6 +101,26 @@ def test_an_archive_that_is_behind_is_waited_for_with_the_ends_of_the_first_look
     assert deferred.value.timeout == timedelta(hours=1, minutes=10)
 
 
+def test_a_range_waits_for_the_archive_alone(stage: Any):
+    """Its days come from a form, and the run's logical date plays no part."""
+    from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+    from archive_wait import WaitForArchive
+
+    task = WaitForArchive(task_id="wait", patience=timedelta(hours=1))
+    stage(PAST, [])
+    assert task.execute(context(None)) is None
+    found = stage(PAST, LACKS_ONE)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context(None))
+    assert (deferred.value.trigger.ends, deferred.value.method_name) == (ENDS, "come")
+    assert found.asked == [("ends",), ("behind", ENDS)]
+    assert task.come(context(None), {"behind": []}) is None
+    with pytest.raises(
+        AirflowFailException, match="still lacks 8 records, in partition 1 at offset 12 of 20 after 1:00"
+    ):
+        task.come(context(None), {"behind": LACKS_ONE})
+
+
 def test_after_the_wait_the_day_is_handed_on_or_what_is_missing_is_said(wait: Any):
     from airflow.sdk.exceptions import AirflowFailException
 

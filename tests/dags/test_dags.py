@@ -115,6 +115,14 @@ def test_erasure_and_upkeep_get_the_slot_before_the_days_of_a_long_backfill(bag:
     assert min(weights[place] for place in first) > max(weights[place] for place in weights.keys() - first)
 
 
+def test_what_may_wait_long_leaves_room_for_the_watch(bag: Any):
+    """Thirty days' reconciles may wait for the archive; each would hold a slot of the executor for an hour."""
+    for task_id in ("reconcile", "each_pending.reconcile"):
+        assert tasks(bag, "nightly_share")[task_id].max_active_tis_per_dag == 1
+    look = tasks(bag, "stream_health")["look"]
+    assert (look.priority_weight, look.weight_rule) == (100, "absolute")
+
+
 @pytest.mark.parametrize(
     ("name", "arrows"),
     [
@@ -141,7 +149,8 @@ def test_erasure_and_upkeep_get_the_slot_before_the_days_of_a_long_backfill(bag:
         (
             "recompute_range",
             {
-                "check": {"recompute"},
+                "check": {"wait"},
+                "wait": {"recompute"},
                 "recompute": {"audit"},
                 "audit": {"difference"},
                 "difference": {"approve"},

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from deltalake import DeltaTable
@@ -262,6 +263,25 @@ def test_a_killed_query_loses_and_doubles_nothing(stand: Stand, start: Callable[
     start().drain()
     assert stand.archived() == stand.sent
     assert main_exit_code(stand) == 0
+
+
+def test_a_backlog_is_archived_without_a_rest_and_a_few_records_at_their_time(
+    stand: Stand, start: Callable[..., Query]
+) -> None:
+    """Ten full commits would take five minutes at one in each of their times."""
+    stand.send_posts(5_000)
+    query = start(DRINKSTREAM_ARCHIVE_MAX_OFFSETS="500", DRINKSTREAM_ARCHIVE_TRIGGER="30")
+    until(lambda: "rows=" in query.log.read_text())
+    began = monotonic()
+    query.drain()
+    assert monotonic() - began < 60
+    stand.send_posts(1)
+    query.drain()
+    table = DeltaTable(stand.settings.archive)
+    written = [commit["timestamp"] for commit in table.history() if commit["operation"] == "STREAMING UPDATE"]
+    assert len(written) == 11
+    assert written[0] - written[1] > 20_000
+    assert stand.archived() == stand.sent
 
 
 def test_a_lost_checkpoint_and_a_trimmed_topic(stand: Stand, start: Callable[..., Query]) -> None:

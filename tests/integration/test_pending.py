@@ -1,16 +1,20 @@
 """Which days the nightly run takes along, asked of a real Cassandra and a real archive."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from drinkstream.settings import ROOT
 from jobs.pending import MOST_RUNS
 from jobs.publish import publish
+from tests.lib.archived import SCHEMA, row
 from tests.lib.planted import DAY, History, apart, delete
 from tests.lib.programs import environment
 from tests.lib.servers import Servers
@@ -59,10 +63,44 @@ def test_a_day_that_nobody_published_is_named_until_its_runs_failed_too_often(hi
         "day=2017-09-15 published=never",
         f"days={DAY},2017-09-15",
     ]
+    audit = json.dumps({"at": "", "failed": []})
+    for number in range(MOST_RUNS):
+        # as dry runs leave them, which did not fail
+        history.writer.run(
+            date(2017, 9, 15), f"dry-{number}", status="complete", audit=audit, started_at=datetime.now(UTC)
+        )
+    assert asked(history, 99, "--but", "2017-09-16") == ["day=2017-09-15 published=never", "days=2017-09-15"]
     for number in range(MOST_RUNS):
         history.writer.run(date(2017, 9, 15), f"run-{number}", status="writing", started_at=datetime.now(UTC))
     assert asked(history, 99, "--but", "2017-09-16") == [
         "day=2017-09-15 published=never: 9 runs and more failed; settle why, then run a Backfill of the day",
+        "days=",
+    ]
+
+
+def test_a_published_day_that_other_rules_counted_is_left_to_a_person(history: History):
+    """A night would change numbers by more than what came in since, which is a person's to approve."""
+    (run,) = history.reader.runs(DAY)
+    history.writer.run(DAY, run.run_id, meaning="older")
+    assert asked(history, 2) == [
+        f"day={DAY} pending=3: left as it is, since other rules counted it (older): recompute_range counts it by those "
+        "installed, once a person approves what that changes",
+        "days=",
+    ]
+
+
+def test_a_day_of_which_posts_lie_under_another_topic_is_left_as_it_is(history: History):
+    """A recompute reads one topic: under its new name the few late posts of a day would replace all that it counted."""
+    history.posts(1, day="2017-09-15")
+    history.archive()
+    late = [row(n, topic="posts2", cluster="c2", append_ts=datetime(2017, 9, 15, 9, tzinfo=UTC)) for n in range(9)]
+    late += [row(9, topic="posts2", cluster="c2", day="2017-09-15", append_ts=datetime(2017, 9, 15, 9, tzinfo=UTC))]
+    write_deltalake(history.settings.archive, pa.Table.from_pylist(late, SCHEMA), mode="append")
+    left = ": left as it is, since posts of it lie under posts too"
+    history.settings = history.settings.model_copy(update={"posts_topic": "posts2"})
+    assert asked(history, 5, "--but", "2017-09-16") == [
+        f"day={DAY}{left}",
+        f"day=2017-09-15{left}",
         "days=",
     ]
 

@@ -6,7 +6,7 @@ merge_batch_layer.py do that).
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -110,6 +110,10 @@ class ArchiveView:
     def rows_by_day(self, topic: str) -> dict[str, int]:
         days = [row.day for row in self.rows if topic == TOPIC]
         return {day: days.count(day) for day in sorted(set(days))}
+
+    def other_topics(self, topic: str, _: Iterable[str]) -> dict[str, list[str]]:
+        assert topic == TOPIC
+        return {}
 
     def days_before(self, topic: str, cluster: str, begin: dict[int, int]) -> frozenset[date]:
         assert topic == TOPIC

@@ -69,6 +69,21 @@ def test_rows_are_counted_by_day_and_topic(tmp_path: Path) -> None:
     assert found.rows_by_day("posts") == {"2017-09-14": 2, "2017-09-15": 1, "none": 1}
 
 
+def test_posts_under_another_topic_are_told_of_by_day(tmp_path: Path) -> None:
+    """As after the topic was given another name; the lines of the feeds' status are none."""
+    status = {"topic": "feed.status", "key": None, "source": None, "shape": None}
+    found = archive(
+        tmp_path,
+        [row(0), row(1, day="2017-09-15"), row(2, **status), row(3, day="2017-09-15", **status)],
+        [row(0, topic="posts2"), row(1, topic="posts2", day="2017-09-16"), row(1, topic="posts3")],
+    )
+    days = ["2017-09-14", "2017-09-15", "2017-09-16"]
+    assert found.other_topics("posts", days) == {"2017-09-14": ["posts2", "posts3"], "2017-09-16": ["posts2"]}
+    assert found.other_topics("posts2", days) == {"2017-09-14": ["posts", "posts3"], "2017-09-15": ["posts"]}
+    assert found.other_topics("posts", ["2017-09-15"]) == {}
+    assert found.other_topics("posts", []) == {}
+
+
 def test_what_came_since_a_day_was_counted_is_pending(tmp_path: Path) -> None:
     """What was counted lies before the position of its partition; all of a new partition or cluster is pending."""
     found = archive(

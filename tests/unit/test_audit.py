@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from drinkstream.archive_change import compact, vacuum
 from drinkstream.audit import Facts, failed_gates
 from drinkstream.cells import pack
+from drinkstream.coverage import Covered
 from drinkstream.errors import AuditError, UnavailableError
 from drinkstream.merge import Publication
 from drinkstream.reconcile import Difference, compare
@@ -27,8 +28,10 @@ GOOD = Facts(
     complete=True,
     rows_read=1000,
     rows_held=1000,
+    rows_of_day=400,
+    fed=False,
     unaccounted=(),
-    rejected={"shape": 10, "not_json (no day)": 500},
+    rejected={"shape": 4, "not_json (no day)": 500},
     batch_n=300,
     speed_n=304,
     behind=0,
@@ -47,6 +50,12 @@ def test_a_good_run_fails_no_gate():
     assert gates(GOOD) == ()
 
 
+@pytest.mark.parametrize("change", [{"fed": True, "batch_n": 0}, {"batch_n": 3}])
+def test_a_day_without_a_record_of_its_own_may_be_a_count(change: dict[str, object]):
+    """A feed was there and nobody named a drink; or its posts came in lines that had no day when they came."""
+    assert gates(replace(GOOD, **{"rows_of_day": 0, "rejected": {}, "speed_n": None, **change})) == ()
+
+
 def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
     assert gates(replace(GOOD, speed_n=None)) == ()
 
@@ -59,7 +68,8 @@ def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
         ({"unaccounted": ("posts/0 offsets 3 to 4",)}, "neither archived nor erased"),
         ({"rejected": {"internal": 1}}, "1 records were rejected as `internal`"),
         ({"rejected": {"internal (no day)": 1}}, "1 records were rejected as `internal`"),
-        ({"rejected": {"shape": 11}}, "11 of 1000 records were rejected, more than 1.0%"),
+        ({"rejected": {"shape": 5}}, "5 of 400 records of the day were rejected, more than 1.0%"),
+        ({"rows_of_day": 0, "rejected": {}, "batch_n": 0, "speed_n": None}, "the archive holds nothing of the day"),
         (
             {"speed_n": 311},
             "batch counts 300 posts, beside 0 that were deleted or erased, the speed layer 311",
@@ -114,7 +124,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     attempted = SimpleNamespace(day=date(2017, 9, 14), run_id="r1", archive_version=version)
     reader, writer = Mock(), Mock()
     reader.runs_of_attempt.return_value = [attempted]
-    reader.publications.return_value = []
+    reader.publications.return_value = reader.coverage_days.return_value = []
     words = f"version {version} of the archive, which its run read, is gone"
     with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
         audit(settings, reader, writer, "attempt", AFTER)
@@ -138,7 +148,7 @@ def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since
     archive(tmp_path / "archive", [row(0)])
     day, other = date(2017, 9, 14), date(2017, 9, 13)
     reader, writer = Mock(), Mock()
-    reader.current_epoch.return_value = None
+    reader.current_epoch.return_value, reader.coverage_days.return_value = None, []
     runs = [
         Run(day, name, "attempt", "", "m", "complete", AFTER, AFTER, 0, fingerprint={"seq": 0, "rows": 1})
         for name in ("mine", "late")
@@ -156,6 +166,10 @@ def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since
     reader.runs_of_attempt.return_value = runs[1:]
     with pytest.raises(AuditError, match="publication 2 came after this run began"):
         audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
+
+
+def covered(day: date, connected_ms: int) -> Covered:
+    return Covered(day, "x", connected_ms, 0, 0, 0, 0, AFTER)
 
 
 def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Path) -> None:
@@ -180,6 +194,7 @@ def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Pat
     reader.speed_hours.return_value = frozenset({"2017-09-14T08", "2017-09-13T08"})
     reader.speed_ids.return_value = [cell(3, ids), cell(4, erased[:1])]
     reader.batch_ids.return_value = [cell(3, kept)]
+    reader.coverage_days.return_value = [covered(day, 0), covered(date(2017, 9, 13), 5)]
     run = Run(day, "r1", "attempt", "", "m", "complete", AFTER, AFTER, version, totals={"drinks": 60})
     epoch = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
     settings = Settings(home=tmp_path)
@@ -189,6 +204,10 @@ def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Pat
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 101)]
     found = facts(settings, reader, run, epoch, Archived({}, ()), [])
     assert (found.batch_n, found.speed_n, found.removed) == (60, 101, 31)
+    assert (found.rows_of_day, found.fed) == (0, False)
+    reader.coverage_days.return_value = [covered(day, 1)]
+    assert facts(settings, reader, run, epoch, Archived({str(day): 3, "none": 9}, ()), []).rows_of_day == 3
+    assert facts(settings, reader, run, epoch, Archived({}, ()), []).fed
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 70)]
     assert facts(settings, reader, run, epoch, Archived({}, ()), []).removed == 0
 
@@ -218,7 +237,7 @@ def test_a_lower_count_of_a_speed_layer_that_is_behind_the_run_is_not_held_again
     reader, writer = Mock(), Mock()
     reader.current_epoch.return_value = epoch
     reader.runs_of_attempt.return_value = [run]
-    reader.publications.return_value = []
+    reader.publications.return_value = reader.coverage_days.return_value = []
     reader.speed_hours.return_value = frozenset({"2017-09-14T08"})
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
     reader.batch_ids.return_value = reader.speed_ids.return_value = []
@@ -241,7 +260,7 @@ def test_the_audit_s_log_says_how_far_speed_is_behind(tmp_path: Path, capsys: py
     reader = Mock()
     reader.current_epoch.return_value = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {"0": 7}, 600, frozenset())
     reader.runs_of_attempt.return_value = [run]
-    reader.publications.return_value = []
+    reader.publications.return_value = reader.coverage_days.return_value = []
     reader.speed_hours.return_value = frozenset()
     reader.speed_counts.return_value = []
     audit(Settings(home=tmp_path), reader, Mock(), "a", AFTER)

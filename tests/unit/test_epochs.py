@@ -14,7 +14,7 @@ from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.write import Writer
 from stack.cassandra import SCHEMA, statements
 from streaming import speed
-from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, living, offsets_of, retire
+from streaming.epochs import Kafka, Life, caught_up, checkpoint, decide, epoch_id, living, offsets_of, outlived, retire
 from streaming.offsets import KafkaOffsets
 from tests.lib.cassandra_in_memory import Store
 
@@ -99,28 +99,31 @@ def test_what_lies_beyond_kafkas_end_cannot_be_gone_on_with(checkpoints: Path):
     """A micro-batch that was planned up to there, an epoch that was to begin there: its days may have lost records."""
     fell = "Kafka's end fell below what e1 has read of partition 0"
     kafka = replace(KAFKA, begin={"0": 0, "1": 0}, end={"0": 70, "1": 90})
-    life, why = decide([row(processed={"0": 60, "1": 60})], "m1", kafka, checkpoints, 600, NOW)
-    assert (why, life.instead) == (fell, "e1")
+    assert decide([row(processed={"0": 60, "1": 60})], "m1", kafka, checkpoints, 600, NOW)[1] == fell
     shutil.rmtree(checkpoint(checkpoints, "e1"))
-    life, why = decide(
-        [row(status="building", first_offsets={"0": 71, "1": 0}, processed={})], "m1", kafka, checkpoints, 600, NOW
-    )
-    assert (why, life.instead) == (fell, "e1")
+    to_begin = row(status="building", first_offsets={"0": 71, "1": 0}, processed={})
+    assert decide([to_begin], "m1", kafka, checkpoints, 600, NOW)[1] == fell
+
+
+FELL = replace(KAFKA, end={"0": 79, "1": 90})
 
 
 @pytest.mark.parametrize(
-    ("changed", "kafka", "instead"),
+    ("rows", "kafka", "outlived_"),
     [
-        ({"meaning": "m0"}, KAFKA, None),
-        ({"meaning": "m0"}, replace(KAFKA, topic="posts2"), "e1"),
-        ({"status": "dropped"}, replace(KAFKA, end={"0": 79, "1": 90}), "e1"),
-        ({"cluster": "cluster-0"}, replace(KAFKA, end={"0": 79, "1": 90}), None),  # of whose days the archive knows
+        ([row(meaning="m0")], KAFKA, []),
+        ([row(meaning="m0")], replace(KAFKA, topic="posts2"), ["e1"]),
+        ([row(status="dropped")], FELL, ["e1"]),
+        ([row(cluster="cluster-0")], FELL, []),  # of whose days the archive knows
+        ([row("e2", status="building", processed={}), row(meaning="m0")], FELL, ["e1"]),
+        ([row("e3", meaning="m3"), row("e2", meaning="m2", processed={}), row()], FELL, ["e3", "e1"]),
     ],
 )
-def test_whatever_else_a_new_epoch_begins_for_it_knows_whose_records_may_be_gone(
-    checkpoints: Path, changed: dict[str, object], kafka: Kafka, instead: str | None
+def test_of_every_epoch_it_is_known_whether_records_that_it_read_are_gone(
+    checkpoints: Path, rows: list[EpochRow], kafka: Kafka, outlived_: list[str]
 ):
-    assert decide([row(**changed)], "m1", kafka, checkpoints, 600, NOW)[0].instead == instead
+    """Whatever a new epoch begins for, and whichever goes on."""
+    assert outlived(rows, "m1", kafka, checkpoints) == outlived_
 
 
 @pytest.mark.parametrize("processed", [{}, {"0": 80, "1": 70}], ids=["nothing written yet", "going on"])
@@ -217,14 +220,13 @@ def test_an_epoch_that_another_query_goes_on_with_may_plan_beyond_the_end_that_w
     """Of two side by side the second begins while the first takes in what comes: nothing fell."""
     kafka = replace(KAFKA, end={"0": 80, "1": 70})
     (checkpoint(checkpoints, "e1") / "offsets" / "2").write_text('v1\n{}\n{"posts":{"0":90,"1":75}}')
-    assert decide([row(meaning="m0")], "m1", kafka, checkpoints, 600, NOW)[0].instead is None
-    assert decide([row()], "m1", kafka, checkpoints, 600, NOW)[0].instead == "e1"
+    assert outlived([row(meaning="m0")], "m1", kafka, checkpoints) == []
+    assert outlived([row()], "m1", kafka, checkpoints) == ["e1"]
 
 
-def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """The number that it gave would fall; a published day needs neither."""
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Reader, Writer]:
+    """An epoch that answers, of two days and a published one, and a Kafka that ends at half of what it has read."""
     settings = Settings(home=tmp_path)
     store = Store(statements(SCHEMA, settings), lambda: int(NOW.timestamp() * 1_000_000))
     reader, writer = Reader(store.session()), Writer(store.session())
@@ -234,6 +236,37 @@ def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_ne
     hours = {"2026-04-29T08": NOW, "2026-04-30T23": NOW, "2026-05-01T00": NOW}
     monkeypatch.setattr(Reader, "touched", lambda _, epoch: hours if epoch == "e1" else {})
     monkeypatch.setattr(speed, "look", lambda *_: KafkaOffsets("c1", {("posts", 0): 0}, {("posts", 0): 5}))
+    return settings, reader, writer
+
+
+MISSING = frozenset({date(2026, 4, 30), date(2026, 5, 1)})
+
+
+def blind_of(reader: Reader, epoch: str) -> frozenset[date]:
+    return next(one.blind_days for one in reader.epochs() if one.epoch == epoch)
+
+
+def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_next(
+    stored: tuple[Settings, Reader, Writer], monkeypatch: pytest.MonkeyPatch
+):
+    """The number that it gave would fall; a published day needs neither."""
+    settings, reader, writer = stored
     life = speed.begin(settings, reader, writer)
-    (made,) = (one for one in reader.epochs() if one.epoch == life.epoch)
-    assert (life.epoch != "e1", made.blind_days) == (True, {date(2026, 4, 30), date(2026, 5, 1)})
+    assert life.epoch != "e1"
+    assert blind_of(reader, life.epoch) == MISSING
+    # also from the one behind it, when Kafka holds as many records as it did, but others
+    monkeypatch.setattr(speed, "look", lambda *_: KafkaOffsets("c1", {("posts", 0): 0}, {("posts", 0): 50}))
+    writer.epoch(life.epoch, status="dropped")
+    last = speed.begin(settings, reader, writer)
+    assert last.epoch not in ("e1", life.epoch)
+    assert blind_of(reader, last.epoch) == MISSING
+
+
+def test_they_are_missing_from_one_that_goes_on(stored: tuple[Settings, Reader, Writer]):
+    """As a successor does that had not yet read so far when Kafka's end fell."""
+    settings, reader, writer = stored
+    facts = {"cluster": "c1", "meaning": meaning.version(), "started_at": NOW, "first_offsets": {"0": 0}}
+    writer.epoch("e1", meaning="m0")
+    writer.epoch("e2", status="building", blind_days={date(2026, 4, 2)}, watermark_s=600, **facts)
+    assert speed.begin(settings, reader, writer).epoch == "e2"
+    assert blind_of(reader, "e2") == MISSING | {date(2026, 4, 2)}

@@ -299,6 +299,17 @@ def test_the_list_is_applied_again_to_what_a_restored_copy_holds(home: Path) -> 
     assert [offset for offset, gone in values(home).items() if gone] == [0, 3]
 
 
+@pytest.mark.parametrize("more", [["x:1"], ["--posts", "x:1"], ["--user", "x:1"], ["--carriers"], ["--dry-run"]])
+def test_the_list_applied_again_is_all_that_such_a_call_does(
+    home: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was named with it would be left out without a word, and a dry run would erase."""
+    Erasures.beside(str(home / "archive")).order([f"x:{post_id(1)}"], NOW, "long ago")
+    assert job.main(["--again", *more, "--why", "w"]) == 2
+    assert "--again applies the list as it is" in capsys.readouterr().err
+    assert not any(gone for _, gone in values(home).items())
+
+
 def test_the_list_takes_each_key_once_tells_when_it_grows_and_outlives_a_torn_line(tmp_path: Path) -> None:
     erasures = Erasures.beside(str(tmp_path / "archive"))
     assert (erasures.orders(), erasures.places()) == ((), {})

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from drinkstream import meaning
 from drinkstream.errors import BadInputError
 from drinkstream.merge import Publication, snapshot
 from drinkstream.store.read import Run
-from jobs.pending import MOST_DAYS, MOST_RUNS, counted, missed, over, tonight, unpublished
-from jobs.recompute import asked_days
+from jobs import recompute
+from jobs.pending import MOST_DAYS, MOST_RUNS, counted, missed, over, settled_by_night, tonight, unpublished
+from jobs.recompute import asked_days, require_one_topic
+from tests.lib.archived import archive, row
 
 NOON = datetime(2017, 10, 1, 12, tzinfo=UTC)
 
@@ -36,7 +41,37 @@ class Store:
 def test_a_day_is_looked_into_behind_the_position_of_the_run_in_force():
     store = Store()
     published = snapshot(store.publications(store.published_months()), None).publications
-    assert counted(store, published) == {date(2017, 9, 14): {"c/posts/0": 3}, date(2017, 10, 1): {"c/posts/0": 7}}  # type: ignore[arg-type]
+    found = {day: run.position for day, run in counted(store, published).items()}  # type: ignore[arg-type]
+    assert found == {date(2017, 9, 14): {"c/posts/0": 3}, date(2017, 10, 1): {"c/posts/0": 7}}
+
+
+def test_a_day_that_other_rules_counted_or_that_lies_under_two_topics_is_no_night_s():
+    """What the rules change a person approves; and a recompute would read one of the topics."""
+    days = ["2017-09-14", "2017-09-15", "2017-09-16"]
+    meanings = dict.fromkeys(days, meaning.version())
+    assert settled_by_night(days, meanings, {}) == days
+    assert settled_by_night(days, meanings | {"2017-09-15": "older"}, {}) == ["2017-09-14", "2017-09-16"]
+    assert settled_by_night(days, meanings, {"2017-09-14"}) == ["2017-09-15", "2017-09-16"]
+
+
+def test_a_recompute_refuses_days_of_which_posts_lie_under_another_topic(tmp_path: Path):
+    table = archive(tmp_path, [row(0), row(1, day="2017-09-15"), row(0, topic="posts2"), row(1, topic="posts3")])
+    require_one_topic(table, "posts", [date(2017, 9, 15)])
+    with pytest.raises(BadInputError, match="other topics than posts: 2017-09-14 under posts2 and posts3"):
+        require_one_topic(table, "posts", [date(2017, 9, 14), date(2017, 9, 15)])
+
+
+def test_what_a_recompute_counts_by_is_known_before_spark_starts(monkeypatch: pytest.MonkeyPatch):
+    """Its workers read the rules when they start: were they edited in between, a run would name the newer ones."""
+    told: list[str] = []
+    monkeypatch.setattr(meaning, "version", lambda: told.append("meaning") or "m")
+    monkeypatch.setattr(recompute, "Settings", MagicMock())
+    monkeypatch.setattr(recompute, "connect", lambda *_: MagicMock())
+    monkeypatch.setattr(recompute, "session", lambda *_, **__: told.append("session") or MagicMock())
+    monkeypatch.setattr(recompute, "wake_workers", lambda _: told.append("workers"))
+    monkeypatch.setattr(recompute, "recompute", lambda *_: None)
+    assert recompute.main(["--days", "2017-09-14", "--attempt", "a"]) == 0
+    assert told[:2] == ["meaning", "session"]
 
 
 def test_only_more_than_the_limit_is_worth_a_recompute():

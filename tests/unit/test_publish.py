@@ -59,6 +59,18 @@ def test_a_run_comes_after_the_publication_that_its_recompute_saw_and_once():
     assert (log.entries[-1].who, log.entries[-1].why) == ("ops", "nightly")
 
 
+def test_one_that_was_followed_by_another_says_which_is_in_force():
+    """A task that is cleared after a rollback: it is green, and somebody else's run answers."""
+    log = Log()
+    log.say()
+    log.entries.append(Publication(DAY, 3, "before", NOON, "ops", "too few"))
+    assert log.say() == (
+        "day=2017-09-14 seq=2 run=mine: was published already; seq 3, run before, is in force since (ops: too few), "
+        "and stays so: rollback_share lets an earlier run answer"
+    )
+    assert log.runs_by_seq == ["before", "mine", "before"]
+
+
 def test_an_answer_that_was_lost_is_read_from_the_log():
     log = Log("written, but lost")
     assert log.say() == "day=2017-09-14 seq=2 run=mine: was published already"

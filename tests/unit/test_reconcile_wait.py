@@ -1,9 +1,16 @@
 """What the speed layer may have counted up to, which is what the archive is waited for."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
+import pytest
+
+from drinkstream.errors import UnavailableError
+from drinkstream.positions import Ledger, Refusal
+from drinkstream.settings import Settings
 from drinkstream.store.read import Batch, EpochRow
-from jobs.reconcile import counted_ends
+from jobs.reconcile import counted_ends, wait
+from tests.lib.archived import archive, row
 
 NOW = datetime(2026, 5, 2, 0, 5, tzinfo=UTC)
 EPOCH = EpochRow("e1", "current", "m", "c", NOW, {}, {}, {"0": 80, "1": 70}, 600, frozenset())
@@ -43,3 +50,11 @@ def test_a_micro_batch_that_has_not_ended_may_have_written_all_its_rows():
     assert ends(Batches(may1=[batch(7, NOW, p0=(60, 80)), running])) == {"0": 120, "1": 70, "2": 5}
     after_midnight = Batches(may1=[batch(7, NOW, p0=(60, 90))], may2=[batch(8, None, p1=(70, 75))])
     assert ends(after_midnight) == {"0": 90, "1": 75}
+
+
+def test_an_archive_that_takes_nothing_more_is_not_waited_for(tmp_path: Path):
+    settings = Settings(home=tmp_path, archive_patience=3600)
+    archive(tmp_path / "archive", [row(0, cluster="c")])
+    Ledger.beside(settings.archive).refuse(Refusal("c", "posts", 0, 40, 80, "2026-05-02T00:00:00Z"))
+    with pytest.raises(UnavailableError, match="takes nothing more in: posts/0 ended at offset 40 but 80 are archived"):
+        wait(settings, Batches(), EPOCH)  # type: ignore[arg-type]
