@@ -164,6 +164,15 @@ class Settings(BaseModel):
             raise ValueError("give host:port, several with commas between them")
         return ",".join(named)
 
+    @field_validator("x_bearer_token", "x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
+    @classmethod
+    def _of_one_line(cls, key: SecretStr | None) -> SecretStr | None:
+        # `$(cat FILE)` of a file with CR LF, a secret made with `echo`: an HTTP header cannot hold the end of the line
+        stripped = key.get_secret_value().strip() if key is not None else ""
+        if not (stripped.isascii() and stripped.isprintable()):
+            raise ValueError("give one line of ASCII letters, digits and signs, as X's developer portal shows it")
+        return SecretStr(stripped) if stripped else None
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Settings from the environment and, where it exists, the file that `DRINKSTREAM_FILE` names (KEY=value lines).

@@ -49,6 +49,14 @@ FOR_A_WHILE = {
     429: "too many connections or requests: another program with the same token may be connected",
 }
 
+NO_REQUEST = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+"""What requests raises before it asks anybody. Its text may hold the token."""
+
 T = TypeVar("T")
 log = logging.getLogger("drinkstream.x")
 
@@ -108,9 +116,16 @@ def unless_stopped(call: Callable[[], T], stop: threading.Event) -> T:
 
 
 def answered(call: Callable[[], T]) -> T:
-    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals."""
+    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals, and
+    for a token or an address of which no request can be made.
+    """
     try:
         return call()
+    except NO_REQUEST as error:
+        raise BadInputError(
+            f"no request to X can be made ({type(error).__name__}): look at DRINKSTREAM_X_API_URL, which begins with "
+            "http:// or https://, at the proxy that the environment names, and at the keys"
+        ) from None
     except (requests.RequestException, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
         raise UnavailableError(repr(error)) from None
     except tweepy.HTTPException as error:

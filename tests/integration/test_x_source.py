@@ -47,7 +47,7 @@ class Running:
             if "x_bearer_token" not in settings and "x_consumer_key" not in settings
             else {}
         )
-        made = Settings(source="x", x_api_url=x.url, **{**keys, **settings})
+        made = Settings(**{"source": "x", "x_api_url": x.url, **keys, **settings})
         self.feed = Feed(self.kafka, made, "x", "x")
         self.stop = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -191,6 +191,23 @@ def test_a_refused_token_is_seen_at_the_first_request(x: FakeX) -> None:
     with Running(x, x_bearer_token=SecretStr("old")) as running, pytest.raises(BadInputError, match="X answered 401"):
         running.ended.result(10)
     assert x.connections() == []
+
+
+@pytest.mark.parametrize("token", ["s3cret\r", "s3cret\n", " s3cret\r\n"])
+def test_a_token_with_the_end_of_its_line_serves(x: FakeX, caplog: pytest.LogCaptureFixture, token: str) -> None:
+    """From a file with CR LF, or a secret made with echo; the log does not hold it."""
+    x.tokens.add("s3cret")
+    x.then(Stream([POST % 1 + b"\r\n"], "hold"))
+    with caplog.at_level(logging.INFO), Running(x, x_bearer_token=SecretStr(token)) as running:
+        until(running.values)
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:80", "http://", "http://a b"])
+def test_an_address_that_is_none_ends_the_program(x: FakeX, address: str) -> None:
+    """It would be waited for without end."""
+    with Running(x, x_api_url=address) as running, pytest.raises(BadInputError, match="look at DRINKSTREAM_X_API_URL"):
+        running.ended.result(10)
 
 
 def test_kafkas_refusal_ends_the_program(x: FakeX) -> None:

@@ -128,6 +128,7 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
         ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
         ("POSTS_PARTITIONS", "0", "greater than 0"),
         ("LIVE_REFRESH", "inf", "finite"),
+        *(("X_BEARER_TOKEN", token, "give one line of ASCII") for token in ("to\rken", "tok\u00e9n")),
     ],
 )
 def test_what_no_program_could_work_with_is_refused_before_anything_starts(setting: str, value: str, told: str) -> None:
