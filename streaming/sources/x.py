@@ -5,7 +5,6 @@ seconds after HTTP errors, from 60 seconds on after 429. What only its owner can
 access) ends the program with exit code 2 and says what to do.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import requests
 import tweepy
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
-from drinkstream import taxonomy
+from drinkstream import taxonomy, wire_json
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from streaming.feed import Feed, rfc3339, wall_clock_ms
@@ -73,12 +72,14 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
         followed.begin(lambda call: patiently(call, stop))
     stream.filter(threaded=True, tweet_fields=FIELDS)
     looks = 0
-    while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
-        feed.tick()
-        looks += 1
-        if followed is not None and looks % RULES_LOOKS == 0:
-            followed.look(lambda call: unless_stopped(call, stop))
-    stream.disconnect()
+    try:
+        while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
+            feed.tick()
+            looks += 1
+            if followed is not None and looks % RULES_LOOKS == 0:
+                followed.look(lambda call: unless_stopped(call, stop))
+    finally:
+        stream.disconnect()
     if stream.fault is not None:
         raise stream.fault
     if not stop.is_set():
@@ -241,7 +242,7 @@ def _lines(response: requests.Response, chunk_size: int) -> Iterator[bytes | Ove
 
 def announced(value: bytes) -> str | None:
     """Why X is about to disconnect, where this line says so: v2's `errors[].disconnect_type`, v1.1's `disconnect`."""
-    line = json.loads(value)
+    line = wire_json.load(value.removeprefix(wire_json.BOM))
     errors = line.get("errors")
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict) and "disconnect_type" in error:

@@ -1,6 +1,7 @@
 """Replay accounts for each line, keeps the original intervals when asked to, and says what it could not read."""
 
 import gzip
+import os
 import threading
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def test_a_cut_off_file_is_sent_as_far_as_it_goes_then_named(kafka: Kafka, tmp_p
         f"{tmp_path / 'absent'}: No such file or directory. Sent all the same: {len(values)} lines"
     )
     assert error.value.exit_code == 2
+
+
+def test_a_cut_off_file_with_a_name_of_any_bytes_is_named(kafka: Kafka, tmp_path: Path) -> None:
+    """One that is not UTF-8, too: everything is sent and acknowledged before."""
+    cut = os.fsdecode(bytes(tmp_path / "caf") + b"\xe9.gz")
+    Path(cut).write_bytes(gzip.compress(b"".join(line + b"\n" for line in LINES))[:-8])
+    with pytest.raises(BadInputError, match="the gzip data ends in the middle"):
+        replay([cut], Settings())
+    assert kafka.flushed == len(kafka.sent)
+    assert kafka.status()[-1]["faults"] == [
+        f"{cut}: the gzip data ends in the middle; what could be read of it was sent"
+    ]
 
 
 def test_files_of_another_kind_are_sent_and_told_of(kafka: Kafka, tmp_path: Path) -> None:

@@ -45,3 +45,9 @@ def test_a_token_that_no_header_can_hold_is_refused_without_being_said(caplog: p
     with pytest.raises(BadInputError, match="no request to X can be made") as refused:
         x.patiently(client.get_rules, threading.Event())
     assert "s3cret" not in str(refused.value) + caplog.text
+
+
+def test_an_announcement_is_read_as_the_parser_read_it() -> None:
+    """A number of any length ends no connection."""
+    line = b'{"errors":[{"disconnect_type":"Operational"}],"n":%b}'
+    assert x.announced(line % (b"9" * 5000)) == "Operational"
