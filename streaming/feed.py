@@ -75,6 +75,7 @@ class Feed:
         self.source = source
         self.lines = 0
         self.received: Counter[str] = Counter()
+        self.keepalives = 0  # of the notices: blank lines
         self._via = via
         self._producer = producer
         self._posts = settings.posts_topic
@@ -131,6 +132,7 @@ class Feed:
             counted = counted_as(envelope.shape)
             self.received[counted] += 1
             self._in_minute[counted] += 1
+            self.keepalives += envelope.shape == "notice.keepalive"
             if envelope.shape == "notice.limit":
                 self._limited(_limit(envelope.value))
 

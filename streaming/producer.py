@@ -183,7 +183,7 @@ class Producer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close, after a flush unless Kafka gave cause for the end. Where both fail, the first `error` is the one raised."""
+        """Close, after a flush unless Kafka gave cause for the end; where both fail, `error` is what is raised."""
         try:
             if not self._given_up:
                 self.flush()

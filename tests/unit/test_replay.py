@@ -1,7 +1,9 @@
 """Replay accounts for each line, keeps the original intervals when asked to, and says what it could not read."""
 
+import bz2
 import gzip
 import os
+import tarfile
 import threading
 from pathlib import Path
 
@@ -104,6 +106,33 @@ def test_files_of_another_kind_are_sent_and_told_of(kafka: Kafka, tmp_path: Path
     with pytest.raises(BadInputError, match=r"no line could be read: .* 2 lines, 2 records = .* 2 rejected"):
         replay([str(file)], Settings())
     assert len(kafka.posts()) == 2
+
+
+def test_an_archive_is_named_and_not_sent(kafka: Kafka, tmp_path: Path) -> None:
+    """Cut into lines it would stay in our own archive for good; the file after it is sent."""
+    packed, whole = tmp_path / "posts.tar.gz", tmp_path / "whole"
+    (tmp_path / "member").write_bytes(b"".join(line + b"\n" for line in LINES))
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(tmp_path / "member")
+    whole.write_bytes(bz2.compress(LINES[0] + b"\n"))
+    with pytest.raises(BadInputError) as error:
+        replay([str(packed), str(whole)], Settings())
+    assert str(error.value).startswith(
+        f"{packed}: it holds a tar archive and no lines: unpack it first, `tar -xf`; nothing of it was sent. "
+        "Sent all the same: 1 lines"
+    )
+    assert [value for value, _, _ in kafka.posts()] == [LINES[0]]
+
+
+@pytest.mark.usefixtures("kafka")
+def test_blank_lines_are_no_lines_that_could_be_read(tmp_path: Path) -> None:
+    """Any binary file has some; a stream on which nobody said anything is a success."""
+    file = tmp_path / "file"
+    file.write_bytes(b"hello\nworld\n\n")
+    with pytest.raises(BadInputError, match=r"no line could be read: .* 1 notices \+ 2 rejected"):
+        replay([str(file)], Settings())
+    file.write_bytes(b"\n\n")
+    assert replay([str(file)], Settings()).keepalives == 2
 
 
 def test_the_event_times_make_the_pace() -> None:
