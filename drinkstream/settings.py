@@ -15,6 +15,7 @@ from drinkstream.errors import BadInputError
 PREFIX = "DRINKSTREAM_"
 ROOT = Path(__file__).resolve().parent.parent
 
+_NAME = re.compile(rf"{PREFIX}\w+")
 _PLAIN = re.compile(r"/[\w./+@=-]*")
 
 
@@ -177,8 +178,8 @@ class Settings(BaseModel):
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Settings from the environment and, where it exists, the file that `DRINKSTREAM_FILE` names (KEY=value lines).
 
-        The environment wins over the file. Raises BadInputError for an unknown `DRINKSTREAM_*` key or a bad value; the
-        message names the key but never a value, since it may be a secret.
+        The environment wins over the file. Raises BadInputError for an unknown `DRINKSTREAM_*` key, a bad value or any
+        other line of the file; the message names the key but never a value, since it may be a secret.
         """
         env = dict(os.environ if environ is None else environ)
         given = {k: v for k, v in env.items() if k.startswith(PREFIX)}
@@ -250,5 +251,13 @@ class Settings(BaseModel):
 def _file(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise BadInputError(f"{PREFIX}FILE names {path}, which is not there")
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    found = {}
+    for number, line in enumerate(map(str.strip, path.read_text().splitlines()), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, sign, value = (part.strip() for part in line.partition("="))
+        if not sign or _NAME.fullmatch(name) is None:
+            raise BadInputError(f"{path}, line {number}: not of the form {PREFIX}NAME=value")  # it may hold a secret
+        quoted = len(value) > 1 and value[0] in "\"'" and value[0] == value[-1]
+        found[name] = value[1:-1] if quoted else value
+    return found
