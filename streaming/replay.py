@@ -26,6 +26,7 @@ import click
 
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.post import SOURCES
 from drinkstream.settings import Settings
 from streaming.collect import ended_by_signals, logs_to_stderr
 from streaming.feed import Feed, wall_clock_ms
@@ -64,10 +65,12 @@ def replay(
     """Send all lines of the files and wait for Kafka's acknowledgement; the feed that comes back has the counts.
 
     With `live` each post waits until as much time has passed since the start as between its event time and that of the
-    first post; everything else goes right after what stands before it. Raises BadInputError after everything else was
-    sent, naming each file that is missing, cut off, damaged or an archive, or where nothing could be read;
-    UnavailableError; Interrupted.
+    first post; everything else goes right after what stands before it. Raises BadInputError before anything was sent
+    where nobody can read this source's lines, else after everything was, naming each file that is missing, cut off,
+    damaged or an archive, or where nothing could be read; UnavailableError; Interrupted.
     """
+    if source not in SOURCES:
+        raise BadInputError(f"--source {source}: there are {', '.join(SOURCES)}; nothing was sent")
     stop = stop or threading.Event()
     pace = Pace(stop) if live else None
     faults: list[str] = []

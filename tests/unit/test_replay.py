@@ -216,6 +216,18 @@ def test_files_or_demo_but_not_both(arguments: list[str], capsys: pytest.Capture
     )
 
 
+@pytest.mark.parametrize("source", ["X", "twitter", ""])
+def test_a_source_that_nobody_can_read_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """Each of its lines would lie in the archive as rejected; Kafka is not even opened."""
+    monkeypatch.setattr(module, "Producer", lambda *_, **__: pytest.fail("opened"))
+    file = tmp_path / "file"
+    file.write_bytes(b"\n".join(LINES))
+    assert main([str(file), "--source", source]) == 2
+    assert capsys.readouterr().err == f"replay: --source {source}: there are x, demo; nothing was sent\n"
+
+
 def test_an_account_without_rejections_names_no_reasons() -> None:
     """Nothing in brackets."""
     feed = Feed(Kafka(), Settings(), "x", "replay")
