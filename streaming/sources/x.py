@@ -28,6 +28,7 @@ FIELDS = "created_at,lang,referenced_tweets,edit_history_tweet_ids,note_tweet"
 CHUNK = 64 * 1024  # bytes read at once at most; what has arrived is not held back
 LOOK_SECONDS = 1.0
 RULES_LOOKS = 60  # every so many looks at the stream the taxonomy is looked at: X takes other rules while it sends
+CHECK_LOOKS = 300  # and X's rules: three requests in 15 minutes, of 450 that X answers
 TIMEOUT = 30  # seconds, for all requests but the stream, whose own is tweepy's
 PATIENCE_MS = 30_000
 """So long X is taken to wait for a reader that stands still; after longer it may have given the connection up.
@@ -43,8 +44,9 @@ REMEDIES = {
     403: "the app has no access to the filtered stream: its project needs an access level that includes it",
     404: "there is no filtered stream at this address: see DRINKSTREAM_X_API_URL",
 }
+NO_RULES = 409
 FOR_A_WHILE = {
-    409: "there are no rules on the stream",
+    NO_RULES: "there are no rules on the stream: they are made again; add some if DRINKSTREAM_X_SYNC_RULES is false",
     429: "too many connections or requests: another program with the same token may be connected",
 }
 
@@ -76,14 +78,26 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
         while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
             feed.tick()
             looks += 1
-            if followed is not None and looks % RULES_LOOKS == 0:
-                followed.look(lambda call: unless_stopped(call, stop))
+            if followed is not None:
+                see_to_rules(followed, stream, looks, lambda call: unless_stopped(call, stop))
     finally:
         stream.disconnect()
     if stream.fault is not None:
         raise stream.fault
     if not stop.is_set():
         raise UnavailableError("the stream ended by itself: this program must be started again")
+
+
+def see_to_rules(followed: x_rules.Followed, stream: "FilteredStream", looks: int, call: x_rules.Calling) -> None:
+    """Follow the taxonomy; repair our rules now and then, and where X says that there are none.
+
+    Now and then only while X sends: of two programs with one token, of which one is connected, the other would undo it.
+    """
+    if looks % RULES_LOOKS == 0:
+        followed.look(call)
+    none, stream.without_rules = stream.without_rules, False
+    if none or (stream.connected and looks % CHECK_LOOKS == 0):
+        followed.check(call)
 
 
 def patiently(call: Callable[[], T], stop: threading.Event) -> T:
@@ -141,13 +155,16 @@ def refused(status: int, told: str) -> BadInputError:
 class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy has no types
     """tweepy's client, with the lines kept as bytes, another address where asked for, and its troubles told to a feed.
 
-    It runs in a thread of its own; `fault` is what ended it, if something did.
+    It runs in a thread of its own; `fault` is what ended it, if something did. `connected` is whether X sends to it,
+    `without_rules` whether X has refused to since there are none; who has seen to that takes it back.
     """
 
     def __init__(self, token: str, base: str, feed: Feed) -> None:
         super().__init__(token, daemon=True)
         self.session = _Session(base, self._connecting)
         self.fault: Exception | None = None
+        self.connected = False
+        self.without_rules = False
         self._feed = feed
         self._lost_ms: int | None = None
 
@@ -160,6 +177,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
             self._feed.status("gap", reason="disconnected", **{"from": rfc3339(self._lost_ms), "to": _now()})
             self._lost_ms = None
         self._feed.connected(patience_ms=PATIENCE_MS)
+        self.connected = True
 
     def on_data(self, raw_data: bytes | Oversize) -> None:
         """One line, as it came."""
@@ -187,6 +205,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
     def on_request_error(self, status_code: int) -> None:
         """X refused the connection: for a while, or until somebody does something."""
         self._feed.status("disconnect", status=status_code, reason=_remedy(status_code))
+        self.without_rules |= status_code == NO_RULES
         if status_code in REMEDIES:
             self.fault = refused(status_code, self.session.refusal)
             self.disconnect()
@@ -201,6 +220,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
             self._feed.disconnected(reason="ended")
 
     def _lost(self, reason: str) -> None:
+        self.connected = False
         since = self._feed.disconnected(reason=reason)
         if self._lost_ms is None:
             self._lost_ms = since

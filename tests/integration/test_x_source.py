@@ -313,6 +313,57 @@ def test_the_rules_follow_the_taxonomy_while_connected(x: FakeX, taxonomy: Path)
     assert len(x.connections()) == 1
 
 
+def ours(x: FakeX) -> list[str]:
+    """Our rules on the stream."""
+    return [rule["value"] for rule in list(x.rules.values()) if rule["tag"] == "drinkstream"]
+
+
+def test_a_rule_that_is_lost_while_connected_comes_back(
+    x: FakeX, taxonomy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the same connection, with a word to who reads the log."""
+    monkeypatch.setattr(source, "CHECK_LOOKS", 5)
+    assert taxonomy.exists()
+    with Running(x) as running:
+        until(lambda: running.told("connect"))
+        assert ours(x) == ['"tea"']
+        x.rules.pop("2")
+        until(lambda: ours(x) == ['"tea"'])
+        until(lambda: "event=rules_repaired changed=1" in caplog.text)
+    assert len(x.connections()) == 1
+
+
+def test_where_no_rules_are_left_they_are_made_again(x: FakeX, taxonomy: Path, waits: list[float]) -> None:
+    """At once, since X refuses the connection until there are some."""
+    assert taxonomy.exists()
+
+    def losing() -> Iterator[bytes]:
+        yield POST % 1 + b"\r\n"
+        x.rules.clear()
+
+    x.then(Stream(losing()), Refusal(409), Stream([POST % 2 + b"\r\n"], "hold"))
+    with Running(x) as running:
+        until(lambda: ours(x) == ['"tea"'] and len(running.values()) == 2)
+        assert ("disconnect", 409) in running.told("disconnect")
+    assert waits == [5]
+
+
+def test_of_two_programs_with_one_token_only_the_connected_one_repairs_rules(
+    x: FakeX, taxonomy: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    """They would undo each other's without end."""
+    monkeypatch.setattr(source, "CHECK_LOOKS", 2)
+    monkeypatch.setattr(tweepy.streaming, "sleep", lambda seconds: (waits.append(seconds), time.sleep(0.5)))
+    assert taxonomy.exists()
+    x.then(Refusal(429), Refusal(429))
+    with Running(x) as running:
+        until(lambda: waits)
+        x.rules.pop("2")
+        until(lambda: len(waits) == 2)
+        assert (ours(x), running.told("connect")) == ([], [])
+        until(lambda: running.told("connect") and ours(x) == ['"tea"'])
+
+
 def test_a_taxonomy_that_does_not_load_leaves_the_rules_of_before(
     x: FakeX, taxonomy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
