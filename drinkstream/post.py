@@ -32,6 +32,7 @@ __all__ = [
     "NO_DAY",
     "REASONS",
     "REMOVING",
+    "SOURCES",
     "Envelope",
     "Notice",
     "Post",
@@ -59,6 +60,9 @@ UNREAD = "?"
 """What a key has in place of an id, before a checksum, where the line could not be read: no id begins so."""
 
 _READERS: dict[str, Callable[[bytes, str], Reading]] = {"x": wire_x.read, "demo": wire_x.read}
+SOURCES = tuple(_READERS)
+"""The sources whose lines can be read."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 

@@ -15,6 +15,7 @@ from drinkstream.errors import BadInputError
 PREFIX = "DRINKSTREAM_"
 ROOT = Path(__file__).resolve().parent.parent
 
+_NAME = re.compile(rf"{PREFIX}\w+")
 _PLAIN = re.compile(r"/[\w./+@=-]*")
 
 
@@ -166,12 +167,21 @@ class Settings(BaseModel):
             raise ValueError("give host:port, several with commas between them")
         return ",".join(named)
 
+    @field_validator("x_bearer_token", "x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
+    @classmethod
+    def _of_one_line(cls, key: SecretStr | None) -> SecretStr | None:
+        # `$(cat FILE)` of a file with CR LF, a secret made with `echo`: an HTTP header cannot hold the end of the line
+        stripped = key.get_secret_value().strip() if key is not None else ""
+        if not (stripped.isascii() and stripped.isprintable()):
+            raise ValueError("give one line of ASCII letters, digits and signs, as X's developer portal shows it")
+        return SecretStr(stripped) if stripped else None
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Settings from the environment and, where it exists, the file that `DRINKSTREAM_FILE` names (KEY=value lines).
 
-        The environment wins over the file. Raises BadInputError for an unknown `DRINKSTREAM_*` key or a bad value; the
-        message names the key but never a value, since it may be a secret.
+        The environment wins over the file. Raises BadInputError for an unknown `DRINKSTREAM_*` key, a bad value or any
+        other line of the file; the message names the key but never a value, since it may be a secret.
         """
         env = dict(os.environ if environ is None else environ)
         given = {k: v for k, v in env.items() if k.startswith(PREFIX)}
@@ -243,5 +253,13 @@ class Settings(BaseModel):
 def _file(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise BadInputError(f"{PREFIX}FILE names {path}, which is not there")
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    found = {}
+    for number, line in enumerate(map(str.strip, path.read_text().splitlines()), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, sign, value = (part.strip() for part in line.partition("="))
+        if not sign or _NAME.fullmatch(name) is None:
+            raise BadInputError(f"{path}, line {number}: not of the form {PREFIX}NAME=value")  # it may hold a secret
+        quoted = len(value) > 1 and value[0] in "\"'" and value[0] == value[-1]
+        found[name] = value[1:-1] if quoted else value
+    return found

@@ -28,6 +28,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from drinkstream import wire_json
 from drinkstream.errors import UnavailableError
 from drinkstream.post import Envelope, envelopes, key_of
 from drinkstream.settings import Settings
@@ -37,6 +38,7 @@ from streaming.producer import VALUE_LIMIT, Producer
 KEPT = 64 * 1024  # bytes kept of a value above VALUE_LIMIT
 TOO_LARGE = "rejected.too_large"
 MINUTE_MS = 60_000
+MOST_TRACKED = 2**53  # a limit notice that tells of more is a broken one, and its number fits into no table
 
 log = logging.getLogger("drinkstream.feed")
 
@@ -73,6 +75,7 @@ class Feed:
         self.source = source
         self.lines = 0
         self.received: Counter[str] = Counter()
+        self.keepalives = 0  # of the notices: blank lines
         self._via = via
         self._producer = producer
         self._posts = settings.posts_topic
@@ -129,6 +132,7 @@ class Feed:
             counted = counted_as(envelope.shape)
             self.received[counted] += 1
             self._in_minute[counted] += 1
+            self.keepalives += envelope.shape == "notice.keepalive"
             if envelope.shape == "notice.limit":
                 self._limited(_limit(envelope.value))
 
@@ -220,7 +224,7 @@ class Feed:
         told = {"source": self.source, "via": self._via, "kind": kind, "at": rfc3339(self._clock()), **fields}
         with self._lock:
             self._told[kind] += 1
-            self._producer.send(self._status, json.dumps(told, ensure_ascii=False).encode(), None, [])
+            self._producer.send(self._status, json.dumps(told).encode(), None, [])
         log.info("event=%s source=%s %s", kind, self.source, " ".join(f"{k}={v}" for k, v in fields.items()))
 
     def flush(self, seconds: float | None = None) -> bool:
@@ -244,6 +248,6 @@ class Feed:
 
 def _limit(value: bytes) -> dict[str, Any]:
     """What a limit notice says: `{"track": n}`, or nothing where it has another form."""
-    told = json.loads(value)
-    track = told.get("limit", {}).get("track") if isinstance(told.get("limit"), dict) else None
-    return {"track": track} if isinstance(track, int) else {}
+    told = wire_json.load(value.removeprefix(wire_json.BOM))
+    track = told["limit"].get("track") if isinstance(told["limit"], dict) else None
+    return {"track": track} if isinstance(track, int) and track <= MOST_TRACKED else {}

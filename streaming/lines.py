@@ -1,12 +1,14 @@
-"""A byte stream as its lines: gzip or plain, lines of any length, no byte of a line ever changed."""
+"""A byte stream as its lines: gzip, bzip2 or plain, lines of any length, no byte of a line ever changed."""
 
+import bz2
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 from drinkstream.errors import BadInputError
 
-GZIP_MAGIC = b"\x1f\x8b"
 LINE_LIMIT = 64 * 1024 * 1024  # bytes; a longer line is not held in memory, see `Oversize`
 OVERSIZE_KEPT = 64 * 1024  # bytes of a longer line that are kept
 
@@ -23,51 +25,107 @@ class CutOffError(BadInputError):
     """The compressed data ends in the middle or is damaged: all that could be read was handed out before."""
 
 
-def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, decompressed where they are gzip (recognised by its first two bytes), else as they are.
+class PackedError(BadInputError):
+    """The data has no lines before somebody unpacks it; nothing of it was handed out."""
 
-    Several gzip members one after the other are one stream, as for `zcat`. Raises CutOffError at the end of what could
-    be read where a member is cut off or damaged, and for bytes after the last member other than zeros.
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """A compression that is read here; what `member` makes is used as what `zlib.decompressobj` makes."""
+
+    name: str
+    magic: bytes
+    member: Callable[[], Any]
+
+
+PACKINGS = (
+    Packing("gzip", b"\x1f\x8b", lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
+    Packing("bzip2", b"BZh", bz2.BZ2Decompressor),
+)
+UNREAD = (
+    (b"\xfd7zXZ\0", "xz data", "xz -d"),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "zstd -d"),
+    (b"PK\3\4", "a zip archive", "unzip"),
+    # only where they are packed twice
+    *((packing.magic, f"{packing.name} data", f"{packing.name} -d") for packing in PACKINGS),
+)
+"""First bytes of what is not read here, its name, and what unpacks it."""
+TAR = slice(257, 262)  # where the header of a tar archive says `ustar`
+
+
+def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, decompressed where they are gzip or bzip2 (recognised by their first bytes), else as they are.
+
+    Several members one after the other are one stream, as for `zcat`. Raises CutOffError at the end of what could be
+    read where a member is cut off or damaged, and for bytes after the last member other than zeros; PackedError before
+    anything where that is an archive, or packed in another way.
     """
     source = iter(chunks)
     head = b""
     for chunk in source:
         head += chunk
-        if len(head) >= len(GZIP_MAGIC):
+        if len(head) >= max(len(packing.magic) for packing in PACKINGS):
             break
-    if not head.startswith(GZIP_MAGIC):
-        if head:
-            yield head
-        yield from source
-        return
-    yield from _members(head, source)
+    for packing in PACKINGS:
+        if head.startswith(packing.magic):
+            return _looked_at(_members(packing, head, source))
+    return _looked_at(chain([head], source))
 
 
-def _members(data: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
-    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+def _looked_at(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks as they are. Raises PackedError where they begin as no lines do."""
+    source = iter(chunks)
+    head, fault = b"", None
+    try:
+        for chunk in source:
+            head += chunk
+            if len(head) >= TAR.stop or b"\n" in head:  # no whole line of a pipe is held back
+                break
+    except (CutOffError, OSError) as error:
+        fault = error
+    _refuse(head)
+    if head:
+        yield head
+    if fault is not None:
+        raise fault
+    yield from source
+
+
+def _refuse(head: bytes) -> None:
+    found = next((known for known in UNREAD if head.startswith(known[0])), None)
+    # a post may say "mustard" there, but has no NUL
+    if found is None and head[TAR] == b"ustar" and b"\0" in head[: TAR.start]:
+        found = (b"", "a tar archive", "tar -xf")
+    if found is not None:
+        _, what, command = found
+        raise PackedError(f"it holds {what} and no lines: unpack it first, `{command}`")
+
+
+def _members(packing: Packing, data: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
+    member = packing.member()
     while True:
         try:
             text = member.decompress(data)
-        except zlib.error as error:
-            raise CutOffError(f"the gzip data is damaged ({error})") from None
+        except (zlib.error, OSError) as error:  # bzip2's are OSErrors
+            raise CutOffError(f"the {packing.name} data is damaged ({error})") from None
         if text:
             yield text
         if member.eof:
             data = member.unused_data.lstrip(b"\0")
-            while len(data) < len(GZIP_MAGIC):
+            while len(data) < len(packing.magic):
                 more = next(source, None)
                 if more is None:
                     if data:
-                        raise CutOffError("there are bytes after the end of the gzip data")
+                        raise CutOffError(f"there are bytes after the end of the {packing.name} data")
                     return
                 data = (data + more).lstrip(b"\0")
-            if not data.startswith(GZIP_MAGIC):
-                raise CutOffError("there are bytes after the end of the gzip data")
-            member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            if not data.startswith(packing.magic):
+                raise CutOffError(f"there are bytes after the end of the {packing.name} data")
+            member = packing.member()
             continue
         following = next(source, None)
         if following is None:
-            raise CutOffError("the gzip data ends in the middle")
+            raise CutOffError(f"the {packing.name} data ends in the middle")
         data = following
 
 

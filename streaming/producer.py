@@ -51,6 +51,7 @@ class Producer:
         self._deadline: float | None = None  # set when the stop was first seen
         self._under_way: deque[Batch] = deque()  # in the order in which they were begun
         self._settled_bytes = 0
+        self._given_up = False  # Kafka has refused a record, or was away at the stop: what is under way is told of
         self._kafka = self._connected(wait)
 
     def _connected(self, wait: float | None) -> BatchProducer:
@@ -144,12 +145,14 @@ class Producer:
         now = time.monotonic()
         self._deadline = self._deadline or now + self._grace
         if now >= self._deadline:
+            self._given_up = True
             raise UnavailableError(
                 f"stopped while Kafka at {self._settings.bootstrap} was away: "
                 f"{self.under_way} records sent to it were not acknowledged and may be missing"
             )
 
     def _refused(self, error: BaseException, records: int) -> UnavailableError:
+        self._given_up = True
         return UnavailableError(
             f"Kafka at {self._settings.bootstrap} refused a record for good ({error!r}); "
             f"up to {self.under_way + records} records were not acknowledged: "
@@ -180,4 +183,13 @@ class Producer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        """Close, after a flush unless Kafka gave cause for the end; where both fail, `error` is what is raised."""
+        try:
+            if not self._given_up:
+                self.flush()
+        except UnavailableError as unsent:
+            if error is None:
+                raise
+            log.error("event=unsent error=%s", unsent)
+        finally:
+            self.close()

@@ -3,13 +3,13 @@
     drinkstream replay FILES... [--live] [--source x]
     drinkstream replay --demo 30
 
-Files are v1.1 or v2 lines, gzip or plain (told by their first bytes, not by their name), `-` is standard input. A line
-is sent as it stands without its delimiter, which is LF or CR LF; ids and event times are its own. A blank line is a
-keepalive. It ends when Kafka has acknowledged every record, with an account of every line.
+Files are v1.1 or v2 lines, gzip, bzip2 or plain (told by their first bytes, not by their name), `-` is standard input.
+A line is sent as it stands without its delimiter, which is LF or CR LF; ids and event times are its own. A blank line
+is a keepalive. It ends when Kafka has acknowledged every record, with an account of every line.
 
-Exit codes: 0 all sent; 2 a file is missing or was cut off (what could be read of it was sent), or no line could be
-read; 3 Kafka does not answer or refused a record. A replay may be repeated: numbers are sets of ids, so nothing is
-counted twice.
+Exit codes: 0 all sent; 2 a file is missing, has to be unpacked first (nothing of it was sent) or was cut off (what
+could be read of it was sent), or no line could be read; 3 Kafka does not answer or refused a record. A replay may be
+repeated: numbers are sets of ids, so nothing is counted twice.
 """
 
 import logging
@@ -26,10 +26,11 @@ import click
 
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, DrinkStreamError
+from drinkstream.post import SOURCES
 from drinkstream.settings import Settings
 from streaming.collect import ended_by_signals, logs_to_stderr
 from streaming.feed import Feed, wall_clock_ms
-from streaming.lines import CutOffError, Oversize, lines, unpacked
+from streaming.lines import CutOffError, Oversize, PackedError, lines, unpacked
 from streaming.producer import Producer
 from streaming.sources import demo, demo_live
 
@@ -64,10 +65,12 @@ def replay(
     """Send all lines of the files and wait for Kafka's acknowledgement; the feed that comes back has the counts.
 
     With `live` each post waits until as much time has passed since the start as between its event time and that of the
-    first post; everything else goes right after what stands before it. Raises BadInputError after everything else was
-    sent, naming each file that is missing, cut off or damaged, or where nothing could be read; UnavailableError;
-    Interrupted.
+    first post; everything else goes right after what stands before it. Raises BadInputError before anything was sent
+    where nobody can read this source's lines, else after everything was, naming each file that is missing, cut off,
+    damaged or an archive, or where nothing could be read; UnavailableError; Interrupted.
     """
+    if source not in SOURCES:
+        raise BadInputError(f"--source {source}: there are {', '.join(SOURCES)}; nothing was sent")
     stop = stop or threading.Event()
     pace = Pace(stop) if live else None
     faults: list[str] = []
@@ -83,6 +86,8 @@ def replay(
                             break
             except CutOffError as error:
                 faults.append(f"{name}: {error}; what could be read of it was sent")
+            except PackedError as error:
+                faults.append(f"{name}: {error}; nothing of it was sent")
             except OSError as error:
                 faults.append(f"{name}: {error.strerror or error}")
             if stop.is_set():
@@ -92,7 +97,8 @@ def replay(
         raise Interrupted(f"ended early: {account(feed)}")
     if faults:
         raise BadInputError(f"{'; '.join(faults)}. Sent all the same: {account(feed)}")
-    if feed.records and feed.records == sum(n for kind, n in feed.received.items() if kind.startswith("rejected.")):
+    unread = sum(n for kind, n in feed.received.items() if kind.startswith("rejected."))
+    if unread and unread + feed.keepalives == feed.records:  # what is no text has blank lines, too
         raise BadInputError(
             f"no line could be read: are these X's lines, and of this --source? Sent all the same: {account(feed)}"
         )
@@ -209,7 +215,7 @@ def _shown(total: int | None, unit: str) -> Iterator[Progress]:
 @click.option("--demo", "demo_days", type=POSITIVE, help="Instead of files: days of demo posts.")
 @click.option("--rate", type=POSITIVE, help="Posts a second of --demo; by default the setting demo_history_rate.")
 def command(files: tuple[str, ...], live: bool, source: str, demo_days: float | None, rate: float | None) -> None:
-    """Send recorded posts to Kafka: v1.1 or v2 lines, gzip or plain, - for standard input."""
+    """Send recorded posts to Kafka: v1.1 or v2 lines, gzip, bzip2 or plain, - for standard input."""
     if bool(files) == bool(demo_days):
         raise BadInputError("name files to replay (or - for standard input), or --demo with a number of days")
     settings = Settings.load()

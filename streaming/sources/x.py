@@ -5,7 +5,6 @@ seconds after HTTP errors, from 60 seconds on after 429. What only its owner can
 access) ends the program with exit code 2 and says what to do.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import requests
 import tweepy
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
-from drinkstream import taxonomy
+from drinkstream import taxonomy, wire_json
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 from streaming.feed import Feed, rfc3339, wall_clock_ms
@@ -29,6 +28,7 @@ FIELDS = "created_at,lang,referenced_tweets,edit_history_tweet_ids,note_tweet"
 CHUNK = 64 * 1024  # bytes read at once at most; what has arrived is not held back
 LOOK_SECONDS = 1.0
 RULES_LOOKS = 60  # every so many looks at the stream the taxonomy is looked at: X takes other rules while it sends
+CHECK_LOOKS = 300  # and X's rules: three requests in 15 minutes, of 450 that X answers
 TIMEOUT = 30  # seconds, for all requests but the stream, whose own is tweepy's
 PATIENCE_MS = 30_000
 """So long X is taken to wait for a reader that stands still; after longer it may have given the connection up.
@@ -44,10 +44,19 @@ REMEDIES = {
     403: "the app has no access to the filtered stream: its project needs an access level that includes it",
     404: "there is no filtered stream at this address: see DRINKSTREAM_X_API_URL",
 }
+NO_RULES = 409
 FOR_A_WHILE = {
-    409: "there are no rules on the stream",
+    NO_RULES: "there are no rules on the stream: they are made again; add some if DRINKSTREAM_X_SYNC_RULES is false",
     429: "too many connections or requests: another program with the same token may be connected",
 }
+
+NO_REQUEST = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+"""What requests raises before it asks anybody. Its text may hold the token."""
 
 T = TypeVar("T")
 log = logging.getLogger("drinkstream.x")
@@ -65,16 +74,30 @@ def run(feed: Feed, settings: Settings, stop: threading.Event) -> None:
         followed.begin(lambda call: patiently(call, stop))
     stream.filter(threaded=True, tweet_fields=FIELDS)
     looks = 0
-    while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
-        feed.tick()
-        looks += 1
-        if followed is not None and looks % RULES_LOOKS == 0:
-            followed.look(lambda call: unless_stopped(call, stop))
-    stream.disconnect()
+    try:
+        while not stop.wait(LOOK_SECONDS) and stream.thread.is_alive():
+            feed.tick()
+            looks += 1
+            if followed is not None:
+                see_to_rules(followed, stream, looks, lambda call: unless_stopped(call, stop))
+    finally:
+        stream.disconnect()
     if stream.fault is not None:
         raise stream.fault
     if not stop.is_set():
         raise UnavailableError("the stream ended by itself: this program must be started again")
+
+
+def see_to_rules(followed: x_rules.Followed, stream: "FilteredStream", looks: int, call: x_rules.Calling) -> None:
+    """Follow the taxonomy; repair our rules now and then, and where X says that there are none.
+
+    Now and then only while X sends: of two programs with one token, of which one is connected, the other would undo it.
+    """
+    if looks % RULES_LOOKS == 0:
+        followed.look(call)
+    none, stream.without_rules = stream.without_rules, False
+    if none or (stream.connected and looks % CHECK_LOOKS == 0):
+        followed.check(call)
 
 
 def patiently(call: Callable[[], T], stop: threading.Event) -> T:
@@ -108,9 +131,16 @@ def unless_stopped(call: Callable[[], T], stop: threading.Event) -> T:
 
 
 def answered(call: Callable[[], T]) -> T:
-    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals."""
+    """What `call` returns. Raises UnavailableError for an X out of reach or overloaded, BadInputError for refusals, and
+    for a token or an address of which no request can be made.
+    """
     try:
         return call()
+    except NO_REQUEST as error:
+        raise BadInputError(
+            f"no request to X can be made ({type(error).__name__}): look at DRINKSTREAM_X_API_URL, which begins with "
+            "http:// or https://, at the proxy that the environment names, and at the keys"
+        ) from None
     except (requests.RequestException, tweepy.TooManyRequests, tweepy.TwitterServerError) as error:
         raise UnavailableError(repr(error)) from None
     except tweepy.HTTPException as error:
@@ -125,13 +155,16 @@ def refused(status: int, told: str) -> BadInputError:
 class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy has no types
     """tweepy's client, with the lines kept as bytes, another address where asked for, and its troubles told to a feed.
 
-    It runs in a thread of its own; `fault` is what ended it, if something did.
+    It runs in a thread of its own; `fault` is what ended it, if something did. `connected` is whether X sends to it,
+    `without_rules` whether X has refused to since there are none; who has seen to that takes it back.
     """
 
     def __init__(self, token: str, base: str, feed: Feed) -> None:
         super().__init__(token, daemon=True)
         self.session = _Session(base, self._connecting)
         self.fault: Exception | None = None
+        self.connected = False
+        self.without_rules = False
         self._feed = feed
         self._lost_ms: int | None = None
 
@@ -144,6 +177,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
             self._feed.status("gap", reason="disconnected", **{"from": rfc3339(self._lost_ms), "to": _now()})
             self._lost_ms = None
         self._feed.connected(patience_ms=PATIENCE_MS)
+        self.connected = True
 
     def on_data(self, raw_data: bytes | Oversize) -> None:
         """One line, as it came."""
@@ -171,6 +205,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
     def on_request_error(self, status_code: int) -> None:
         """X refused the connection: for a while, or until somebody does something."""
         self._feed.status("disconnect", status=status_code, reason=_remedy(status_code))
+        self.without_rules |= status_code == NO_RULES
         if status_code in REMEDIES:
             self.fault = refused(status_code, self.session.refusal)
             self.disconnect()
@@ -185,6 +220,7 @@ class FilteredStream(tweepy.StreamingClient):  # type: ignore[misc]  # tweepy ha
             self._feed.disconnected(reason="ended")
 
     def _lost(self, reason: str) -> None:
+        self.connected = False
         since = self._feed.disconnected(reason=reason)
         if self._lost_ms is None:
             self._lost_ms = since
@@ -226,7 +262,7 @@ def _lines(response: requests.Response, chunk_size: int) -> Iterator[bytes | Ove
 
 def announced(value: bytes) -> str | None:
     """Why X is about to disconnect, where this line says so: v2's `errors[].disconnect_type`, v1.1's `disconnect`."""
-    line = json.loads(value)
+    line = wire_json.load(value.removeprefix(wire_json.BOM))
     errors = line.get("errors")
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict) and "disconnect_type" in error:

@@ -69,6 +69,7 @@ class Followed:
         self._client = client
         self._path = path
         self._seen = self._tried = ""
+        self._refused = False  # what was tried last
 
     def begin(self, patiently: Calling) -> None:
         """Sync the rules; where the taxonomy does not load or fit into rules, or X refuses one, those that we have on
@@ -83,7 +84,7 @@ class Followed:
             there: list[StreamRule] = patiently(self._client.get_rules).data or []
             if not any(rule.tag == TAG for rule in there):
                 raise
-            _stay(error)
+            self._stay(error)
 
     def look(self, call: Calling) -> None:
         """Sync the rules if the taxonomy has changed, and stood still from the last look to this one.
@@ -93,16 +94,40 @@ class Followed:
         """
         found = _content(self._path)
         still, self._seen = found == self._seen, found
-        if not still or found == self._tried:
-            return
+        if still and found != self._tried:
+            self._sync(call, found)
+
+    def check(self, call: Calling) -> None:
+        """Sync the rules again, and warn where they were others: another program may have changed them.
+
+        Nothing is done where the taxonomy has changed, which `look` sees to, or was refused.
+        """
+        found = _content(self._path)
+        if found == self._tried and not self._refused and (changed := self._sync(call, found)):
+            log.warning(
+                "event=rules_repaired changed=%d note=another program with the same token has changed our rules: "
+                "let only one run, or all with the same taxonomy",
+                changed,
+            )
+
+    def _sync(self, call: Calling, found: str) -> int:
+        """How many rules were added or deleted for the taxonomy with this content."""
+        changed = 0
         try:
-            sync(self._client, call, rules(clauses(load(self._path))))
+            changed = sync(self._client, call, rules(clauses(load(self._path))))
         except UnavailableError as error:
             log.warning("event=waiting for=rules error=%s", error)
-            return
+            return 0
         except BadInputError as error:
-            _stay(error)
+            self._stay(error)
+        else:
+            self._refused = False
         self._tried = found
+        return changed
+
+    def _stay(self, error: BadInputError) -> None:
+        self._refused = True
+        log.error("event=rules_refused note=the rules on the stream stay until the taxonomy is mended error=%s", error)
 
 
 def _content(path: Path) -> str:
@@ -117,12 +142,9 @@ def _content(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _stay(error: BadInputError) -> None:
-    log.error("event=rules_refused note=the rules on the stream stay until the taxonomy is mended error=%s", error)
-
-
-def sync(client: RulesClient, patiently: Calling, wanted: Sequence[str] | None = None) -> None:
-    """Make our rules on the stream those wanted, first adding, then deleting, so that no word is left out.
+def sync(client: RulesClient, patiently: Calling, wanted: Sequence[str] | None = None) -> int:
+    """Make our rules on the stream those wanted, first adding, then deleting, so that no word is left out; returns how
+    many were added or deleted.
 
     Where X has no room for both, old ones make room for new ones, a request's worth at a time. Without `wanted` nothing
     is changed. `patiently` makes each call. Raises BadInputError where X refuses a rule, or where the stream would have
@@ -133,11 +155,12 @@ def sync(client: RulesClient, patiently: Calling, wanted: Sequence[str] | None =
         log.info("event=rules there=%d changed=0 note=the rules on the stream are left as they are", len(there))
         if not there:
             raise BadInputError("there are no rules on X's filtered stream, so it would send nothing: add some first")
-        return
+        return 0
     ours = {rule.value: rule for rule in there if rule.tag == TAG}
     missing = [StreamRule(value=rule, tag=TAG) for rule in wanted if rule not in ours]
     stale = [rule.id for value, rule in ours.items() if value not in set(wanted)]
     log.info("event=rules there=%d missing=%d stale=%d", len(there), len(missing), len(stale))
+    changed = len(missing) + len(stale)
 
     def delete() -> int:
         ids = [stale.pop() for _ in range(min(AT_ONCE, len(stale)))]
@@ -157,3 +180,4 @@ def sync(client: RulesClient, patiently: Calling, wanted: Sequence[str] | None =
             raise BadInputError(f"X refused a rule: {errors[0]}")
     while stale:
         delete()
+    return changed

@@ -47,7 +47,7 @@ class Running:
             if "x_bearer_token" not in settings and "x_consumer_key" not in settings
             else {}
         )
-        made = Settings(source="x", x_api_url=x.url, **{**keys, **settings})
+        made = Settings(**{"source": "x", "x_api_url": x.url, **keys, **settings})
         self.feed = Feed(self.kafka, made, "x", "x")
         self.stop = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -193,6 +193,23 @@ def test_a_refused_token_is_seen_at_the_first_request(x: FakeX) -> None:
     assert x.connections() == []
 
 
+@pytest.mark.parametrize("token", ["s3cret\r", "s3cret\n", " s3cret\r\n"])
+def test_a_token_with_the_end_of_its_line_serves(x: FakeX, caplog: pytest.LogCaptureFixture, token: str) -> None:
+    """From a file with CR LF, or a secret made with echo; the log does not hold it."""
+    x.tokens.add("s3cret")
+    x.then(Stream([POST % 1 + b"\r\n"], "hold"))
+    with caplog.at_level(logging.INFO), Running(x, x_bearer_token=SecretStr(token)) as running:
+        until(running.values)
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:80", "http://", "http://a b"])
+def test_an_address_that_is_none_ends_the_program(x: FakeX, address: str) -> None:
+    """It would be waited for without end."""
+    with Running(x, x_api_url=address) as running, pytest.raises(BadInputError, match="look at DRINKSTREAM_X_API_URL"):
+        running.ended.result(10)
+
+
 def test_kafkas_refusal_ends_the_program(x: FakeX) -> None:
     """tweepy would swallow it."""
     x.then(Stream([POST % 1 + b"\r\n"], "hold"))
@@ -294,6 +311,57 @@ def test_the_rules_follow_the_taxonomy_while_connected(x: FakeX, taxonomy: Path)
         assert not running.ended.done()
     assert running.ended.result() is None
     assert len(x.connections()) == 1
+
+
+def ours(x: FakeX) -> list[str]:
+    """Our rules on the stream."""
+    return [rule["value"] for rule in list(x.rules.values()) if rule["tag"] == "drinkstream"]
+
+
+def test_a_rule_that_is_lost_while_connected_comes_back(
+    x: FakeX, taxonomy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the same connection, with a word to who reads the log."""
+    monkeypatch.setattr(source, "CHECK_LOOKS", 5)
+    assert taxonomy.exists()
+    with Running(x) as running:
+        until(lambda: running.told("connect"))
+        assert ours(x) == ['"tea"']
+        x.rules.pop("2")
+        until(lambda: ours(x) == ['"tea"'])
+        until(lambda: "event=rules_repaired changed=1" in caplog.text)
+    assert len(x.connections()) == 1
+
+
+def test_where_no_rules_are_left_they_are_made_again(x: FakeX, taxonomy: Path, waits: list[float]) -> None:
+    """At once, since X refuses the connection until there are some."""
+    assert taxonomy.exists()
+
+    def losing() -> Iterator[bytes]:
+        yield POST % 1 + b"\r\n"
+        x.rules.clear()
+
+    x.then(Stream(losing()), Refusal(409), Stream([POST % 2 + b"\r\n"], "hold"))
+    with Running(x) as running:
+        until(lambda: ours(x) == ['"tea"'] and len(running.values()) == 2)
+        assert ("disconnect", 409) in running.told("disconnect")
+    assert waits == [5]
+
+
+def test_of_two_programs_with_one_token_only_the_connected_one_repairs_rules(
+    x: FakeX, taxonomy: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    """They would undo each other's without end."""
+    monkeypatch.setattr(source, "CHECK_LOOKS", 2)
+    monkeypatch.setattr(tweepy.streaming, "sleep", lambda seconds: (waits.append(seconds), time.sleep(0.5)))
+    assert taxonomy.exists()
+    x.then(Refusal(429), Refusal(429))
+    with Running(x) as running:
+        until(lambda: waits)
+        x.rules.pop("2")
+        until(lambda: len(waits) == 2)
+        assert (ours(x), running.told("connect")) == ([], [])
+        until(lambda: running.told("connect") and ours(x) == ['"tea"'])
 
 
 def test_a_taxonomy_that_does_not_load_leaves_the_rules_of_before(

@@ -218,6 +218,27 @@ def test_a_limit_notice_is_told_at_once(feed: Feed, kafka: RecordingProducer) ->
     assert dict(feed.received) == {"notice": 2}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"limit":{"track":1},"n":' + b"9" * 5000 + b"}",
+        b'\xef\xbb\xbf{"limit":{"track":1}}',
+        b'{"limit":{"track":1},"n":"\\ud83d"}',
+    ],
+)
+def test_a_limit_notice_is_read_as_the_parser_read_it(feed: Feed, kafka: RecordingProducer, line: bytes) -> None:
+    """What one takes for a notice the other must not fall over."""
+    feed.line(line)
+    assert [line["track"] for line in kafka.status()] == [1]
+
+
+@pytest.mark.parametrize("track", ["9" * 4000, "1" + "0" * 30])
+def test_a_limit_that_no_table_can_hold_is_of_another_form(feed: Feed, kafka: RecordingProducer, track: str) -> None:
+    """The count of the minute stays a number that the night can write."""
+    feed.line(b'{"limit":{"track":%b}}' % track.encode())
+    assert ["track" in line for line in kafka.status()] == [False]
+
+
 def test_a_minute_says_how_many_posts_were_kept_back_and_how_many_gaps_were_told(
     feed: Feed, kafka: RecordingProducer, clock: Clock
 ) -> None:

@@ -9,7 +9,9 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeToo
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
+from streaming import collect
 from streaming import producer as module
+from streaming.feed import Feed
 from streaming.producer import UNDER_WAY_LIMIT, Producer
 
 MIB = 1024 * 1024
@@ -54,6 +56,7 @@ class Kafka:
         self.sent: list[Sent] = []
         self.appended_bytes = 0
         self.closed = False
+        self.forced = False
         self._sender = self
         Kafka.made.append(self)
 
@@ -73,6 +76,7 @@ class Kafka:
 
     def force_close(self) -> None:
         """What the real one's sender does with what is under way."""
+        self.forced = True
         for batch in self.sent:
             if not batch.is_done:
                 batch.settled(KafkaTimeoutError("closed"))
@@ -172,6 +176,51 @@ def test_a_stop_while_kafka_is_away_ends_after_the_grace_with_what_is_missing(st
     with pytest.raises(UnavailableError, match="2 records sent to it were not acknowledged and may be missing"):
         producer.flush()
     producer.close()
+
+
+def test_what_ends_the_program_leaves_nothing_under_way(stop: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody foresaw, from the line on which a source fell over: Kafka is well and takes the rest."""
+
+    def fall_over(feed: Feed, _: Settings, __: threading.Event) -> None:
+        feed.line(b"one")
+        feed.line(b"two")
+        raise RuntimeError("on_data")
+
+    def acknowledge(_: float) -> None:
+        for batch in Kafka.made[0].sent:
+            batch.settled()
+
+    Kafka.clock = staticmethod(acknowledge)
+    monkeypatch.setitem(collect.SOURCES, "demo", fall_over)
+    with pytest.raises(RuntimeError, match="on_data"):
+        collect.collect(Settings(), stop)
+    [kafka] = Kafka.made
+    assert [batch.is_done for batch in kafka.sent] == [True, True]
+    assert (kafka.forced, kafka.closed) == (False, True)
+
+
+def test_where_kafka_is_away_too_the_first_error_stays(stop: threading.Event, caplog: pytest.LogCaptureFixture) -> None:
+    """After the stop and the grace; what was not acknowledged is said."""
+
+    def pass_the_time(_: float) -> None:
+        stop.set()
+
+    Kafka.clock = staticmethod(pass_the_time)
+    with pytest.raises(RuntimeError, match="on_data"), Producer(Settings(), stop, grace=0.01) as producer:
+        producer.send("posts", b"a", None, [])
+        raise RuntimeError("on_data")
+    assert "1 records sent to it were not acknowledged and may be missing" in caplog.text
+    assert (Kafka.made[0].forced, Kafka.made[0].closed) == (True, True)
+
+
+def test_a_refused_record_is_not_waited_for_again(stop: threading.Event) -> None:
+    """It ends at once, with what Kafka said."""
+    Kafka.clock = staticmethod(lambda _: pytest.fail("waited"))
+    with pytest.raises(UnavailableError, match="refused a record"), Producer(Settings(), stop) as producer:
+        producer.send("posts", b"a", None, [])
+        producer.send("posts", b"b", None, [])
+        Kafka.made[0].sent[0].settled(MessageSizeTooLargeError("too large"))
+        producer.send("posts", b"c", None, [])
 
 
 def test_flush_says_whether_all_is_acknowledged(stop: threading.Event) -> None:

@@ -1,6 +1,9 @@
 """Replay accounts for each line, keeps the original intervals when asked to, and says what it could not read."""
 
+import bz2
 import gzip
+import os
+import tarfile
 import threading
 from pathlib import Path
 
@@ -84,6 +87,18 @@ def test_a_cut_off_file_is_sent_as_far_as_it_goes_then_named(kafka: Kafka, tmp_p
     assert error.value.exit_code == 2
 
 
+def test_a_cut_off_file_with_a_name_of_any_bytes_is_named(kafka: Kafka, tmp_path: Path) -> None:
+    """One that is not UTF-8, too: everything is sent and acknowledged before."""
+    cut = os.fsdecode(bytes(tmp_path / "caf") + b"\xe9.gz")
+    Path(cut).write_bytes(gzip.compress(b"".join(line + b"\n" for line in LINES))[:-8])
+    with pytest.raises(BadInputError, match="the gzip data ends in the middle"):
+        replay([cut], Settings())
+    assert kafka.flushed == len(kafka.sent)
+    assert kafka.status()[-1]["faults"] == [
+        f"{cut}: the gzip data ends in the middle; what could be read of it was sent"
+    ]
+
+
 def test_files_of_another_kind_are_sent_and_told_of(kafka: Kafka, tmp_path: Path) -> None:
     """Nothing is lost, but that no line could be read is no success."""
     file = tmp_path / "access.log"
@@ -91,6 +106,33 @@ def test_files_of_another_kind_are_sent_and_told_of(kafka: Kafka, tmp_path: Path
     with pytest.raises(BadInputError, match=r"no line could be read: .* 2 lines, 2 records = .* 2 rejected"):
         replay([str(file)], Settings())
     assert len(kafka.posts()) == 2
+
+
+def test_an_archive_is_named_and_not_sent(kafka: Kafka, tmp_path: Path) -> None:
+    """Cut into lines it would stay in our own archive for good; the file after it is sent."""
+    packed, whole = tmp_path / "posts.tar.gz", tmp_path / "whole"
+    (tmp_path / "member").write_bytes(b"".join(line + b"\n" for line in LINES))
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(tmp_path / "member")
+    whole.write_bytes(bz2.compress(LINES[0] + b"\n"))
+    with pytest.raises(BadInputError) as error:
+        replay([str(packed), str(whole)], Settings())
+    assert str(error.value).startswith(
+        f"{packed}: it holds a tar archive and no lines: unpack it first, `tar -xf`; nothing of it was sent. "
+        "Sent all the same: 1 lines"
+    )
+    assert [value for value, _, _ in kafka.posts()] == [LINES[0]]
+
+
+@pytest.mark.usefixtures("kafka")
+def test_blank_lines_are_no_lines_that_could_be_read(tmp_path: Path) -> None:
+    """Any binary file has some; a stream on which nobody said anything is a success."""
+    file = tmp_path / "file"
+    file.write_bytes(b"hello\nworld\n\n")
+    with pytest.raises(BadInputError, match=r"no line could be read: .* 1 notices \+ 2 rejected"):
+        replay([str(file)], Settings())
+    file.write_bytes(b"\n\n")
+    assert replay([str(file)], Settings()).keepalives == 2
 
 
 def test_the_event_times_make_the_pace() -> None:
@@ -172,6 +214,18 @@ def test_files_or_demo_but_not_both(arguments: list[str], capsys: pytest.Capture
     assert capsys.readouterr().err == (
         "replay: name files to replay (or - for standard input), or --demo with a number of days\n"
     )
+
+
+@pytest.mark.parametrize("source", ["X", "twitter", ""])
+def test_a_source_that_nobody_can_read_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """Each of its lines would lie in the archive as rejected; Kafka is not even opened."""
+    monkeypatch.setattr(module, "Producer", lambda *_, **__: pytest.fail("opened"))
+    file = tmp_path / "file"
+    file.write_bytes(b"\n".join(LINES))
+    assert main([str(file), "--source", source]) == 2
+    assert capsys.readouterr().err == f"replay: --source {source}: there are x, demo; nothing was sent\n"
 
 
 def test_an_account_without_rejections_names_no_reasons() -> None:

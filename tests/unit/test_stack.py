@@ -128,12 +128,39 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
         ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
         ("POSTS_PARTITIONS", "0", "greater than 0"),
         ("LIVE_REFRESH", "inf", "finite"),
+        *(("X_BEARER_TOKEN", token, "give one line of ASCII") for token in ("to\rken", "tok\u00e9n")),
     ],
 )
 def test_what_no_program_could_work_with_is_refused_before_anything_starts(setting: str, value: str, told: str) -> None:
     """Blanks that configuration files misread, paths that depend on where one stands, tables elsewhere, numbers."""
     with pytest.raises(BadInputError, match=f"DRINKSTREAM_{setting}: .*{told}"):
         Settings.load({f"DRINKSTREAM_{setting}": value})
+
+
+def test_a_settings_file_has_one_setting_a_line(tmp_path: Path) -> None:
+    """As other programs read such files: comments, blanks around a value, one pair of quotes around it."""
+    file = tmp_path / "x.env"
+    file.write_bytes(
+        b"# X\r\n\r\nDRINKSTREAM_SOURCE=x\r\n"
+        b'DRINKSTREAM_X_BEARER_TOKEN="a=b%3D"\n DRINKSTREAM_X_CONSUMER_KEY = \'"k\'\n'
+        b'DRINKSTREAM_KEYSPACE=\'mine\nDRINKSTREAM_X_API_URL=""\nDRINKSTREAM_WEB_PORT=8001\n'
+    )
+    read = Settings.load({"DRINKSTREAM_FILE": str(file), "DRINKSTREAM_WEB_PORT": "8002"})
+    assert (read.source, read.keyspace, read.x_api_url, read.web_port) == ("x", "'mine", "", 8002)
+    assert (read.x_bearer_token, read.x_consumer_key) == (SecretStr("a=b%3D"), SecretStr('"k'))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["DRINKSTREAM_SOURCE: x", "s3cret", "DRINKSTREAM_X_BEARER_TOKEN: s3cret=", "export DRINKSTREAM_SOURCE=x", "=x"],
+)
+def test_a_line_of_the_settings_file_that_is_no_setting_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    """Left out, it would be the demo that is collected instead of X's posts; shown, a log might hold a secret."""
+    file = tmp_path / "x.env"
+    file.write_text(f"# X\n\n{line}\nDRINKSTREAM_WEB_PORT=8001\n")
+    with pytest.raises(BadInputError) as refused:
+        Settings.load({"DRINKSTREAM_FILE": str(file)})
+    assert str(refused.value) == f"{file}, line 3: not of the form DRINKSTREAM_NAME=value"
 
 
 def test_an_archive_may_be_a_path_or_its_address() -> None:

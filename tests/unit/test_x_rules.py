@@ -197,6 +197,55 @@ def test_what_does_not_load_ends_the_start_where_no_rule_is_ours(path: Path) -> 
         Followed(Client([FOREIGN]), path).begin(at_once)
 
 
+def test_rules_that_somebody_changed_are_repaired_and_told_of(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An older version with the same token adds its words and deletes ours."""
+    client = Client([OURS, FOREIGN])
+    followed = Followed(client, path)
+    followed.begin(at_once)
+    followed.check(at_once)
+    assert (client.calls, caplog.text.count("event=rules_repaired")) == ([], 0)
+    client.there = [STALE, FOREIGN]
+    followed.check(at_once)
+    assert client.calls == [("add", ['"tea"']), ("delete", ["8"])]
+    assert "event=rules_repaired changed=2 note=another program with the same token" in caplog.text
+
+
+def test_an_edit_that_nobody_has_looked_at_twice_is_not_synced_by_a_check(path: Path) -> None:
+    """It may be half saved."""
+    client = Client([OURS])
+    followed = Followed(client, path)
+    followed.begin(at_once)
+    asks(path, "coff")
+    followed.check(at_once)
+    followed.check(at_once)
+    assert client.calls == []
+
+
+def test_what_was_refused_is_not_tried_again_by_a_check(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """X would refuse it each time; once X is only out of reach, the next check tries again."""
+    client = Client([OURS])
+    followed = Followed(client, path)
+    followed.begin(at_once)
+    client.there = []
+
+    def away(_: Callable[[], Any]) -> Any:
+        raise UnavailableError("no route")
+
+    followed.check(away)
+    client.errors = [{"title": "RulesCapExceeded"}]
+    for _ in range(3):
+        followed.check(at_once)
+    assert client.calls == [("add", ['"tea"'])]
+    assert caplog.text.count("event=rules_refused") == 1
+    client.errors, client.there = [], [OURS]
+    asks(path, "coffee")
+    for _ in range(2):
+        followed.look(at_once)
+    client.there = []
+    followed.check(at_once)
+    assert client.calls[1:] == [("add", ['"coffee"']), ("delete", ["7"]), ("add", ['"coffee"'])]
+
+
 def test_where_x_is_out_of_reach_the_next_look_tries_again(path: Path) -> None:
     """But not where it refuses a rule: it would refuse it again."""
     client = Client([OURS])

@@ -1,7 +1,10 @@
 """What the filtered stream tells of a connection that is lost."""
 
+import threading
+
 import pytest
 
+from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
 from streaming.feed import Feed
 from streaming.sources import x
@@ -34,3 +37,17 @@ def test_a_gap_begins_where_this_program_stood_still(monkeypatch: pytest.MonkeyP
     ]
     minutes = [line["connected_s"] for line in told if line["kind"] == "minute"]
     assert minutes == [10.0, *[0.0] * 59, 27.0]
+
+
+def test_a_token_that_no_header_can_hold_is_refused_without_being_said(caplog: pytest.LogCaptureFixture) -> None:
+    """requests says it; it would be tried again, and logged, without end."""
+    client = x.FilteredStream("s3cret\r", "http://127.0.0.1:1", Feed(RecordingProducer(), Settings(), "x", "x"))
+    with pytest.raises(BadInputError, match="no request to X can be made") as refused:
+        x.patiently(client.get_rules, threading.Event())
+    assert "s3cret" not in str(refused.value) + caplog.text
+
+
+def test_an_announcement_is_read_as_the_parser_read_it() -> None:
+    """A number of any length ends no connection."""
+    line = b'{"errors":[{"disconnect_type":"Operational"}],"n":%b}'
+    assert x.announced(line % (b"9" * 5000)) == "Operational"
