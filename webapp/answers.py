@@ -32,7 +32,7 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
         **head(asked),
         "by": asked.by,
         "total": found.total if base.answerable else None,
-        "mix_total": _mix_total(found) if base.answerable else None,
+        "mix_total": found.whole if base.answerable else None,
         "low_base": found.low_base if base.answerable else None,
         "confidence": CONFIDENCE,
         "before": None
@@ -223,11 +223,6 @@ def freshness(base: Basis) -> dict[str, Any]:
         "reached": maybe(live.reached) if live is not None else None,
         "stale_since": maybe(base.state.stale_since(base.now)),
     }
-
-
-def _mix_total(found: Shares) -> int:
-    # a filter on the dimension itself leaves rows out, but each row still knows its part of the whole
-    return next((round(row.n / row.mix) for row in found.rows if row.mix), 0)
 
 
 def maybe(when: datetime | None) -> str | None:

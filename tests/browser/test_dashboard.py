@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from drinkstream.bundle import unpack
 from tests.browser.conftest import CHROMIUM, Open, Site
+from tests.browser.rows import SAID_DAY
 from tests.lib.programs import until
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -123,6 +124,8 @@ def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, ope
     slices = [(one["name"], one["value"]) for one in option(page, "pie")["series"][0]["data"]]
     assert slices == [("water", water), ("all others", answer["mix_total"] - water)]
     expect(page.get_by_text("leads with")).to_have_count(0)
+    none = settled(open_page(f"/?from={SAID_DAY}&to={SAID_DAY}&category=milk"))
+    assert [(one["name"], one["value"]) for one in option(none, "pie")["series"][0]["data"]] == [("all others", 5)]
 
 
 def test_a_line_that_was_hidden_stays_hidden_while_numbers_move(site: Site, open_page: Open) -> None:

@@ -78,6 +78,17 @@ def test_a_page_of_nothing_says_that_it_is_missing(web: Web) -> None:
     assert "No day of this range can be answered for." in text(web.client.get("/?from=2017-09-16&to=2017-09-16").text)
 
 
+def test_a_chosen_drink_without_posts_is_the_only_one_that_no_post_names(web: Web) -> None:
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14&category=milk").text
+    assert 'data-mix-total="4"' in page
+    assert "Share of 3 posts that name any drink" in text(page)
+    assert "No post names milk." in text(page)
+    assert "milk no post names it" in text(page)
+    with_it = text(web.client.get("/?from=2017-09-14&to=2017-09-14&category=milk&brand=starbucks").text)
+    assert "No post names milk with starbucks." in with_it
+    assert "No category was named." in text(web.client.get("/?from=2017-09-13&to=2017-09-13").text)
+
+
 def test_an_earlier_state_is_called_one(web: Web) -> None:
     page = web.client.get("/?from=2017-09-14&to=2017-09-14&as_of=2017-09-15T03:00:00Z").text
     assert "You see an earlier state, as published at 2017-09-15T03:00:00Z. Show the present" in text(page)
