@@ -175,7 +175,16 @@ def test_the_same_answer_gives_the_same_bytes(web: Web) -> None:
 
 @pytest.mark.parametrize(
     "narrowed",
-    ["", "&by=brand", "&by=brand&category=soda", "&brand=pepsi", "&category=tea", "&category=milk", "&source=x&lang=en", "&source=demo"],
+    [
+        "",
+        "&by=brand",
+        "&by=brand&category=soda",
+        "&brand=pepsi",
+        "&category=tea",
+        "&category=milk",
+        "&source=x&lang=en",
+        "&source=demo",
+    ],
 )
 def test_another_installation_with_the_same_records_finds_the_same_hash(
     web: Web, other: Archive, narrowed: str
