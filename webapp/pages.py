@@ -12,7 +12,7 @@ from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, moves, query, rejected
+from webapp import answers, bundles, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.basis import Basis
 from webapp.repeating import given_again
@@ -50,6 +50,7 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "kinds": KINDS,
         "answer_by": answer_by,
         "shown": answer_by[asked.by],
+        "too_many": bundles.too_many(answer_by[asked.by]),
         "wholes": {
             by: (None if level.category == ANY else level.category, level.brand or None) for by, level in wholes.items()
         },
