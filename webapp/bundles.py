@@ -50,7 +50,7 @@ def bundle(asked: Asked, base: Basis, topic: str) -> tuple[str, bytes]:
 
 def too_many(answer: Mapping[str, Any]) -> str | None:
     """Why an answer of `share` has more ids than a bundle may, in words; None where it has not."""
-    # those of the rows that a filter leaves out go in as well: `verify` divides by them
+    # those of the rows that a filter leaves out go in as well: the mix divides by them
     size = (answer["total"] or 0) + (answer["mix_total"] or 0)
     if size <= MOST_IDS:
         return None

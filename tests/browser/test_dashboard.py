@@ -7,6 +7,7 @@ import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -295,6 +296,25 @@ def test_a_refused_choice_is_said_and_the_numbers_stay(site: Site, open_page: Op
         page.get_by_role("button", name="Show").click()
     expect(page.locator("#lost")).to_contain_text("from, to: at most 1100 days")
     assert shown(page, "category") == before
+
+
+def test_a_drawn_trend_opens_the_posts_of_the_question_that_it_was_drawn_for(site: Site, open_page: Open) -> None:
+    """Another one that was refused since has changed the address, and not the lines."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day&category=tea&lang=en", fails="400"))
+    page.get_by_text("Trend as a table").click()
+    links = page.locator("#trend-table a")
+
+    def asked() -> set[tuple[str | None, ...]]:
+        found = [dict(parse_qsl(urlsplit(link).query)) for link in links.evaluate_all("all => all.map(one => one.href)")]
+        return {tuple(one.get(name) for name in ("category", "source", "lang")) for one in found}
+
+    assert asked() == {("tea", None, "en"), (None, None, "en")}
+    page.route(re.compile("/numbers"), lambda route: route.fulfill(status=400, body='{"error": "not so"}'))
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#lost")).to_contain_text("not so")
+    page.locator("[data-measure=share]").click()
+    expect(links.first).to_contain_text("%")
+    assert asked() == {("tea", None, "en"), (None, None, "en")}
 
 
 ANSWERS = [
