@@ -15,6 +15,7 @@ from drinkstream.share import KINDS, By, denominator
 from webapp import answers, bundles, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.basis import Basis
+from webapp.holes import holes
 from webapp.repeating import given_again
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -57,6 +58,7 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "denominators": {by: _named(level) for by, level in wholes.items()},
         "status": answers.status(asked, base),
         "days": answers.days(asked, base)["days"],
+        "holes": holes(base),
         "given": request.args.to_dict(),
         "today": str(today),
         "week": str(today - timedelta(days=6)),
