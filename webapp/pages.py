@@ -103,7 +103,7 @@ def why(key: str) -> str:
 @blueprint.get("/reconciliation/<day>")
 def reconciliation(day: str) -> str:
     """What the layers did not share on a published day, and why."""
-    asked = query.parse_differences(day, request.args)
+    asked = query.parse_differences(day, request.args, query.RECONCILIATION - {"format"})
     answer = differences.reconciliation(asked, serving().view, serving().view.state())
     return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
 
@@ -118,8 +118,8 @@ def rejections(day: str) -> str:
 @blueprint.get("/difference/<day>")
 def difference(day: str) -> str:
     """What a run changes of a day's numbers: counts, shares, and the posts that move with the rule that moves them."""
-    asked = query.parse_moves(day, request.args)
-    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+    asked = query.parse_moves(day, request.args, query.DIFFERENCE - {"format"})
+    if request.args.get("texts") != "0" and asked.limit is not None and asked.limit <= MAX_TEXTS:
         asked = replace(asked, texts=True)
     here = serving()
     answer = moves.difference(asked, here.view, here.view.state(), here.archive)
