@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from math import floor
 from typing import Any, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
@@ -228,13 +229,18 @@ def count(n: int | None) -> str:
 @blueprint.app_template_filter()
 def percent(part: float | None) -> str:
     """A share as a percentage."""
-    return "–" if part is None else f"{part:.1%}"
+    return "–" if part is None else f"{_percent(part):.1f}%"
 
 
 @blueprint.app_template_filter()
 def spread(interval: tuple[float, float]) -> str:
     """An interval of a share as percentages."""
-    return f"{interval[0] * 100:.1f}–{interval[1]:.1%}"
+    return f"{_percent(interval[0]):.1f}–{_percent(interval[1]):.1f}%"
+
+
+def _percent(part: float) -> float:
+    # as static/tables.js has it: 1 of 16 must not read otherwise in a chart than in the table beside it
+    return floor(part * 1000 + 0.5) / 10
 
 
 @blueprint.app_template_filter()

@@ -1,6 +1,7 @@
 """The dashboard in a browser: what it shows is what the API says, and it moves by itself."""
 
 import json
+import math
 import os
 import re
 import urllib.request
@@ -13,8 +14,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from drinkstream.bundle import unpack
+from drinkstream.cells import levels
 from tests.browser.conftest import CHROMIUM, Open, Site
-from tests.browser.rows import SAID_DAY
+from tests.browser.rows import SAID_DAY, Cells
 from tests.lib.programs import until
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -64,10 +66,15 @@ def shown(page: Page, by: str) -> list[tuple[str, str, str, str]]:
     return [tuple(" ".join(cell.inner_text().split()) for cell in row.locator("th, td").all()) for row in rows]
 
 
+def percent(part: float) -> str:
+    """A share as it is shown everywhere."""
+    return f"{math.floor(part * 1000 + 0.5) / 10:.1f}%"
+
+
 def certain(row: dict[str, Any]) -> str:
     """What stands below a share: its interval and, where the days before can be answered, its change."""
-    low, high = row["interval"]
-    said = f"{low * 100:.1f}–{high:.1%}"
+    low, high = map(percent, row["interval"])
+    said = f"{low.removesuffix('%')}–{high}"
     if row["change"] is None:
         return said
     return f"{said} {row['change'] * 100:+.1f}{' noise' if row['within_noise'] else ''}"
@@ -78,8 +85,8 @@ def expected(answer: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         (
             row[answer["by"]],
             f"{row['n']:,}",
-            f"{row['share']:.1%} of {answer['total']:,} {certain(row)}",
-            f"{row['mix']:.1%} of {answer['mix_total']:,}",
+            f"{percent(row['share'])} of {answer['total']:,} {certain(row)}",
+            f"{percent(row['mix'])} of {answer['mix_total']:,}",
         )
         for row in answer["shares"]
     ]
@@ -114,6 +121,34 @@ def test_the_pie_is_the_mix(site: Site, open_page: Open) -> None:
     ]
     assert len({one["itemStyle"]["color"] for one in slices}) == 10
     expect(page.locator("#pie canvas")).to_be_visible()
+
+
+def sixteen(site: Site) -> str:
+    """The question of a day that is published with 16 posts, of which one is about tea and the others about coffee."""
+    cells: Cells = {}
+    for number in range(16):
+        for level in levels([("tea" if number == 0 else "coffee", None)]):
+            cells.setdefault((480, "x", level, "original", "en"), set()).add(str(10**17 + number))
+    question = "from=2017-08-01&to=2017-08-01"
+    if api(site, f"share?{question}")["total"] != 16:
+        site.rows.publish(date(2017, 8, 1), "run-sixteen", cells)
+        until(lambda: api(site, f"share?{question}")["total"] == 16, 15)
+    return question
+
+
+def test_a_percentage_reads_the_same_in_the_table_the_trend_and_the_pie(site: Site, open_page: Open) -> None:
+    """1 of 16 is 6.25 %: it would be rounded up here and down there."""
+    page = settled(open_page(f"/?{sixteen(site)}&grain=day"))
+    name, n, share, mix = shown(page, "category")[1]
+    assert (name, n, share.split()[0], mix.split()[0]) == ("tea", "1", "6.3%", "6.3%")
+    page.get_by_text("Trend as a table").click()
+    page.locator("[data-measure=share]").click()
+    expect(page.locator("[data-key='2017-08-01 tea']")).to_have_text("6.3%")
+    pie, trend = (f"echarts.getInstanceByDom(document.getElementById('{name}')).getOption()" for name in ("pie", "trend"))
+    hit = "{name: 'tea', value: 1, percent: 6.25}"
+    assert page.evaluate(f"{pie}.series[0].label.formatter({hit})") == "tea 6.3%"
+    assert page.evaluate(f"{pie}.tooltip[0].formatter({hit})") == "tea: 1 posts\n6.3% of the mix"
+    assert "tea: 1 (6.3% of 16)" in page.evaluate(f"{trend}.tooltip[0].formatter([{{dataIndex: 0}}])")
 
 
 def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, open_page: Open) -> None:

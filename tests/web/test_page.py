@@ -3,7 +3,7 @@
 import html
 import re
 
-from tests.web.conftest import AT, Store, Web
+from tests.web.conftest import AT, Store, Web, post
 
 
 def text(page: str) -> str:
@@ -87,6 +87,15 @@ def test_a_chosen_drink_without_posts_is_the_only_one_that_no_post_names(web: We
     with_it = text(web.client.get("/?from=2017-09-14&to=2017-09-14&category=milk&brand=starbucks").text)
     assert "No post names milk with starbucks." in with_it
     assert "No category was named." in text(web.client.get("/?from=2017-09-13&to=2017-09-13").text)
+
+
+def test_half_of_the_last_digit_of_a_percentage_goes_up(web: Web, store: Store) -> None:
+    """As in the charts: 1 of 16 is 6.25 %."""
+    named = ["tea", *["coffee"] * 15]
+    cells = [post("2017-09-14T08:01", str(n), "x", "original", "en", (name, None)) for n, name in enumerate(named)]
+    store.runs["run-1"] = [cell for some in cells for cell in some]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    assert [(row.split()[2], row.split()[-3]) for row in rows(page, "category")] == [("93.8%",) * 2, ("6.3%",) * 2]
 
 
 def test_an_earlier_state_is_called_one(web: Web) -> None:
