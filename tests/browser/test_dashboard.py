@@ -151,6 +151,16 @@ def test_a_percentage_reads_the_same_in_the_table_the_trend_and_the_pie(site: Si
     assert "tea: 1 (6.3% of 16)" in page.evaluate(f"{trend}.tooltip[0].formatter([{{dataIndex: 0}}])")
 
 
+def test_the_axis_of_shares_has_a_label_for_each_tick(site: Site, open_page: Open) -> None:
+    """With as many decimals as it needs: of small shares two ticks had the same."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day"))
+    label = "echarts.getInstanceByDom(document.getElementById('trend')).getOption().yAxis[0].axisLabel.formatter"
+    page.locator("[data-measure=share]").click()
+    expect(page.locator("[data-measure=share]")).to_have_attribute("aria-pressed", "true")
+    labels = page.evaluate(f"[0, 0.0025, 0.005, 0.01, 0.07, 1].map({label})")
+    assert labels == ["0%", "0.25%", "0.5%", "1%", "7%", "100%"]
+
+
 def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, open_page: Open) -> None:
     """The others are one slice, and nothing is said to lead that was merely picked."""
     question = settled_range(site)

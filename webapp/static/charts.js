@@ -125,7 +125,7 @@ export function drawLines(place, answer, measure, open) {
     xAxis: { type: "time", axisLabel: { color: css("--muted"), hideOverlap: true }, axisLine: { lineStyle: { color: css("--line") } } },
     yAxis: {
       type: "value", min: 0, minInterval: measure === "n" ? 1 : 0,
-      axisLabel: { color: css("--muted"), formatter: (value) => (measure === "n" ? value.toLocaleString("en") : `${Math.round(value * 100)}%`) },
+      axisLabel: { color: css("--muted"), formatter: (value) => (measure === "n" ? value.toLocaleString("en") : `${+(value * 100).toFixed(2)}%`) },
       splitLine: { lineStyle: { color: css("--line") } },
     },
     series: answer.series.map((one, at) => ({
