@@ -259,6 +259,26 @@ def test_the_address_says_what_is_shown(site: Site, open_page: Open) -> None:
     assert page.get_by_label("Source").input_value() == ""
 
 
+def test_a_choice_is_one_step_back(site: Site, open_page: Open) -> None:
+    """Enter in a field changes it and submits the form, which are the same choice."""
+    page = settled(open_page(f"/?{settled_range(site)}"))
+    page.get_by_label("Language").press_sequentially("en")
+    page.get_by_label("Language").press("Enter")
+    expect(page).to_have_url(re.compile("lang=en"))
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("lang=en"))
+    assert page.get_by_label("Language").input_value() == ""
+
+
+def test_what_is_so_unless_chosen_may_stand_in_the_address(site: Site, open_page: Open) -> None:
+    """The fields show it, also once a link was followed."""
+    page = settled(open_page(f"/?{settled_range(site)}&reposts=exclude&by=category"))
+    page.locator("[data-key=category-coffee]").click()
+    expect(page).to_have_url(re.compile("reposts=exclude.*category=coffee|category=coffee.*reposts=exclude"))
+    chosen = "name => document.getElementById('filter').elements[name].selectedOptions[0]?.textContent"
+    assert [page.evaluate(chosen, name) for name in ("category", "reposts", "by")] == ["coffee", "excluded", "category"]
+
+
 def drawn_days(page: Page) -> tuple[str, str]:
     """The first and last day of the trend, which is drawn by day."""
     first, *_, last = [at for at, _ in option(page, "trend")["series"][0]["data"]]

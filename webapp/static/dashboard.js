@@ -192,7 +192,8 @@ async function keepGoing() {
 
 // The address says what is shown, so it can be shared and the back button works.
 function go(url) {
-  history.pushState(null, "", url);
+  // Enter in a field is a change and then a submit: one step back must undo both
+  if (new URL(url, location.href).search !== location.search) history.pushState(null, "", url);
   fillForm();
   seen = {};
   refresh();
@@ -202,6 +203,7 @@ function fillForm() {
   const params = asked();
   for (const field of form.elements) {
     if (field.name) field.value = params.get(field.name) ?? "";
+    if (field.selectedIndex === -1) field.value = ""; // what is so unless chosen may stand in an address: reposts=exclude
   }
   fillDays();
 }
