@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from math import floor
 from typing import Any, get_args
 
@@ -17,6 +17,7 @@ from webapp import answers, bundles, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.basis import Basis
 from webapp.holes import holes
+from webapp.listing import MAX_DAYS
 from webapp.repeating import given_again
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -58,6 +59,7 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         },
         "denominators": {by: _named(level) for by, level in wholes.items()},
         "status": answers.status(asked, base),
+        "ranges": [_askable(first, last) for first, last in answers.spans(base.state.days)[-6:]],
         "days": answers.days(asked, base)["days"],
         "holes": holes(base),
         "given": request.args.to_dict(),
@@ -65,6 +67,11 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "week": str(today - timedelta(days=6)),
         "month": str(today - timedelta(days=29)),
     }
+
+
+def _askable(first: date, last: date) -> tuple[str, str]:
+    # of a span that is longer than a question may be, the newest part
+    return str(max(first, last - timedelta(days=MAX_DAYS - 1))), str(last)
 
 
 def _named(level: Level) -> str:

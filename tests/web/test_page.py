@@ -2,8 +2,10 @@
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 
-from tests.web.conftest import AT, Store, Web, post
+from drinkstream.merge import Publication
+from tests.web.conftest import AT, DAY, Store, Web, post
 
 
 def text(page: str) -> str:
@@ -96,6 +98,27 @@ def test_half_of_the_last_digit_of_a_percentage_goes_up(web: Web, store: Store) 
     store.runs["run-1"] = [cell for some in cells for cell in some]
     page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
     assert [(row.split()[2], row.split()[-3]) for row in rows(page, "category")] == [("93.8%",) * 2, ("6.3%",) * 2]
+
+
+def test_what_the_foot_of_a_page_promises_it_keeps(web: Web) -> None:
+    """Records, cells and moves are no posts that a number opens."""
+    promise = "Every number counts distinct posts, and opens the posts behind it."
+    assert promise in web.client.get("/").text
+    assert promise not in web.client.get("/rejections/2017-09-14").text
+
+
+def test_a_long_span_of_data_can_be_asked_about(web: Web, store: Store) -> None:
+    """By its newest days, as many as a question may have."""
+    store.runs["old"] = []
+    store.log += [
+        Publication(DAY - timedelta(days=back), 1, "old", datetime(2017, 9, 15, 2, 30, tzinfo=UTC))
+        for back in range(1, 1200)
+    ]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    ranges = page.split('<nav id="ranges"')[1].split("</nav>")[0]
+    (link, label) = re.findall(r'href="([^"]+)"[^>]*>([^<]+)</a>', ranges)[-1]
+    assert label == "2014-09-12 to 2017-09-15"
+    assert web.client.get(html.unescape(link)).status_code == 200
 
 
 def test_an_earlier_state_is_called_one(web: Web) -> None:
