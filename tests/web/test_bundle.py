@@ -436,7 +436,9 @@ def test_too_many_ids_and_other_parameters_are_refused(web: Web, monkeypatch: py
         assert "No evidence bundle of 8 ids: at most 7 can be had at once; ask about fewer days" in page
         assert "/api/v1/bundle" not in page
     monkeypatch.setattr("webapp.bundles.MOST_IDS", 8)
-    ids = [json.loads(line)[6] for line in parts_of(web.client, f"{DAY}&category=tea")["ids/2017-09-14.jsonl"].splitlines()]
+    ids = [
+        json.loads(line)[6] for line in parts_of(web.client, f"{DAY}&category=tea")["ids/2017-09-14.jsonl"].splitlines()
+    ]
     assert sum(map(len, ids)) == 8
 
 
