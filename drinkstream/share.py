@@ -63,9 +63,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """`total` is the denominator of every share: posts that name any drink, or any brand, or the narrowed level."""
+    """`total` is the denominator of every share: posts that name any drink, or any brand, or the narrowed level.
+
+    `whole` is that of every mix: the sum of n over all values, those left out of `rows` among them.
+    """
 
     total: int
+    whole: int
     rows: tuple[Share, ...]
 
     @property
@@ -152,7 +156,7 @@ def shares_of(counted: Mapping[Level, int], by: By, question: Filter) -> Shares:
         for value, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))
         if wanted is None or value == wanted
     ]
-    return Shares(total, tuple(rows))
+    return Shares(total, whole, tuple(rows))
 
 
 def changes(now: Shares, before: Shares) -> tuple[Change | None, ...]:

@@ -5,12 +5,15 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drinkstream import coverage
 from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, quiet_since
+from webapp.basis import Basis, counted, days_before, horizon, hours_with_cells, incomparable, midnight, quiet_since
 from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
@@ -32,7 +35,7 @@ def share(asked: Asked, base: Basis) -> dict[str, Any]:
         **head(asked),
         "by": asked.by,
         "total": found.total if base.answerable else None,
-        "mix_total": _mix_total(found) if base.answerable else None,
+        "mix_total": found.whole if base.answerable else None,
         "low_base": found.low_base if base.answerable else None,
         "confidence": CONFIDENCE,
         "before": None
@@ -74,12 +77,10 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     Texts come from the archive, in the order of the ids; where it does not answer, the ids come without them.
     """
     start, end = asked.minutes
-    counts_of = [day.counts for day in base.days]
-    if (start, end) != (0, 1440):
-        minutes = [base.view.minutes(base.state, day) for day in base.days]
-        counts_of = [None if counts is None else counts.between(start, end) for counts in minutes]
     match = matching(base.view.keys, asked.narrowed)
-    parts = [None if counts is None else int(counts.n[match[counts.key]].sum()) for counts in counts_of]
+    parts = [_part(asked, base, day, match) for day in base.days]
+    rows = day_rows(base, parts)
+    known = [row["n"] for row in rows if row["n"] is not None]
     looked: list[tuple[Choice, list[str]]] = []
     for day, n in zip(base.days, parts, strict=True):
         if n is None:
@@ -98,14 +99,29 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     )
     return {
         **head(asked),
-        "total": sum(n for n in parts if n is not None) if base.answerable else None,
+        "total": sum(known) if known else None,
         "at": base.token,
         "ids": list(page.ids),
         "next": listing.Place(base.token, (asked.first, asked.last), page.last).text if page.last is not None else None,
         **(_texts(base, page) if asked.texts else {}),
-        "days": day_rows(base, parts),
+        "days": rows,
         "freshness": freshness(base),
     }
+
+
+def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_]) -> int | None:
+    """How many posts of a day, or of the asked period of it, match; None where it has no counts, or nobody looked."""
+    start, end = asked.minutes
+    if (start, end) == (0, 1440):
+        return None if day.counts is None else int(day.counts.n[match[day.counts.key]].sum())
+    minutes = base.view.minutes(base.state, day)
+    if minutes is None:
+        return None
+    counts = minutes.between(start, end)
+    n = int(counts.n[match[counts.key]].sum())
+    # as in the trend a post whose clock is ahead stays in sight
+    seen = day.choice.layer == "batch" or midnight(day.choice.day) + timedelta(minutes=start) <= horizon(base)
+    return n if n or seen else None
 
 
 def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
@@ -206,7 +222,7 @@ def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
 def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     said = day.said.copy()
     said["n"] = n if counted(base, day) else None
-    if n is not None and said["n"] is None:
+    if day.counts is not None and said["n"] is None:
         said["reason"] = UNSEEN
     said["pending"] = base.state.pending.get(day.choice.run) if day.choice.run is not None else None
     said["coverage"] = coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now)
@@ -223,11 +239,6 @@ def freshness(base: Basis) -> dict[str, Any]:
         "reached": maybe(live.reached) if live is not None else None,
         "stale_since": maybe(base.state.stale_since(base.now)),
     }
-
-
-def _mix_total(found: Shares) -> int:
-    # a filter on the dimension itself leaves rows out, but each row still knows its part of the whole
-    return next((round(row.n / row.mix) for row in found.rows if row.mix), 0)
 
 
 def maybe(when: datetime | None) -> str | None:

@@ -10,6 +10,7 @@ from drinkstream.lookup import gather
 from drinkstream.why import explain, parse
 from webapp import answers, bundles, differences, moves, query, rejected, tables, trends
 from webapp.basis import Basis
+from webapp.download import download
 from webapp.repeating import given_again
 from webapp.serving import Serving, answered, serving
 
@@ -74,8 +75,10 @@ def status() -> Response:
 def reconciliation(day: str) -> Response:
     """What the layers did not share on a day, by cause."""
     asked = query.parse_differences(day, request.args)
-    found = differences.reconciliation(asked, serving().view, serving().view.state())
-    return _plain(asked.csv, found, tables.reconciliation)
+    view, state = serving().view, serving().view.state()
+    if asked.csv:
+        return _revalidated(download(tables.reconciliation(asked.day, differences.cells(asked, view, state))))
+    return _revalidated(cast(Response, current_app.json.response(differences.reconciliation(asked, view, state))))
 
 
 @blueprint.get("/rejections")
@@ -98,9 +101,10 @@ def difference(day: str) -> Response:
     """What a run changes of the numbers in force, before it is published or after."""
     asked = query.parse_moves(day, request.args)
     here = serving()
-    found = moves.difference(asked, here.view, here.view.state(), here.archive)
+    state = here.view.state()
     if asked.csv:
-        return _revalidated(Response(tables.difference(found), mimetype="text/csv"))
+        return _revalidated(download(tables.difference(asked.day, moves.changed(asked, here.view))))
+    found = moves.difference(asked, here.view, state, here.archive)
     return _revalidated(cast(Response, current_app.json.response(found)))
 
 
@@ -156,7 +160,7 @@ def _plain(csv: bool, found: Answer, table: Callable[[Answer], str]) -> Response
 
 def _revalidated(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
+    response.add_etag()  # but where it has one
     return cast(Response, response.make_conditional(request))
 
 

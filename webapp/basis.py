@@ -55,8 +55,12 @@ def counted(base: Basis, day: Day) -> bool:
         return False
     if day.choice.layer == "batch" or len(day.counts.n):
         return True
-    date_ = day.choice.day
-    return datetime(date_.year, date_.month, date_.day, tzinfo=UTC) <= horizon(base)
+    return midnight(day.choice.day) <= horizon(base)
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a day begins (UTC)."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def basis(
@@ -168,8 +172,8 @@ def same_until(base: Basis) -> datetime:
 
 def same_until_published(base: Basis) -> datetime:
     """The same of an answer about published days that ended a while ago: only the day is left, and what feeds told."""
-    midnight = base.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return min(at for at in (midnight, *_turns_of_feeds(base)) if at >= base.now)
+    tomorrow = midnight(base.now.date()) + timedelta(days=1)
+    return min(at for at in (tomorrow, *_turns_of_feeds(base)) if at >= base.now)
 
 
 def _turns(base: Basis) -> Iterator[datetime]:

@@ -33,11 +33,8 @@ def bundle(asked: Asked, base: Basis, topic: str) -> tuple[str, bytes]:
     Raises BadInputError for an answer of too many posts, UnavailableError where the store does not answer.
     """
     answer = answers.share(asked, base)
-    size = (answer["total"] or 0) + sum(row["n"] for row in answer["shares"])
-    if size > MOST_IDS:
-        raise BadInputError(
-            f"a bundle of {size:,} ids: at most {MOST_IDS:,} can be had at once; ask about fewer days, or narrow them"
-        )
+    if (many := too_many(answer)) is not None:
+        raise BadInputError(f"a bundle of {many}")
     days = [_day(base, day) for day in base.days]
     question = _question(asked, base.token, topic)
     parts = {
@@ -49,6 +46,15 @@ def bundle(asked: Asked, base: Basis, topic: str) -> tuple[str, bytes]:
         **{f"ids/{day.choice.day}.jsonl": _ids(asked, base, day) for day in base.days if day.counts is not None},
     }
     return f"drinkstream-{asked.first}-{asked.last}-{whole(parts)[:12]}.zip", pack(parts)
+
+
+def too_many(answer: Mapping[str, Any]) -> str | None:
+    """Why an answer of `share` has more ids than a bundle may, in words; None where it has not."""
+    # those of the rows that a filter leaves out go in as well: the mix divides by them
+    size = (answer["total"] or 0) + (answer["mix_total"] or 0)
+    if size <= MOST_IDS:
+        return None
+    return f"{size:,} ids: at most {MOST_IDS:,} can be had at once; ask about fewer days, or narrow them"
 
 
 def of_parameters(here: Serving, given: Mapping[str, str]) -> tuple[str, bytes]:

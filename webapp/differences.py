@@ -1,11 +1,12 @@
 """What the layers did not share on a day, as plain values: page and API show what `reconciliation` returns."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from drinkstream.errors import NotFoundError
 from drinkstream.merge import instant
-from drinkstream.reconcile import Attributed, Cause, CellName
+from drinkstream.reconcile import Attributed, Cause, CellName, Reconciliation
 from webapp.answers import spans
 from webapp.query import AskedDifferences
 from webapp.view import State, View
@@ -27,26 +28,14 @@ def reconciliation(asked: AskedDifferences, view: View, state: State) -> dict[st
 
     Raises NotFoundError for a day that was never published, a run that was not compared, or no comparison yet.
     """
-    store = view.store()
-    publication = state.now.publications.get(asked.day)
-    if publication is None:
-        raise NotFoundError(f"{asked.day} is not published, so there is nothing to compare; {published(state)}")
-    compared = store.reconciliations(asked.day)
-    run_id = asked.run or publication.run_id
-    found = next((one for one in compared if one.run_id == run_id), None)
-    if found is None:
-        known = ", ".join(one.run_id for one in compared) or "none yet"
-        raise NotFoundError(
-            f"run {run_id} of {asked.day} was not compared with the live numbers; compared runs of that day: {known}. "
-            "Airflow's task `reconcile` does it after each publication"
-        )
-    parts = (part for part in store.reconciled_cells(asked.day, run_id) if asked.cause in (None, part.cause))
-    cells = [_cell(part) for part in islice(parts, asked.limit)]
+    found = _compared(asked, view, state)
+    parts = _parts(asked, view, found.run_id)
+    listed = [_cell(part) for part in islice(parts, asked.limit)]
     return {
         "day": str(asked.day),
         "unit": "posts",
         "run": found.run_id,
-        "in_force": found.run_id == publication.run_id,
+        "in_force": found.run_id == state.now.publications[asked.day].run_id,
         "epoch": found.epoch or None,
         "compared_at": instant(found.at),
         "answered": found.answered,
@@ -55,9 +44,34 @@ def reconciliation(asked: AskedDifferences, view: View, state: State) -> dict[st
         "only_speed": found.only_speed,
         "causes": [{"cause": why, "posts": n, "means": WORDS[Cause(why)]} for why, n in found.causes.items()],
         "cells_that_differ": found.cells,
-        "cells": cells,
+        "cells": listed,
         "more": next(parts, None) is not None,
     }
+
+
+def cells(asked: AskedDifferences, view: View, state: State) -> Iterator[dict[str, Any]]:
+    """The cells that differ, read one by one: all, unless a limit was asked for. Raises as `reconciliation`."""
+    return map(_cell, islice(_parts(asked, view, _compared(asked, view, state).run_id), asked.limit))
+
+
+def _compared(asked: AskedDifferences, view: View, state: State) -> Reconciliation:
+    publication = state.now.publications.get(asked.day)
+    if publication is None:
+        raise NotFoundError(f"{asked.day} is not published, so there is nothing to compare; {published(state)}")
+    compared = view.store().reconciliations(asked.day)
+    run_id = asked.run or publication.run_id
+    found = next((one for one in compared if one.run_id == run_id), None)
+    if found is None:
+        known = ", ".join(one.run_id for one in compared) or "none yet"
+        raise NotFoundError(
+            f"run {run_id} of {asked.day} was not compared with the live numbers; compared runs of that day: {known}. "
+            "Airflow's task `reconcile` does it after each publication"
+        )
+    return found
+
+
+def _parts(asked: AskedDifferences, view: View, run_id: str) -> Iterator[Attributed]:
+    return (part for part in view.store().reconciled_cells(asked.day, run_id) if asked.cause in (None, part.cause))
 
 
 def cell_named(cell: CellName) -> dict[str, Any]:

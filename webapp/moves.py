@@ -4,7 +4,7 @@ Which rules counted a post is stored with the report, its words are not: they ar
 while that may be shown.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -46,19 +46,11 @@ def difference(asked: AskedMoves, view: View, state: State, archive: Records) ->
 
     Raises NotFoundError for a day without any report, or a run without one.
     """
-    store = view.store()
-    reports = store.reports(asked.day)
-    found = next((one for one in reports if asked.run in (None, one.run_id)), None)
-    if found is None:
-        known = ", ".join(one.run_id for one in reports) or "none"
-        raise NotFoundError(
-            f"no report says what {f'run {asked.run}' if asked.run else 'a run'} of {asked.day} would change; runs "
-            f"with one: {known}. Airflow's recompute_range makes them before it publishes, nightly_share does not"
-        )
+    store, found = view.store(), _report(asked, view)
     publication = state.now.publications.get(asked.day)
     posts = (one for one in store.moved_posts(asked.day, found.run_id) if asked.cause in (None, one.cause))
     cells = store.changed_cells(asked.day, found.run_id)
-    shown, changed = list(islice(posts, asked.limit)), list(islice(cells, asked.limit))
+    shown, listed = list(islice(posts, asked.limit)), list(islice(cells, asked.limit))
     texts = _texts(archive, shown, str(asked.day)) if asked.texts else Texts()
     return {
         "day": str(asked.day),
@@ -77,10 +69,28 @@ def difference(asked: AskedMoves, view: View, state: State, archive: Records) ->
         "rules": _rules(found),
         "posts": [_post(one, texts.by_place) for one in shown],
         "more_posts": next(posts, None) is not None,
-        "cells": [_cell(one) for one in changed],
+        "cells": [_cell(one) for one in listed],
         "more_cells": next(cells, None) is not None,
         "texts_failing": texts.failing,
     }
+
+
+def changed(asked: AskedMoves, view: View) -> Iterator[dict[str, Any]]:
+    """The cells that the run changes, read one by one: all, unless a limit was asked for. Raises as `difference`."""
+    cells = view.store().changed_cells(asked.day, _report(asked, view).run_id)
+    return map(_cell, islice(cells, asked.limit))
+
+
+def _report(asked: AskedMoves, view: View) -> Report:
+    reports = view.store().reports(asked.day)
+    found = next((one for one in reports if asked.run in (None, one.run_id)), None)
+    if found is None:
+        known = ", ".join(one.run_id for one in reports) or "none"
+        raise NotFoundError(
+            f"no report says what {f'run {asked.run}' if asked.run else 'a run'} of {asked.day} would change; runs "
+            f"with one: {known}. Airflow's recompute_range makes them before it publishes, nightly_share does not"
+        )
+    return found
 
 
 def _texts(archive: Records, shown: Collection[Moved], day: str) -> Texts:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from math import floor
 from typing import Any, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
@@ -12,9 +13,11 @@ from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
 from drinkstream.share import KINDS, By, denominator
-from webapp import answers, differences, moves, query, rejected
+from webapp import answers, bundles, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.basis import Basis
+from webapp.holes import holes
+from webapp.listing import MAX_DAYS
 from webapp.repeating import given_again
 from webapp.serving import serving
 from webapp.texts import MAX_TEXTS
@@ -50,17 +53,25 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "kinds": KINDS,
         "answer_by": answer_by,
         "shown": answer_by[asked.by],
+        "too_many": bundles.too_many(answer_by[asked.by]),
         "wholes": {
             by: (None if level.category == ANY else level.category, level.brand or None) for by, level in wholes.items()
         },
         "denominators": {by: _named(level) for by, level in wholes.items()},
         "status": answers.status(asked, base),
+        "ranges": [_askable(first, last) for first, last in answers.spans(base.state.days)[-6:]],
         "days": answers.days(asked, base)["days"],
+        "holes": holes(base),
         "given": request.args.to_dict(),
         "today": str(today),
         "week": str(today - timedelta(days=6)),
         "month": str(today - timedelta(days=29)),
     }
+
+
+def _askable(first: date, last: date) -> tuple[str, str]:
+    # of a span that is longer than a question may be, the newest part
+    return str(max(first, last - timedelta(days=MAX_DAYS - 1))), str(last)
 
 
 def _named(level: Level) -> str:
@@ -100,7 +111,7 @@ def why(key: str) -> str:
 @blueprint.get("/reconciliation/<day>")
 def reconciliation(day: str) -> str:
     """What the layers did not share on a published day, and why."""
-    asked = query.parse_differences(day, request.args)
+    asked = query.parse_differences(day, request.args, query.RECONCILIATION - {"format"})
     answer = differences.reconciliation(asked, serving().view, serving().view.state())
     return render_template("reconciliation.html", answer=answer, given=request.args.to_dict())
 
@@ -115,8 +126,8 @@ def rejections(day: str) -> str:
 @blueprint.get("/difference/<day>")
 def difference(day: str) -> str:
     """What a run changes of a day's numbers: counts, shares, and the posts that move with the rule that moves them."""
-    asked = query.parse_moves(day, request.args)
-    if request.args.get("texts") != "0" and asked.limit <= MAX_TEXTS:
+    asked = query.parse_moves(day, request.args, query.DIFFERENCE - {"format"})
+    if request.args.get("texts") != "0" and asked.limit is not None and asked.limit <= MAX_TEXTS:
         asked = replace(asked, texts=True)
     here = serving()
     answer = moves.difference(asked, here.view, here.view.state(), here.archive)
@@ -225,13 +236,18 @@ def count(n: int | None) -> str:
 @blueprint.app_template_filter()
 def percent(part: float | None) -> str:
     """A share as a percentage."""
-    return "–" if part is None else f"{part:.1%}"
+    return "–" if part is None else f"{_percent(part):.1f}%"
 
 
 @blueprint.app_template_filter()
 def spread(interval: tuple[float, float]) -> str:
     """An interval of a share as percentages."""
-    return f"{interval[0] * 100:.1f}–{interval[1]:.1%}"
+    return f"{_percent(interval[0]):.1f}–{_percent(interval[1]):.1f}%"
+
+
+def _percent(part: float) -> float:
+    # as static/tables.js has it: 1 of 16 must not read otherwise in a chart than in the table beside it
+    return floor(part * 1000 + 0.5) / 10
 
 
 @blueprint.app_template_filter()

@@ -123,53 +123,64 @@ def parse_rejected_day(day: str, given: MultiDict[str, str]) -> AskedRejections:
 
 @dataclass(frozen=True, slots=True)
 class AskedDifferences:
-    """A question about how the layers differ on a day (UTC): in which run (None: the one in force), by which cause."""
+    """A question about how the layers differ on a day (UTC): in which run (None: the one in force), by which cause.
+
+    `limit` is None where all cells are asked for.
+    """
 
     day: date
     run: str | None
     cause: str | None
-    limit: int
+    limit: int | None
     csv: bool
 
 
-def parse_differences(day: str, given: MultiDict[str, str]) -> AskedDifferences:
+def parse_differences(
+    day: str, given: MultiDict[str, str], allowed: frozenset[str] = RECONCILIATION
+) -> AskedDifferences:
     """The question in a path's day and a request's parameters. Raises BadInputError for everything not allowed."""
-    values = _single(given, RECONCILIATION)
+    values = _single(given, allowed)
     found = _day({"day": day}, "day")
     assert found is not None  # noqa: S101 - it is given
-    return AskedDifferences(
-        found,
-        values.get("run"),
-        _one_of(values, "cause", [str(cause) for cause in Cause]),
-        _whole(values, "limit", 1, MAX_IDS) or DEFAULT_CELLS,
-        _one_of(values, "format", ("json", "csv")) == "csv",
-    )
+    cause = _one_of(values, "cause", [str(cause) for cause in Cause])
+    csv = _one_of(values, "format", ("json", "csv")) == "csv"
+    return AskedDifferences(found, values.get("run"), cause, _cells(values, csv, DEFAULT_CELLS), csv)
 
 
 @dataclass(frozen=True, slots=True)
 class AskedMoves:
-    """A question about what a run of a day (UTC) changes: which run (None: the newest report), posts of which cause."""
+    """A question about what a run of a day (UTC) changes: which run (None: the newest report), posts of which cause.
+
+    `limit` is None where all cells are asked for.
+    """
 
     day: date
     run: str | None
     cause: str | None
-    limit: int
+    limit: int | None
     texts: bool
     csv: bool
 
 
-def parse_moves(day: str, given: MultiDict[str, str]) -> AskedMoves:
+def parse_moves(day: str, given: MultiDict[str, str], allowed: frozenset[str] = DIFFERENCE) -> AskedMoves:
     """The question in a path's day and a request's parameters. Raises BadInputError for everything not allowed."""
-    values = _single(given, DIFFERENCE)
+    values = _single(given, allowed)
     found = _day({"day": day}, "day")
     assert found is not None  # noqa: S101 - it is given
-    causes = [str(cause) for cause in Cause if cause != Cause.SPEED_COULD_NOT_ANSWER]
-    limit = _whole(values, "limit", 1, MAX_IDS) or DEFAULT_IDS
-    texts = _one_of(values, "texts", ("0", "1")) == "1"
-    if texts and limit > MAX_TEXTS:
-        raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {limit}")
+    cause = _one_of(values, "cause", [str(cause) for cause in Cause if cause != Cause.SPEED_COULD_NOT_ANSWER])
     csv = _one_of(values, "format", ("json", "csv")) == "csv"
-    return AskedMoves(found, values.get("run"), _one_of(values, "cause", causes), limit, texts, csv)
+    if csv and cause is not None:
+        raise BadInputError("cause: narrows the posts, and the CSV is of the cells, which have none: leave it out")
+    limit = _cells(values, csv, DEFAULT_IDS)
+    texts = _one_of(values, "texts", ("0", "1")) == "1"
+    if texts and limit is not None and limit > MAX_TEXTS:
+        raise BadInputError(f"limit: at most {MAX_TEXTS} with texts=1, not {limit}")
+    return AskedMoves(found, values.get("run"), cause, limit, texts, csv)
+
+
+def _cells(values: dict[str, str], csv: bool, default: int) -> int | None:
+    """How many cells are asked for at most; None: all, since a file has nothing that would say that there are more."""
+    return _whole(values, "limit", 1, MAX_IDS) or (None if csv else default)
 
 
 def parse(

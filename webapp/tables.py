@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import chain
 from typing import Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -61,14 +63,14 @@ def days(answer: dict[str, Any]) -> str:
     )
 
 
-def reconciliation(answer: dict[str, Any]) -> str:
+def reconciliation(day: date, cells: Iterable[dict[str, Any]]) -> Iterator[str]:
     """One row for each id that only one layer has in a cell."""
     names = ("minute", "category", "brand", "source", "kind", "lang", "cause")
-    return _text(
+    return _lines(
         ("day", *names, "layer", "id"),
         (
-            (answer["day"], *(cell[name] for name in names), layer, post_id)
-            for cell in answer["cells"]
+            (str(day), *(cell[name] for name in names), layer, post_id)
+            for cell in cells
             for layer in ("batch", "speed")
             for post_id in cell[f"only_{layer}"]
         ),
@@ -97,14 +99,14 @@ def rejections_of_day(answer: dict[str, Any]) -> str:
     )
 
 
-def difference(answer: dict[str, Any]) -> str:
+def difference(day: date, cells: Iterable[dict[str, Any]]) -> Iterator[str]:
     """One row for each id that a cell loses or gains."""
     names = ("minute", "category", "brand", "source", "kind", "lang")
-    return _text(
+    return _lines(
         ("day", *names, "move", "id"),
         (
-            (answer["day"], *(cell[name] for name in names), move, post_id)
-            for cell in answer["cells"]
+            (str(day), *(cell[name] for name in names), move, post_id)
+            for cell in cells
             for move in ("lost", "gained")
             for post_id in cell[move]
         ),
@@ -125,11 +127,18 @@ def _flat(path: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    return "".join(_lines(header, rows))
+
+
+def _lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """The same line by line: of a table that is long nobody has to hold all."""
     written = io.StringIO()
     out = csv.writer(written)
-    out.writerow(header)
-    out.writerows([_cell(value) for value in row] for row in rows)
-    return written.getvalue()
+    for row in chain([header], rows):
+        out.writerow([_cell(value) for value in row])
+        yield written.getvalue()
+        written.seek(0)
+        written.truncate()
 
 
 def _word(truth: bool | None) -> str | None:

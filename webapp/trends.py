@@ -1,6 +1,6 @@
 """The trend: counts and shares by period, with holes where nothing can be said."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from drinkstream import coverage
 from drinkstream.errors import UnavailableError
 from drinkstream.share import shares_of
 from webapp.answers import day_rows, freshness, head, parts_of_whole
-from webapp.basis import Basis, horizon
+from webapp.basis import Basis, horizon, midnight
 from webapp.counts import Columns, Counts, columns, levels
 from webapp.query import Asked
 
@@ -119,13 +119,9 @@ def _series(asked: Asked, value: str, n: list[int | None], divisors: list[int | 
 
 
 def _period(asked: Asked, minutes: int) -> str:
-    start = _start(asked.first) + timedelta(minutes=minutes)
+    start = midnight(asked.first) + timedelta(minutes=minutes)
     return str(start.date()) if asked.grain == "day" else f"{start.isoformat()[:16]}Z"
 
 
 def _minutes_since(first: date, when: datetime) -> int:
-    return int((when - _start(first)).total_seconds() // 60)
-
-
-def _start(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return int((when - midnight(first)).total_seconds() // 60)

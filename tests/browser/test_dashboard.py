@@ -1,18 +1,22 @@
 """The dashboard in a browser: what it shows is what the API says, and it moves by itself."""
 
 import json
+import math
 import os
 import re
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from drinkstream.bundle import unpack
+from drinkstream.cells import levels
 from tests.browser.conftest import CHROMIUM, Open, Site
+from tests.browser.rows import SAID_DAY, Cells
 from tests.lib.programs import until
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -62,10 +66,15 @@ def shown(page: Page, by: str) -> list[tuple[str, str, str, str]]:
     return [tuple(" ".join(cell.inner_text().split()) for cell in row.locator("th, td").all()) for row in rows]
 
 
+def percent(part: float) -> str:
+    """A share as it is shown everywhere."""
+    return f"{math.floor(part * 1000 + 0.5) / 10:.1f}%"
+
+
 def certain(row: dict[str, Any]) -> str:
     """What stands below a share: its interval and, where the days before can be answered, its change."""
-    low, high = row["interval"]
-    said = f"{low * 100:.1f}–{high:.1%}"
+    low, high = map(percent, row["interval"])
+    said = f"{low.removesuffix('%')}–{high}"
     if row["change"] is None:
         return said
     return f"{said} {row['change'] * 100:+.1f}{' noise' if row['within_noise'] else ''}"
@@ -76,8 +85,8 @@ def expected(answer: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         (
             row[answer["by"]],
             f"{row['n']:,}",
-            f"{row['share']:.1%} of {answer['total']:,} {certain(row)}",
-            f"{row['mix']:.1%} of {answer['mix_total']:,}",
+            f"{percent(row['share'])} of {answer['total']:,} {certain(row)}",
+            f"{percent(row['mix'])} of {answer['mix_total']:,}",
         )
         for row in answer["shares"]
     ]
@@ -114,6 +123,46 @@ def test_the_pie_is_the_mix(site: Site, open_page: Open) -> None:
     expect(page.locator("#pie canvas")).to_be_visible()
 
 
+def sixteen(site: Site) -> str:
+    """The question of a day that is published with 16 posts, of which one is about tea and the others about coffee."""
+    cells: Cells = {}
+    for number in range(16):
+        for level in levels([("tea" if number == 0 else "coffee", None)]):
+            cells.setdefault((480, "x", level, "original", "en"), set()).add(str(10**17 + number))
+    question = "from=2017-08-01&to=2017-08-01"
+    if api(site, f"share?{question}")["total"] != 16:
+        site.rows.publish(date(2017, 8, 1), "run-sixteen", cells)
+        until(lambda: api(site, f"share?{question}")["total"] == 16, 15)
+    return question
+
+
+def test_a_percentage_reads_the_same_in_the_table_the_trend_and_the_pie(site: Site, open_page: Open) -> None:
+    """1 of 16 is 6.25 %: it would be rounded up here and down there."""
+    page = settled(open_page(f"/?{sixteen(site)}&grain=day"))
+    name, n, share, mix = shown(page, "category")[1]
+    assert (name, n, share.split()[0], mix.split()[0]) == ("tea", "1", "6.3%", "6.3%")
+    page.get_by_text("Trend as a table").click()
+    page.locator("[data-measure=share]").click()
+    expect(page.locator("[data-key='2017-08-01 tea']")).to_have_text("6.3%")
+    pie, trend = (
+        f"echarts.getInstanceByDom(document.getElementById('{name}')).getOption()" for name in ("pie", "trend")
+    )
+    hit = "{name: 'tea', value: 1, percent: 6.25}"
+    assert page.evaluate(f"{pie}.series[0].label.formatter({hit})") == "tea 6.3%"
+    assert page.evaluate(f"{pie}.tooltip[0].formatter({hit})") == "tea: 1 posts\n6.3% of the mix"
+    assert "tea: 1 (6.3% of 16)" in page.evaluate(f"{trend}.tooltip[0].formatter([{{dataIndex: 0}}])")
+
+
+def test_the_axis_of_shares_has_a_label_for_each_tick(site: Site, open_page: Open) -> None:
+    """With as many decimals as it needs: of small shares two ticks had the same."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day"))
+    label = "echarts.getInstanceByDom(document.getElementById('trend')).getOption().yAxis[0].axisLabel.formatter"
+    page.locator("[data-measure=share]").click()
+    expect(page.locator("[data-measure=share]")).to_have_attribute("aria-pressed", "true")
+    labels = page.evaluate(f"[0, 0.0025, 0.005, 0.01, 0.07, 1].map({label})")
+    assert labels == ["0%", "0.25%", "0.5%", "1%", "7%", "100%"]
+
+
 def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, open_page: Open) -> None:
     """The others are one slice, and nothing is said to lead that was merely picked."""
     question = settled_range(site)
@@ -123,6 +172,12 @@ def test_with_one_drink_chosen_the_pie_is_still_of_the_whole_mix(site: Site, ope
     slices = [(one["name"], one["value"]) for one in option(page, "pie")["series"][0]["data"]]
     assert slices == [("water", water), ("all others", answer["mix_total"] - water)]
     expect(page.get_by_text("leads with")).to_have_count(0)
+    none = open_page(f"/?from={SAID_DAY}&to={SAID_DAY}&category=milk")
+    until(
+        lambda: none.evaluate("echarts.getInstanceByDom(document.getElementById('pie'))?.getOption()?.series.length"),
+        30,
+    )
+    assert [(one["name"], one["value"]) for one in option(none, "pie")["series"][0]["data"]] == [("all others", 5)]
 
 
 def test_a_line_that_was_hidden_stays_hidden_while_numbers_move(site: Site, open_page: Open) -> None:
@@ -210,6 +265,26 @@ def test_the_address_says_what_is_shown(site: Site, open_page: Open) -> None:
     assert page.get_by_label("Source").input_value() == ""
 
 
+def test_a_choice_is_one_step_back(site: Site, open_page: Open) -> None:
+    """Enter in a field changes it and submits the form, which are the same choice."""
+    page = settled(open_page(f"/?{settled_range(site)}"))
+    page.get_by_label("Language").press_sequentially("en")
+    page.get_by_label("Language").press("Enter")
+    expect(page).to_have_url(re.compile("lang=en"))
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("lang=en"))
+    assert page.get_by_label("Language").input_value() == ""
+
+
+def test_what_is_so_unless_chosen_may_stand_in_the_address(site: Site, open_page: Open) -> None:
+    """The fields show it, also once a link was followed."""
+    page = settled(open_page(f"/?{settled_range(site)}&reposts=exclude&by=category"))
+    page.locator("[data-key=category-coffee]").click()
+    expect(page).to_have_url(re.compile("reposts=exclude.*category=coffee|category=coffee.*reposts=exclude"))
+    chosen = "name => document.getElementById('filter').elements[name].selectedOptions[0]?.textContent"
+    assert [page.evaluate(chosen, name) for name in ("category", "reposts", "by")] == ["coffee", "excluded", "category"]
+
+
 def drawn_days(page: Page) -> tuple[str, str]:
     """The first and last day of the trend, which is drawn by day."""
     first, *_, last = [at for at, _ in option(page, "trend")["series"][0]["data"]]
@@ -292,6 +367,27 @@ def test_a_refused_choice_is_said_and_the_numbers_stay(site: Site, open_page: Op
         page.get_by_role("button", name="Show").click()
     expect(page.locator("#lost")).to_contain_text("from, to: at most 1100 days")
     assert shown(page, "category") == before
+
+
+def test_a_drawn_trend_opens_the_posts_of_the_question_that_it_was_drawn_for(site: Site, open_page: Open) -> None:
+    """Another one that was refused since has changed the address, and not the lines."""
+    page = settled(open_page(f"/?{settled_range(site)}&grain=day&category=tea&lang=en", fails="400"))
+    page.get_by_text("Trend as a table").click()
+    links = page.locator("#trend-table a")
+
+    def asked() -> set[tuple[str | None, ...]]:
+        found = [
+            dict(parse_qsl(urlsplit(link).query)) for link in links.evaluate_all("all => all.map(one => one.href)")
+        ]
+        return {tuple(one.get(name) for name in ("category", "source", "lang")) for one in found}
+
+    assert asked() == {("tea", None, "en"), (None, None, "en")}
+    page.route(re.compile("/numbers"), lambda route: route.fulfill(status=400, body='{"error": "not so"}'))
+    page.get_by_label("Source").select_option("demo")
+    expect(page.locator("#lost")).to_contain_text("not so")
+    page.locator("[data-measure=share]").click()
+    expect(links.first).to_contain_text("%")
+    assert asked() == {("tea", None, "en"), (None, None, "en")}
 
 
 ANSWERS = [

@@ -118,6 +118,6 @@ def test_a_low_base_is_said() -> None:
 
 def test_a_live_count_ahead_of_its_denominator_is_taken_as_all_of_it() -> None:
     """The two are read one after the other, and posts come in between."""
-    ahead = Shares(10, (Share("coffee", None, 11, 1.1, 1.0),))
+    ahead = Shares(10, 11, (Share("coffee", None, 11, 1.1, 1.0),))
     assert ahead.interval(ahead.rows[0]) == wilson(10, 10)
     assert changes(ahead, ahead)[0] == Change(1.1, 0.0, difference(10, 10, 10, 10))

@@ -30,27 +30,28 @@ PLAIN = Filter(kinds=kinds(None, None))
 
 def test_share_by_category_divides_by_posts_that_name_any_drink():
     assert shares(DAY, "category", PLAIN) == Shares(
-        10, (Share("coffee", None, 7, 0.7, 7 / 12), Share("tea", None, 5, 0.5, 5 / 12))
+        10, 12, (Share("coffee", None, 7, 0.7, 7 / 12), Share("tea", None, 5, 0.5, 5 / 12))
     )
 
 
 def test_share_by_brand_divides_by_posts_that_name_any_brand():
     assert shares(DAY, "brand", PLAIN) == Shares(
-        6, (Share(None, "starbucks", 5, 5 / 6, 5 / 7), Share(None, "costa", 2, 2 / 6, 2 / 7))
+        6, 7, (Share(None, "starbucks", 5, 5 / 6, 5 / 7), Share(None, "costa", 2, 2 / 6, 2 / 7))
     )
 
 
 def test_the_other_dimension_narrows_numerator_and_denominator_alike():
     by_category = shares(DAY, "category", Filter(brand="starbucks", kinds=PLAIN.kinds))
-    assert by_category == Shares(5, (Share("coffee", "starbucks", 3, 3 / 5, 1.0),))
+    assert by_category == Shares(5, 3, (Share("coffee", "starbucks", 3, 3 / 5, 1.0),))
     by_brand = shares(DAY, "brand", Filter(category="coffee", kinds=PLAIN.kinds))
-    assert by_brand == Shares(7, (Share("coffee", "starbucks", 3, 3 / 7, 1.0),))
+    assert by_brand == Shares(7, 3, (Share("coffee", "starbucks", 3, 3 / 7, 1.0),))
 
 
 def test_a_filter_on_the_dimension_itself_only_selects_rows():
     assert shares(DAY, "category", Filter(category="tea", kinds=PLAIN.kinds)) == Shares(
-        10, (Share("tea", None, 5, 0.5, 5 / 12),)
+        10, 12, (Share("tea", None, 5, 0.5, 5 / 12),)
     )
+    assert shares(DAY, "category", Filter(category="milk", kinds=PLAIN.kinds)) == Shares(10, 12, ())
 
 
 @pytest.mark.parametrize("by", ["category", "brand"])
@@ -72,18 +73,18 @@ def test_reposts_are_left_out_unless_asked_for_and_a_kind_overrides_them():
     assert shares(both, "category", PLAIN).total == 10
     assert shares(both, "category", Filter(kinds=kinds(None, "include"))).total == 14
     assert shares(both, "category", Filter(kinds=kinds("repost", "exclude"))) == Shares(
-        4, (Share("coffee", None, 4, 1.0, 1.0),)
+        4, 4, (Share("coffee", None, 4, 1.0, 1.0),)
     )
 
 
 def test_language_narrows_everything():
     assert shares(DAY + GERMAN, "category", Filter(lang="de", kinds=PLAIN.kinds)) == Shares(
-        2, (Share("tea", None, 2, 1.0, 1.0),)
+        2, 2, (Share("tea", None, 2, 1.0, 1.0),)
     )
 
 
 def test_nothing_counted_gives_no_rows_and_no_division():
-    assert shares([], "category", PLAIN) == Shares(0, ())
+    assert shares([], "category", PLAIN) == Shares(0, 0, ())
 
 
 def test_trend_gives_a_point_for_each_period_and_value():

@@ -175,7 +175,16 @@ def test_the_same_answer_gives_the_same_bytes(web: Web) -> None:
 
 @pytest.mark.parametrize(
     "narrowed",
-    ["", "&by=brand", "&by=brand&category=soda", "&brand=pepsi", "&category=tea", "&source=x&lang=en", "&source=demo"],
+    [
+        "",
+        "&by=brand",
+        "&by=brand&category=soda",
+        "&brand=pepsi",
+        "&category=tea",
+        "&category=milk",
+        "&source=x&lang=en",
+        "&source=demo",
+    ],
 )
 def test_another_installation_with_the_same_records_finds_the_same_hash(
     web: Web, other: Archive, narrowed: str
@@ -421,7 +430,16 @@ def test_the_button_means_the_days_that_the_page_shows(web: Web) -> None:
 def test_too_many_ids_and_other_parameters_are_refused(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "format: not a parameter here" in web.refused(f"bundle?{DAY}&format=csv")
     monkeypatch.setattr("webapp.bundles.MOST_IDS", 7)
-    assert "a bundle of 8 ids: at most 7" in web.refused(f"bundle?{DAY}")
+    for narrowed in ("", "&category=tea"):
+        assert "a bundle of 8 ids: at most 7" in web.refused(f"bundle?{DAY}{narrowed}")
+        page = web.client.get(f"/?{DAY}{narrowed}").text
+        assert "No evidence bundle of 8 ids: at most 7 can be had at once; ask about fewer days" in page
+        assert "/api/v1/bundle" not in page
+    monkeypatch.setattr("webapp.bundles.MOST_IDS", 8)
+    ids = [
+        json.loads(line)[6] for line in parts_of(web.client, f"{DAY}&category=tea")["ids/2017-09-14.jsonl"].splitlines()
+    ]
+    assert sum(map(len, ids)) == 8
 
 
 def test_a_program_gets_the_same_as_a_browser(web: Web, store: Store, tmp_path: Path, clock: object) -> None:

@@ -199,6 +199,32 @@ def test_csv_has_a_row_for_each_id_that_a_cell_loses_or_gains(web: Web):
     )
 
 
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+def test_csv_has_every_cell_unless_a_limit_is_given(
+    web: Web, compared: Store, monkeypatch: pytest.MonkeyPatch, in_memory: int
+):
+    """However many, from memory or from disk: the file has nothing that would say that there are more."""
+    monkeypatch.setattr("webapp.download.IN_MEMORY", in_memory)
+    report, _, moved = compared.changes["run-2"]
+    minutes = [(f"2017-09-14T{at // 60:02}", at % 60, *TEA[2:]) for at in range(101)]
+    compared.changes["run-2"] = (report, [Change(cell, 2, 1, ("102",), ()) for cell in minutes], moved)
+    link = re.search(r'href="(/api/v1/difference/[^"]*format=csv[^"]*)"', web.client.get(f"/{PATH}?limit=2").text)[1]
+    for path, cells in ((html.unescape(link), 101), (f"/api/v1/{PATH}?format=csv&limit=2", 2)):
+        with web.client.get(path) as response:
+            assert len(response.text.splitlines()) == 1 + cells
+            assert int(response.headers["Content-Length"]) == len(response.data)
+    with web.client.get(path, headers={"If-None-Match": response.headers["ETag"]}) as again:
+        assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.usefixtures("compared")
+def test_csv_is_of_cells_which_have_no_cause(web: Web):
+    assert "the CSV is of the cells" in web.refused(f"{PATH}?cause=deleted&format=csv")
+    page = web.client.get(f"/{PATH}?cause=deleted").text
+    link = html.unescape(re.search(r'href="(/api/v1/difference/[^"]*format=csv[^"]*)"', page)[1])
+    assert len(web.client.get(link).text.splitlines()) == 4
+
+
 def said(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 

@@ -60,6 +60,17 @@ def test_a_run_that_is_dropped_while_the_process_lives_becomes_a_hole(
     assert numbers(web, NOW)[:4] == ["batch", None, 3, 3]
 
 
+def test_the_page_says_of_such_a_day_what_its_row_says(web: Web, store: Store) -> None:
+    """It was published then; a day beside it that was not is said to be one."""
+    store.status["run-2"] = "dropped"
+    page = web.client.get("/?from=2017-09-14&to=2017-09-15&as_of=2017-09-15T09:00:00Z").text
+    assert (
+        "1 of 2 days are missing: what answered for them is no longer kept; 1 of 2 days were not published at "
+        "2017-09-15T09:00:00Z, and what was live then is not kept, and nothing is counted in their place."
+    ) in page
+    assert GONE in page
+
+
 def test_a_number_that_was_told_before_the_drop_is_not_told_without_its_ids(web: Web, store: Store) -> None:
     """Of one state share was asked, then the run goes: trend and posts do not answer from what share had read."""
     assert web.get(f"share?{THEN}")["total"] == 1

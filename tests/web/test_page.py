@@ -2,8 +2,10 @@
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 
-from tests.web.conftest import AT, Store, Web
+from drinkstream.merge import Publication
+from tests.web.conftest import AT, DAY, Store, Web, post
 
 
 def text(page: str) -> str:
@@ -76,6 +78,47 @@ def test_a_page_of_nothing_says_that_it_is_missing(web: Web) -> None:
         web.client.get("/posts?from=2017-09-16&to=2017-09-16").text
     )
     assert "No day of this range can be answered for." in text(web.client.get("/?from=2017-09-16&to=2017-09-16").text)
+
+
+def test_a_chosen_drink_without_posts_is_the_only_one_that_no_post_names(web: Web) -> None:
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14&category=milk").text
+    assert 'data-mix-total="4"' in page
+    assert "Share of 3 posts that name any drink" in text(page)
+    assert "No post names milk." in text(page)
+    assert "milk no post names it" in text(page)
+    with_it = text(web.client.get("/?from=2017-09-14&to=2017-09-14&category=milk&brand=starbucks").text)
+    assert "No post names milk with starbucks." in with_it
+    assert "No category was named." in text(web.client.get("/?from=2017-09-13&to=2017-09-13").text)
+
+
+def test_half_of_the_last_digit_of_a_percentage_goes_up(web: Web, store: Store) -> None:
+    """As in the charts: 1 of 16 is 6.25 %."""
+    named = ["tea", *["coffee"] * 15]
+    cells = [post("2017-09-14T08:01", str(n), "x", "original", "en", (name, None)) for n, name in enumerate(named)]
+    store.runs["run-1"] = [cell for some in cells for cell in some]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    assert [(row.split()[2], row.split()[-3]) for row in rows(page, "category")] == [("93.8%",) * 2, ("6.3%",) * 2]
+
+
+def test_what_the_foot_of_a_page_promises_it_keeps(web: Web) -> None:
+    """Records, cells and moves are no posts that a number opens."""
+    promise = "Every number counts distinct posts, and opens the posts behind it."
+    assert promise in web.client.get("/").text
+    assert promise not in web.client.get("/rejections/2017-09-14").text
+
+
+def test_a_long_span_of_data_can_be_asked_about(web: Web, store: Store) -> None:
+    """By its newest days, as many as a question may have."""
+    store.runs["old"] = []
+    store.log += [
+        Publication(DAY - timedelta(days=back), 1, "old", datetime(2017, 9, 15, 2, 30, tzinfo=UTC))
+        for back in range(1, 1200)
+    ]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    ranges = page.split('<nav id="ranges"')[1].split("</nav>")[0]
+    (link, label) = re.findall(r'href="([^"]+)"[^>]*>([^<]+)</a>', ranges)[-1]
+    assert label == "2014-09-12 to 2017-09-15"
+    assert web.client.get(html.unescape(link)).status_code == 200
 
 
 def test_an_earlier_state_is_called_one(web: Web) -> None:

@@ -3,7 +3,7 @@
 import html
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from drinkstream.merge import Publication
 from tests.web.conftest import AT, DAY, Clock, Store, Web, batch, epoch, post
 
+UNSEEN = "not counted yet: it has not begun, or the live layer has not come so far"
 PUBLISHED = {
     "day": "2017-09-14",
     "layer": "batch",
@@ -54,7 +55,7 @@ def test_the_ids_behind_a_number(web: Web) -> None:
         ("category=beer", []),
         ("period=2017-09-14T08", ["x:101", "x:102"]),
         ("period=2017-09-15T12:34", ["demo:202"]),
-        ("period=2017-09-15T12:35", []),
+        ("period=2017-09-15T12:33", []),
     ],
 )
 def test_narrowed_alike_the_list_and_its_total(web: Web, narrowed: str, ids: list[str]) -> None:
@@ -99,6 +100,27 @@ def test_a_list_goes_on_in_the_state_in_which_it_began(web: Web, store: Store) -
 def test_a_missing_day_lists_nothing_and_has_no_total(web: Web) -> None:
     answer = web.get("posts?from=2017-09-16&to=2017-09-16")
     assert (answer["total"], answer["ids"], answer["days"][0]["layer"]) == (None, [], "missing")
+
+
+@pytest.mark.parametrize("silent", [0, 90])
+def test_every_period_of_a_live_day_has_the_total_of_the_trend(
+    web: Web, store: Store, clock: Clock, silent: int
+) -> None:
+    """Null where it has not begun, or the live layer fell silent before it; also of a post whose clock is ahead."""
+    store.lives["e1"] += post("2017-09-15T21:07", "203", "x", "original", "en", ("tea", None))
+    web.get("status")
+    clock.now += timedelta(seconds=silent)
+    for grain, periods, length in (("hour", 24, 13), ("minute", 1440, 16)):
+        trend = web.get(f"trend?from=2017-09-15&to=2017-09-15&grain={grain}")
+        looked = [at for at in range(periods) if grain == "hour" or at // 60 in (12, 13, 21)]
+        answers = [web.get(f"posts?period={trend['periods'][at][:length]}") for at in looked]
+        assert [answer["total"] for answer in answers] == [trend["totals"][at] for at in looked]
+        assert [answer["days"][0]["n"] for answer in answers] == [answer["total"] for answer in answers]
+        assert {answer["days"][0]["reason"] for answer in answers if answer["total"] is None} == {UNSEEN}
+        assert {answer["days"][0]["reason"] for answer in answers if answer["total"] is not None} == {None}
+    page = web.client.get("/posts?period=2017-09-15T23").text
+    assert "This period cannot be answered for: it is missing, not empty." in page
+    assert f"2017-09-15: {UNSEEN}" in page
 
 
 def test_a_long_range_comes_in_short_pages(web: Web, store: Store) -> None:

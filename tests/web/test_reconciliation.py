@@ -92,6 +92,19 @@ def test_csv_has_a_row_for_each_id(web: Web):
     assert again.status_code == 304
 
 
+def test_csv_has_every_cell_unless_a_limit_is_given(web: Web, compared: Store):
+    first, _ = compared.compared["run-1"]
+    minutes = [(f"2017-09-14T{at // 60:02}", at % 60, *COFFEE[2:]) for at in range(1001)]
+    parts = [Attributed(cell, Cause.DELETED, 0, 1, (), ("7",)) for cell in minutes]
+    compared.compared["run-1"] = (first, [*parts, Attributed(PEPSI, Cause.EDITED, 0, 1, (), ("8",))])
+    for question, cells in (("", 1002), ("&cause=deleted", 1001), ("&limit=5", 5)):
+        found = web.client.get(f"/api/v1/reconciliation/2017-09-14?format=csv{question}").text
+        assert len(found.splitlines()) == 1 + cells
+    page = web.client.get("/reconciliation/2017-09-14?limit=5").text
+    assert "The first 5 rows; the others come with a larger <code>limit</code>, all of them as CSV." in page
+    assert 'href="/api/v1/reconciliation/2017-09-14?format=csv"' in page
+
+
 @pytest.mark.usefixtures("compared")
 def test_the_page_shows_the_same_and_leads_to_each_cause(web: Web):
     page = web.client.get("/reconciliation/2017-09-14")

@@ -89,8 +89,10 @@ def test_the_page_links_each_line_and_shows_nothing_of_it(web: Web) -> None:
         f'href="/why/x:{ID}"',
         "0, 3",
         "format=csv",
+        "The first 3: of the others a run keeps the number only.",
     ):
         assert text in page
+    assert "The first 1" not in page
     assert SECRET not in page
     assert SECRET not in web.client.get("/api/v1/rejections/2017-09-14").text
     assert 'href="/rejections/2017-09-14"' in web.client.get("/?from=2017-09-14&to=2017-09-14").text

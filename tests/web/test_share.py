@@ -162,6 +162,8 @@ def test_a_filter_on_the_dimension_itself_only_selects_rows(web: Web) -> None:
     """Share and mix stay what they are beside all the others."""
     answer = web.get("share?from=2017-09-14&to=2017-09-14&category=tea")
     assert (answer["total"], answer["mix_total"], rows(answer)) == (3, 4, [("tea", None, 2, 2 / 3, 0.5)])
+    none = web.get("share?from=2017-09-14&to=2017-09-14&category=milk")
+    assert (none["total"], none["mix_total"], rows(none)) == (3, 4, [])
 
 
 def test_a_filter_on_the_other_dimension_narrows_both_sides(web: Web) -> None:

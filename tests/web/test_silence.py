@@ -1,5 +1,6 @@
 """Where nobody has counted yet there are holes and no zeros: behind a micro-batch that never ended, in a backlog."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -81,6 +82,12 @@ def test_a_day_that_nobody_has_come_to_is_no_zero(web: Web, store: Store, clock:
     assert web.get(f"status?from=2017-09-15&to={last}")["days"] == {"batch": 0, "speed": 1, "missing": len(told) - 1}
     page = web.client.get(f"/?from=2017-09-15&to={last}").text
     assert "2017-09-16: missing: not counted yet" in page
+    assert (
+        f"{len(told) - 1} of {len(told)} days are not counted yet: they have not begun, or the live layer has not come "
+        "so far, and nothing is counted in their place."
+    ) in page
+    layers = re.findall(r'<span class="key (\w+)"></span> ([^<]+)</td>', page)
+    assert layers == [("speed", "live"), *[("missing", "–")] * (len(told) - 1)]
 
 
 def test_a_live_day_that_was_looked_at_is_a_zero(web: Web, store: Store, clock: Clock) -> None:

@@ -1,4 +1,5 @@
 // The charts: a pie of the mix and lines by period. A period without an answer is null, and is drawn as a gap.
+import { percent } from "./tables.js";
 
 const drawn = new Map();
 
@@ -53,19 +54,20 @@ function largest(slices, more) {
 // `open(name)` is called with the name of the slice that was clicked.
 export function drawPie(place, all, more, open) {
   const slices = largest(all, more);
+  const whole = slices.reduce((sum, one) => sum + one.value, 0);
   const narrow = place.clientWidth < 440; // no room for names beside the pie: they go below it
   put(place, () => ({
     animation: false,
     textStyle: { fontFamily: css("--font"), color: css("--text") },
     tooltip: {
       trigger: "item", renderMode: "richText", confine: true,
-      formatter: (hit) => `${hit.name}: ${hit.value.toLocaleString("en")} posts\n${hit.percent}% of the mix`,
+      formatter: (hit) => `${hit.name}: ${hit.value.toLocaleString("en")} posts\n${percent(hit.value / whole)} of the mix`,
     },
     legend: { show: narrow, type: "scroll", bottom: 0, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { color: css("--text") } },
     series: [{
       type: "pie", radius: narrow ? ["34%", "72%"] : ["32%", "58%"], center: ["50%", narrow ? "46%" : "50%"], startAngle: 0, data: slices,
       itemStyle: { borderColor: css("--card"), borderWidth: 2, borderRadius: 4 },
-      label: { show: !narrow, color: css("--text"), formatter: (hit) => `${hit.name} ${hit.percent.toFixed(1)}%`, fontSize: 12 },
+      label: { show: !narrow, color: css("--text"), formatter: (hit) => `${hit.name} ${percent(hit.value / whole)}`, fontSize: 12 },
       labelLine: { show: !narrow, length: 10, length2: 8, lineStyle: { color: css("--muted") } },
     }],
   }));
@@ -114,7 +116,7 @@ export function drawLines(place, answer, measure, open) {
         const lines = answer.series
           .map((one) => [one.n[at], one[answer.by]])
           .sort((a, b) => b[0] - a[0])
-          .map(([n, name]) => `${name}: ${n.toLocaleString("en")}${whole ? ` (${((100 * n) / whole).toFixed(1)}% of ${whole.toLocaleString("en")})` : ""}`);
+          .map(([n, name]) => `${name}: ${n.toLocaleString("en")}${whole ? ` (${percent(n / whole)} of ${whole.toLocaleString("en")})` : ""}`);
         const covered = answer.covered[at];
         if (covered !== null && covered < 0.995) lines.splice(14, lines.length, `feeds connected ${Math.round(100 * covered)}% of the time`);
         return [`${answer.periods[at].replace("T", " ").replace("Z", "")} (UTC)`, ...lines.slice(0, 15)].join("\n");
@@ -123,7 +125,7 @@ export function drawLines(place, answer, measure, open) {
     xAxis: { type: "time", axisLabel: { color: css("--muted"), hideOverlap: true }, axisLine: { lineStyle: { color: css("--line") } } },
     yAxis: {
       type: "value", min: 0, minInterval: measure === "n" ? 1 : 0,
-      axisLabel: { color: css("--muted"), formatter: (value) => (measure === "n" ? value.toLocaleString("en") : `${Math.round(value * 100)}%`) },
+      axisLabel: { color: css("--muted"), formatter: (value) => (measure === "n" ? value.toLocaleString("en") : `${+(value * 100).toFixed(2)}%`) },
       splitLine: { lineStyle: { color: css("--line") } },
     },
     series: answer.series.map((one, at) => ({

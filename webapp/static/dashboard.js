@@ -98,10 +98,18 @@ function paint() {
   });
 }
 
+// A trend as it came, with what it was asked with: its links lead to the posts of that question, also where another one
+// was asked since and refused. `whole` is what a share divides by, as [category, brand], in the server's words.
+function came(text, params) {
+  const answer = JSON.parse(text);
+  const { category, brand } = document.querySelector(`table.drinks[data-by="${answer.by}"]`).dataset;
+  return { answer, params, whole: [category, brand] };
+}
+
 // The address of the posts behind one number of a trend: of a series, or of the denominator where `one` is null.
-function postsUrl(answer, one, at) {
-  const question = only(asked(), ["source", "lang", "kind", "reposts"]);
-  const [category, brand] = one ? [one.category, one.brand] : whole(answer.by);
+function postsUrl({ answer, params, whole }, one, at) {
+  const question = only(params, ["source", "lang", "kind", "reposts"]);
+  const [category, brand] = one ? [one.category, one.brand] : whole;
   if (category) question.set("category", category);
   if (brand) question.set("brand", brand);
   question.set("period", answer.periods[at].slice(0, answer.grain === "hour" ? 13 : 16));
@@ -109,17 +117,11 @@ function postsUrl(answer, one, at) {
   return `/posts?${question}`;
 }
 
-// What a share by this dimension divides by, as [category, brand], in the server's words.
-function whole(by) {
-  const { category, brand } = document.querySelector(`table.drinks[data-by="${by}"]`).dataset;
-  return [category, brand];
-}
-
-// Draws an answer as lines, and lists it as text; both lead to the posts.
-function showLines(chart, table, answer, what) {
-  const url = (one, at) => postsUrl(answer, one, at);
-  drawLines(byId(chart), answer, what, (one, at) => location.assign(url(one, at)));
-  fillTable(byId(table), answer, what, url);
+// Draws a trend as lines, and lists it as text; both lead to the posts.
+function showLines(chart, table, trend, what) {
+  const url = (one, at) => postsUrl(trend, one, at);
+  drawLines(byId(chart), trend.answer, what, (one, at) => location.assign(url(one, at)));
+  fillTable(byId(table), trend.answer, what, url);
 }
 
 function manyDays() {
@@ -135,7 +137,7 @@ async function showTrend(params, mine) {
   question.set("grain", params.get("grain") || (manyDays() > 7 ? "day" : "hour"));
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
-  lastTrend = JSON.parse(text);
+  lastTrend = came(text, params);
   drawTrend();
 }
 
@@ -149,8 +151,9 @@ async function showNow(params, mine) {
   question.set("last", "60");
   const text = await changed(`/api/v1/trend?${question}`);
   if (text === null || mine !== round) return;
-  const answer = JSON.parse(text);
-  showLines("now", "now-table", answer, "n");
+  const now = came(text, params);
+  const { answer } = now;
+  showLines("now", "now-table", now, "n");
   const holes = answer.totals.filter((total) => total === null).length;
   const none = answer.totals.every((total) => !total);
   byId("now-hole").hidden = holes === 0 && !none;
@@ -189,7 +192,8 @@ async function keepGoing() {
 
 // The address says what is shown, so it can be shared and the back button works.
 function go(url) {
-  history.pushState(null, "", url);
+  // Enter in a field is a change and then a submit: one step back must undo both
+  if (new URL(url, location.href).search !== location.search) history.pushState(null, "", url);
   fillForm();
   seen = {};
   refresh();
@@ -199,6 +203,7 @@ function fillForm() {
   const params = asked();
   for (const field of form.elements) {
     if (field.name) field.value = params.get(field.name) ?? "";
+    if (field.selectedIndex === -1) field.value = ""; // what is so unless chosen may stand in an address: reposts=exclude
   }
   fillDays();
 }

@@ -54,6 +54,7 @@ function cell(row, text, tag, name) {
   return made;
 }
 
-function percent(part) {
-  return part === null ? "–" : `${(part * 100).toFixed(1)}%`;
+// A share as a percentage, in the server's words (`percent` of webapp/pages.py): half of the last digit goes up.
+export function percent(part) {
+  return part === null ? "–" : `${(Math.floor(part * 1000 + 0.5) / 10).toFixed(1)}%`;
 }
