@@ -46,10 +46,10 @@ ROWS: Mapping[str, Row] = {
         peers=True,
     ),
     "drain_with_archive": Row(
-        "a full topic while the archive query takes in the same backlog",
+        "a full topic through both the drain and the archive query, which take it in together without a rest",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
-        ("runs", "short_posts", "short_warm_up", "old_posts", "most"),
+        ("runs", "beside_archive", "short_warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
         "a full topic where every post names a drink",
