@@ -93,7 +93,7 @@ def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -
 def _with_archive(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
     # a home of its own below the bench's, so that its table begins empty and its processor time counts
     home = settings.home / settings.keyspace
-    # as many as a stack's at most, and no more than a micro-batch of the drain, so that small sizes make several commits
+    # as many as a stack's at most, and no more than a micro-batch of the drain: small sizes make several commits, too
     most = min(settings.archive_max_offsets, settings.speed_max_offsets)
     aside = settings.model_copy(update={"home": home, "archive_trigger": 0, "archive_max_offsets": most})
     archive = Archive(aside.archive)

@@ -17,13 +17,13 @@ from drinkstream.settings import Settings
 from drinkstream.store.rows import Batch
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-TOPIC = Topic("a_5000", 5000, 5000 * 430, 150, {})
+TOPIC = Topic("a_5000", 5000, 5000 * 430, 0.03, {})
 DRAINED = [12, 14, 16, 18, 20]
 """When each of the drain's micro-batches of a thousand posts ended: 500 posts/s."""
 
 
 class Servers:
-    """A speed query that has drained TOPIC, and an archive query that committed a thousand posts at each of `commits`.
+    """A speed query that is warm when it is first asked, and has drained TOPIC when it is asked again; and an archive query that committed a thousand posts at each of `commits`.
 
     `settings` notes what each program was started with.
     """
@@ -57,7 +57,13 @@ def with_archive(servers: Servers, home: Path, monkeypatch: pytest.MonkeyPatch) 
         yield SimpleNamespace(epochs=lambda: [SimpleNamespace(epoch="e1", processed={"0": 5000})])
 
     monkeypatch.setattr(drain, "reading", reading)
-    monkeypatch.setattr(drain, "batches", lambda *_: done)
+    asked: list[int] = []
+
+    def batches(*_: object) -> list[Batch]:
+        asked.append(1)
+        return done[:2] if len(asked) == 1 else done
+
+    monkeypatch.setattr(drain, "batches", batches)
     monkeypatch.setattr(drain, "commits", servers.archived)
     monkeypatch.setattr(drain, "wrong_counts", lambda *_: ())
     monkeypatch.setattr(drain, "_wrong_archive", lambda *_: ())
