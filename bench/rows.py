@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from bench import archive, backfill, backlog, drain, freshness, growth, hot, page, producer, recompute
@@ -30,11 +31,15 @@ def _alone(measure: Callable[[Servers, Sizes], Measured]) -> Callable[[Servers, 
 
 def cost(_: Servers, __: Sizes, kept: Mapping[str, Any]) -> Measured:
     """Processor time a post of the drains that were measured before: topic A, and a filtered stream beside it."""
-    plain, hits = kept["drain"], kept["drain_all_hits"]
-    unit = "us of processor time a post"
-    filtered = Measured(tuple(hits["core_us_runs"]), unit, tuple(hits.get("wrong", ())))
-    also = {"every post names a drink": {**filtered.entry(), "must": 45, "aim": 25}}
-    return Measured(tuple(plain["core_us_runs"]), unit, tuple(plain.get("wrong", ())), {"also": also})
+    filtered = _cost(kept["drain_all_hits"], {"must": 45, "aim": 25})
+    return _cost(kept["drain"]).beside_it("every post names a drink", filtered)
+
+
+def _cost(drained: Mapping[str, Any], beside: Mapping[str, Any] = MappingProxyType({})) -> Measured:
+    """Processor time a post of a kept drain and of its peers, with what was wrong about them."""
+    peers = {name: _cost(peer) for name, peer in drained["peers"].items()}
+    wrong = tuple(drained.get("wrong", ()))
+    return Measured(tuple(drained["core_us_runs"]), "us of processor time a post", wrong, beside, peers)
 
 
 ROWS: Mapping[str, Row] = {

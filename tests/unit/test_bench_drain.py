@@ -23,7 +23,7 @@ DRAINED = [12, 14, 16, 18, 20]
 
 
 class Servers:
-    """A speed query that is warm when it is first asked, and has drained TOPIC when it is asked again; and an archive query that committed a thousand posts at each of `commits`.
+    """A speed query that drains TOPIC, and an archive query that committed a thousand posts at each of `commits`.
 
     `settings` notes what each program was started with.
     """
