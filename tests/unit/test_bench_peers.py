@@ -35,7 +35,7 @@ from tests.lib.cassandra_in_memory import Store
 from tests.lib.planted import COFFEE, DAY, delete, post_id, tweet
 
 PEER = drain.Peer("some", "bench.peers.some", parts=2)
-TOPIC = Topic("a_400", 400, 400 * 430, 12, {("*", ""): 2, ("beer", ""): 2})
+TOPIC = Topic("a_400", 400, 400 * 430, 0.03, {("*", ""): 2, ("beer", ""): 2})
 SAYS = "import json, sys, time\nfor said in json.loads(sys.argv[1]):\n    print(json.dumps(said), flush=True)\n"
 STAYS = "time.sleep(60)\n"
 
