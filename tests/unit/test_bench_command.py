@@ -102,7 +102,7 @@ def test_a_wrong_count_fails_the_run_says_what_is_wrong_and_is_measured_again(
 
 def test_small_sizes_are_kept_apart_from_the_figures(rows: Rows, tmp_path: Path):
     assert call("--small", "first") == 0
-    assert [path.name for path in (tmp_path / "bench").iterdir()] == ["small.json"]
+    assert [path.name for path in (tmp_path / "bench").glob("*.json")] == ["small.json"]
     assert rows.measured == ["first"]
 
 
