@@ -44,8 +44,13 @@ class Servers:
     def __init__(self, base: Settings, peers: bool = True) -> None:
         self.peers = peers
         home = base.home / "bench" / "stack"
-        # the times of a topic may lie years back
-        self.settings = Settings(home=home, jars=base.jar_folder, retention_days=RETENTION_DAYS, **PORTS)
+        self.settings = Settings(
+            home=home,
+            jars=base.jar_folder,
+            ivy_settings=base.ivy_settings,  # the peers on Java have jars of their own
+            retention_days=RETENTION_DAYS,  # the times of a topic may lie years back
+            **PORTS,
+        )
         self._started: set[str] = set()
         self._numbers = count(1)
 

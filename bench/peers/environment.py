@@ -34,7 +34,7 @@ def python(home: Path, lock: Path = LOCK) -> str:
         subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", str(lock)], check=True)
     except subprocess.CalledProcessError as error:
         raise UnavailableError(
-            f"the peers' packages are not all installed ({error}), see above: run it again, or measure without --peers"
+            f"the peers' packages are not all installed ({error}), see above: run it again, or measure with --no-peers"
         ) from None
     (site,) = folder.glob("lib/python*/site-packages")
     # behind its own packages, so that a peer keeps the versions that it was locked with

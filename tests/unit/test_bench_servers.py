@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from bench import servers as servers_
+from bench.peers import environment
 from bench.servers import Servers, only_call
-from drinkstream.errors import BadInputError
+from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import Settings
 
 
@@ -71,6 +72,23 @@ def test_programs_that_a_killed_call_was_measuring_are_ended_and_the_servers_are
         assert None not in (speed.poll(), archive.poll())
         assert (yours.poll(), kafka.poll()) == (None, None)
     assert str(speed.pid) in capsys.readouterr().out
+
+
+def test_the_jars_of_peers_are_fetched_from_the_mirror_that_is_set(tmp_path: Path) -> None:
+    base = Settings(home=tmp_path, jars=tmp_path / "jars", ivy_settings=tmp_path / "mirror.xml")
+    made = Servers(base).settings
+    assert (made.ivy_settings, made.jar_folder) == (tmp_path / "mirror.xml", tmp_path / "jars")
+
+
+def test_where_packages_of_peers_do_not_come_the_option_without_them_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", failing)
+    with pytest.raises(UnavailableError, match=" --no-peers"):
+        environment.python(tmp_path)
 
 
 def test_two_calls_of_a_home_do_not_measure_beside_each_other(tmp_path: Path) -> None:
