@@ -19,6 +19,7 @@ import click
 
 from bench import kept as kept_
 from bench.figures import table
+from bench.peers import environment
 from bench.rows import ROWS
 from bench.servers import Servers, only_call
 from bench.sizes import Sizes, options
@@ -56,9 +57,11 @@ def main(
         for name in order:
             decided: dict[str, Any] = {size: getattr(sizes, size) for size in ROWS[name].sizes}
             needed = {need: kept.get(need) for need in ROWS[name].needs}
+            beside = peers and ROWS[name].peers
             marks = {
                 **where,
                 "settings": decided | ({"peers": peers} if ROWS[name].peers else {}),
+                **({"peer_versions": environment.versions()} if beside else {}),
                 # a row that is made of others stands no longer than they do
                 "needs": {need: {"at": entry["at"], "settings": entry["settings"]} for need, entry in needed.items()},
             }
