@@ -71,7 +71,8 @@ def main(
             click.echo(f"{name}: {ROWS[name].what}")
             found = ROWS[name].measure(servers, sizes, needed)
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            kept.put(name, {**found.entry(), **marks, "at": at})
+            entry = found.entry()
+            kept.put(name, {**entry, "asked": ROWS[name].asked.entry(entry), **marks, "at": at})
     entries = {name: kept.get(name) for name in order}
     click.echo(f"\n{file}\n" + table(entries, {name: ROWS[name].asked for name in order}))
     if faults := [f"{name}: {fault}" for name, entry in entries.items() for fault in faults_of(entry)]:

@@ -29,12 +29,13 @@ WRITTEN = WriterProperties(compression="ZSTD", compression_level=3)
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Days of an archive at `uri`: records of each, bytes of their lines, and by day the posts of each level."""
+    """Days of an archive at `uri`: records of each, bytes of their lines, the posts of each level by day, the shape."""
 
     uri: str
     records_a_day: int
     bytes: int
     counts: dict[date, Counts]
+    shape: str
 
     def settings(self, settings: Settings) -> Settings:
         """Settings whose archive this is."""
@@ -58,7 +59,7 @@ def archived(servers: Servers, days: int, day_posts: int, shape: str = "post.x.v
         date.fromisoformat(day): {(category, brand): n for category, brand, n in levels}
         for day, levels in said["counts"].items()
     }
-    return Days(str(folder), chunks * CHUNK, said["bytes"], counts)
+    return Days(str(folder), chunks * CHUNK, said["bytes"], counts, shape)
 
 
 def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None:

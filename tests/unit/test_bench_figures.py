@@ -90,6 +90,18 @@ def test_the_table_shows_what_is_reached_and_what_is_wrong():
     assert lines[2] == "other 90,000 90,000 - 90,000 - - - right posts/s".split()
 
 
+def test_what_is_asked_of_figures_beside_a_value_is_kept_and_shown_with_whether_it_is_reached():
+    asked = Asked(1.5, 1.0, most=True, beside={"cores": Asked(None, 0.5, most=True), "hits_per_s": Asked(10, 20)})
+    entry = Measured((1.1,), "s", beside={"cores": 0.82, "hits_per_s": 10}).entry()
+    assert asked.entry(entry) == {
+        **{"must": 1.5, "aim": 1.0, "reached": "must"},
+        "cores": {"must": None, "aim": 0.5, "reached": "below"},
+        "hits_per_s": {"must": 10, "aim": 20, "reached": "must"},
+    }
+    lines = [line.split() for line in table({"freshness": entry}, {"freshness": asked}).splitlines()]
+    assert lines[2:] == ["cores 0.82 - 0.5 below".split(), "hits_per_s 10 10 20 must".split()]
+
+
 def test_a_row_stands_while_code_sizes_and_machine_are_the_same(tmp_path: Path):
     file = tmp_path / "bench" / "latest.json"
     marks = {"code": "c1", "settings": {"posts": 5}, "machine": {"cores": 2}}
