@@ -8,7 +8,9 @@ code is that of wrong numbers.
 """
 
 import os
+import signal
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +19,9 @@ import click
 
 from bench import kept as kept_
 from bench.figures import table
+from bench.peers import environment
 from bench.rows import ROWS
-from bench.servers import Servers
+from bench.servers import Servers, only_call
 from bench.sizes import Sizes, options
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
@@ -47,17 +50,18 @@ def main(
     base = Settings.load()
     file = base.home / "bench" / ("small.json" if small else "latest.json")
     kept = kept_.Kept(file)
-    servers = Servers(base, peers)
     where = {"machine": kept_.machine(cores), "versions": kept_.versions(base.jar_folder), "code": kept_.code()}
     chosen = rows or tuple(ROWS)
     order = dict.fromkeys(name for row in chosen for name in (*ROWS[row].needs, row))
-    try:
+    with only_call(base.home), closing(Servers(base, peers)) as servers:
         for name in order:
             decided: dict[str, Any] = {size: getattr(sizes, size) for size in ROWS[name].sizes}
             needed = {need: kept.get(need) for need in ROWS[name].needs}
+            beside = peers and ROWS[name].peers
             marks = {
                 **where,
                 "settings": decided | ({"peers": peers} if ROWS[name].peers else {}),
+                **({"peer_versions": environment.versions()} if beside else {}),
                 # a row that is made of others stands no longer than they do
                 "needs": {need: {"at": entry["at"], "settings": entry["settings"]} for need, entry in needed.items()},
             }
@@ -67,13 +71,17 @@ def main(
             click.echo(f"{name}: {ROWS[name].what}")
             found = ROWS[name].measure(servers, sizes, needed)
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            kept.put(name, {**found.entry(), **marks, "at": at})
-    finally:
-        servers.close()
+            entry = found.entry()
+            kept.put(name, {**entry, "asked": ROWS[name].asked.entry(entry), **marks, "at": at})
     entries = {name: kept.get(name) for name in order}
     click.echo(f"\n{file}\n" + table(entries, {name: ROWS[name].asked for name in order}))
     if faults := [f"{name}: {fault}" for name, entry in entries.items() for fault in faults_of(entry)]:
         raise IntegrityError("wrong counts, so a failed run:\n  " + "\n  ".join(faults))
+
+
+def end_by_signal() -> None:
+    """Has SIGTERM end this process as an error does, so that the programs that it started are ended, too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def faults_of(entry: dict[str, Any]) -> list[str]:
@@ -91,4 +99,5 @@ def pin(cores: int) -> None:
 
 
 if __name__ == "__main__":
+    end_by_signal()
     sys.exit(exit_code(main, None, "bench"))

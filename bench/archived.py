@@ -16,7 +16,7 @@ from deltalake import WriterProperties, write_deltalake
 from bench.posts import CHUNK, SEED, START_MS, lines, truth
 from bench.posts_v1 import WRITINGS
 from bench.servers import Servers
-from bench.topic import Counts
+from bench.topic import Counts, generator
 from drinkstream.settings import Settings
 from tests.lib.archived import SCHEMA
 
@@ -29,12 +29,13 @@ WRITTEN = WriterProperties(compression="ZSTD", compression_level=3)
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Days of an archive at `uri`: records of each, bytes of their lines, and by day the posts of each level."""
+    """Days of an archive at `uri`: records of each, bytes of their lines, the posts of each level by day, the shape."""
 
     uri: str
     records_a_day: int
     bytes: int
     counts: dict[date, Counts]
+    shape: str
 
     def settings(self, settings: Settings) -> Settings:
         """Settings whose archive this is."""
@@ -42,12 +43,15 @@ class Days:
 
 
 def archived(servers: Servers, days: int, day_posts: int, shape: str = "post.x.v2") -> Days:
-    """An archive of `days` days with at least `day_posts` records each, in whole chunks of lines of a shape."""
+    """An archive of `days` days with at least `day_posts` records each, in whole chunks of lines of a shape.
+
+    One that is not whole, or that other code wrote, is made anew.
+    """
     chunks = -(-day_posts // CHUNK)
     folder = servers.settings.home / "archives" / f"{days}_{chunks * CHUNK}_{shape.rpartition('.')[2]}"
     note = folder / "bench.json"
-    if not note.is_file():
-        shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut off
+    if not note.is_file() or json.loads(note.read_text()).get("generator") != _generator():
+        shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut off, or of other code
         folder.mkdir(parents=True)
         _write(folder, note, days, chunks, shape)
     said = json.loads(note.read_text())
@@ -55,7 +59,7 @@ def archived(servers: Servers, days: int, day_posts: int, shape: str = "post.x.v
         date.fromisoformat(day): {(category, brand): n for category, brand, n in levels}
         for day, levels in said["counts"].items()
     }
-    return Days(str(folder), chunks * CHUNK, said["bytes"], counts)
+    return Days(str(folder), chunks * CHUNK, said["bytes"], counts, shape)
 
 
 def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None:
@@ -79,7 +83,11 @@ def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None
                 of_day[level] = of_day.get(level, 0) + n
             bar.update(1)
     told = {day: [[*level, n] for level, n in sorted(levels.items())] for day, levels in counts.items()}
-    note.write_text(json.dumps({"bytes": size, "counts": told}))
+    note.write_text(json.dumps({"generator": _generator(), "bytes": size, "counts": told}))
+
+
+def _generator() -> str:
+    return generator(__file__)
 
 
 def _part(chunks: int, shape: str, part: tuple[int, tuple[int, ...]]) -> tuple[pa.Table, int, Counts]:

@@ -11,21 +11,25 @@ the machine count less; the least of the runs is kept beside the median.
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
-from typing import Any
 
 import click
 import numpy as np
 
+from bench.figures import Asked, Measured, table
+from bench.kept import Kept
 from bench.posts import CHUNK, SEED, Line, Writing, lines
 from bench.posts_v1 import v1
+from bench.servers import only_call
 from drinkstream import matching
 from drinkstream.classify import Classifier
+from drinkstream.command import exit_code
+from drinkstream.errors import IntegrityError
 from drinkstream.prefilter import Prefilter
 from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
@@ -36,6 +40,8 @@ TAILS = ("", "!", " 😂", " #today", "...", " @mara", " https://t.co/bcd")
 PREFILTER_AT_LEAST = 1_000_000
 CLASSIFIER_AT_LEAST = 60_000
 MEMORY_MIB = 200
+ASKED = {"prefilter": Asked(PREFILTER_AT_LEAST), "classifier": Asked(CLASSIFIER_AT_LEAST)}
+UNIT = "posts/s per core"
 
 
 def as_collected(line: Line) -> bytes:
@@ -56,12 +62,12 @@ KINDS: Mapping[str, tuple[Writing | None, Callable[[Line], bytes]]] = {
 """The lines that the prefilter is measured on; the first are those of the live stream, and decide."""
 
 
-def raw_lines(kind: str, count: int) -> Iterator[bytes]:
-    """`count` lines of a kind."""
+def raw_lines(kind: str, count: int) -> Iterator[tuple[bytes, bool]]:
+    """`count` lines of a kind, each with whether it names a drink."""
     writing, spelling = KINDS[kind]
     chunks = -(-count // CHUNK)
     made = chain.from_iterable(lines(chunk, chunks, SEED, writing=writing) for chunk in range(chunks))
-    return map(spelling, islice(made, count))
+    return ((spelling(line), bool(line.pairs)) for line in islice(made, count))
 
 
 def naming_texts(count: int) -> list[tuple[str, str]]:
@@ -74,23 +80,29 @@ def naming_texts(count: int) -> list[tuple[str, str]]:
     ]
 
 
-def prefilter_rates(kind: str, posts: int, runs: int) -> tuple[list[float], float, float]:
-    """Lines/s of each run, the share let through, and bytes a line."""
+def prefilter_rates(kind: str, posts: int, runs: int) -> Measured:
+    """Lines/s of each run; the share let through, which must have all that name a drink, and bytes a line beside it."""
     prefilter = Prefilter(load())
-    made = list(raw_lines(kind, posts))
+    made, names = zip(*raw_lines(kind, posts), strict=True)
     batches = [made[at : at + BATCH] for at in range(0, len(made), BATCH)]
     buffers = [(b"".join(batch), np.cumsum([0, *map(len, batch)]).astype(np.int32)) for batch in batches]
-    passed = sum(int(prefilter.candidates(memoryview(data), offsets).sum()) for data, offsets in buffers)
+    passed = np.concatenate([prefilter.candidates(memoryview(data), offsets) for data, offsets in buffers])
+    missed = int((np.array(names) & ~passed).sum())
 
     def scan() -> None:
         for data, offsets in buffers:
             prefilter.candidates(memoryview(data), offsets)
 
-    return [posts / _cpu_s(scan) for _ in range(runs)], passed / posts, sum(map(len, made)) / posts
+    return Measured(
+        tuple(posts / _cpu_s(scan) for _ in range(runs)),
+        UNIT,
+        (f"{missed} {kind} that name a drink are not let through",) if missed else (),
+        {"let_through": round(int(passed.sum()) / posts, 4), "bytes_per_post": round(sum(map(len, made)) / posts)},
+    )
 
 
-def classifier_rates(posts: int, runs: int) -> list[float]:
-    """Texts/s of each run."""
+def classifier_rates(posts: int, runs: int) -> Measured:
+    """Texts/s of each run, each of which must be found to name a drink."""
     classifier = Classifier(load())
     texts = naming_texts(posts)
 
@@ -98,8 +110,9 @@ def classifier_rates(posts: int, runs: int) -> list[float]:
         for text, lang in texts:
             classifier.decide(text, lang)
 
-    decide()
-    return [posts / _cpu_s(decide) for _ in range(runs)]
+    missed = sum(not classifier.decide(text, lang).mentions for text, lang in texts)
+    wrong = (f"{missed} texts that name a drink name none",) if missed else ()
+    return Measured(tuple(posts / _cpu_s(decide) for _ in range(runs)), UNIT, wrong)
 
 
 def _cpu_s(work: Callable[[], None]) -> float:
@@ -112,35 +125,39 @@ def _cpu_s(work: Callable[[], None]) -> float:
 @click.option("--posts", default=200_000, show_default=True, help="Lines for the prefilter; a tenth as many texts.")
 @click.option("--runs", default=5, show_default=True, help="How often each is measured.")
 def main(posts: int, runs: int) -> None:
-    """Measure both stages and keep their figures in var/bench/latest.json."""
+    """Measure both stages and keep their figures in bench/latest.json below the home."""
+    home = Settings.load().home
+    with only_call(home):
+        kept = Kept(home / "bench" / "latest.json")
+        rows = measured(posts, runs)
+        for name, row in rows.items():
+            kept.put(name, row.entry())
+    print(f"{runs} runs, {platform.python_version()}, {os.cpu_count()} cores")
+    print(table({name: row.entry() for name, row in rows.items()}, ASKED))
+    beside = rows["classifier"].beside
+    how = "compiled" if beside["compiled"] else "plain Python"
+    print(f"{how}; {beside['memory_mib']} MiB for both; {rows['prefilter'].beside['let_through']:.1%} let through")
+    if wrong := [fault for row in rows.values() for fault in row.wrong]:
+        raise IntegrityError("wrong, so a failed run:\n  " + "\n  ".join(wrong))
+
+
+def measured(posts: int, runs: int) -> dict[str, Measured]:
+    """Both stages, the prefilter over each kind of line; the memory of a worker beside the classifier."""
     classifier = classifier_rates(posts // 10, runs)
     prefilter = {kind: prefilter_rates(kind, posts, runs) for kind in KINDS}
     worker_mib()  # the first process of a home compiles the prefilter, its workers read what it kept
     memory = worker_mib()
-    file = Settings.load().home / "bench" / "latest.json"
-    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    rows = {
-        kind: _row(rates) | {"let_through": round(share, 4), "bytes_per_post": round(size)}
-        for kind, (rates, share, size) in prefilter.items()
-    }
     live, *others = KINDS
-    kept["prefilter"] = rows[live] | {"at_least": PREFILTER_AT_LEAST, "also": {kind: rows[kind] for kind in others}}
-    kept["classifier"] = _row(classifier) | {
+    first = replace(prefilter[live], beside={**prefilter[live].beside, "at_least": PREFILTER_AT_LEAST})
+    for kind in others:
+        first = first.beside_it(kind, prefilter[kind])
+    beside = {
         "at_least": CLASSIFIER_AT_LEAST,
         "compiled": not matching.__file__.endswith(".py"),
         "memory_mib": round(memory),
         "memory_at_most": MEMORY_MIB,
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(kept, indent=2) + "\n")
-    print(f"{runs} runs, {platform.python_version()}, {os.cpu_count()} cores")
-    for kind, (rates, share, size) in prefilter.items():
-        print(f"  prefilter   {_told(rates)} {kind}/s of {size:.0f} bytes, lets {share:.1%} through")
-    print(f"              wanted {PREFILTER_AT_LEAST:,} {live}/s")
-    how = "compiled" if kept["classifier"]["compiled"] else "plain Python"
-    print(
-        f"  classifier  {_told(classifier)} texts/s, wanted {CLASSIFIER_AT_LEAST:,}; {how}; {memory:.0f} MiB for both"
-    )
+    return {"prefilter": first, "classifier": replace(classifier, beside=beside)}
 
 
 def worker_mib() -> float:
@@ -151,18 +168,5 @@ def worker_mib() -> float:
     return next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM")) / 1024
 
 
-def _row(rates: list[float]) -> dict[str, Any]:
-    return {
-        "value": round(statistics.median(rates)),
-        "unit": "posts/s per core",
-        "spread": [round(min(rates)), round(max(rates))],
-        "peers": {},
-    }
-
-
-def _told(rates: list[float]) -> str:
-    return f"min {min(rates):,.0f}  median {statistics.median(rates):,.0f}  max {max(rates):,.0f}"
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main, None, "classify"))

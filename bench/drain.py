@@ -3,25 +3,27 @@
 A new epoch of the speed query drains the topic; the posts over which its JVM warms up are not measured. The rate is
 that of the full micro-batches behind them, by the store's own records, the processor time that of all processes.
 The JVM compiles for minutes: `drain` takes a topic so long that it is done, others are short ones.
+
+With the archive query beside it both begin together with the same backlog, and the archive's commits follow one another
+without a rest (`archive_trigger` 0): with one of 500,000 records each 30 s, as a stack has it, it would take 16,667
+records/s whatever it could. The rate is then that at which posts are through both (`joint_rate`).
 """
 
 from dataclasses import replace
-from itertools import accumulate
+from datetime import UTC, datetime
+
+from deltalake import DeltaTable
 
 from bench.drained import Drained, summed
 from bench.figures import OLD, Measured
 from bench.peers.drain import JVM, PEERS, drains, make_ready
 from bench.servers import Servers, batches, log_of, processed, reading, until
 from bench.sizes import Sizes
+from bench.steady import WARM, Step, joint_rate, rate, steps, steps_of
 from bench.topic import Topic, filled, wrong_counts
 from drinkstream.archive import Archive
-from drinkstream.errors import BadInputError
 from drinkstream.settings import Settings
-from drinkstream.store.read import Batch, Reader
-
-WARM = 0.99
-"""The share of the warm-up that counts as all of it: a micro-batch takes a few records fewer than it may, since each
-partition's part is rounded down, and the one behind it is measured."""
+from drinkstream.store.read import Reader
 
 
 def drain(servers: Servers, sizes: Sizes) -> Measured:
@@ -40,8 +42,8 @@ def drain(servers: Servers, sizes: Sizes) -> Measured:
 
 
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
-    """Posts/s over a shorter topic while the archive query takes in the same; it must end up with every record."""
-    topic = filled(servers, "a", sizes.short_warm_up + sizes.short_posts)
+    """Posts/s through both the drain and the archive query, which must end up with every record; each's own beside."""
+    topic = filled(servers, "a", sizes.short_warm_up + sizes.beside_archive)
     a = _runs(servers, sizes, topic, sizes.short_warm_up, archive=True)
     b = _runs(servers, sizes, filled(servers, "b", 2 * sizes.old_posts), sizes.old_posts, archive=True)
     return a.beside_it(OLD, b)
@@ -83,59 +85,78 @@ def _drained(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -
         used = servers.cpu_s()
         done = until(lambda: _taken(reader, topic.records), speed, log)
         usage = servers.cpu_s() - used
-        epoch = reader.epochs()[0].epoch
-        wrong = wrong_counts(reader, epoch, topic.counts)
-    seconds, rows, _ = steady(done, warm_up, settings.speed_max_offsets)
-    return Drained(rows / seconds, usage / (topic.records - ended(warm)) * 1e6, wrong)
+        wrong = wrong_counts(reader, reader.epochs()[0].epoch, topic.counts)
+    own = rate(done, warm_up, settings.speed_max_offsets)
+    return Drained(own, _each_us(usage, topic, _so_far(warm)), wrong)
 
 
 def _with_archive(servers: Servers, settings: Settings, topic: Topic, warm_up: int) -> Drained:
     # a home of its own below the bench's, so that its table begins empty and its processor time counts
     home = settings.home / settings.keyspace
-    aside = settings.model_copy(update={"home": home})
-    with servers.running(aside, "streaming.archive") as query:
-        result = _drained(servers, settings, topic, warm_up)
-        archive = Archive(aside.archive)
-
-        def whole() -> int | None:
-            held = sum(archive.rows_by_day(topic.name).values()) if archive.exists() else 0
-            return held if held >= topic.records else None
-
-        held = until(whole, query, log_of(aside, "streaming.archive"), every=2.0)
-        doubled = sum(part.duplicates for part in archive.held().values())
-    wrong = [*result.wrong]
-    if held != topic.records or doubled:
-        wrong.append(f"the archive holds {held} records, {doubled} of them twice, instead of {topic.records}")
-    return Drained(result.posts_per_s, result.core_us, tuple(wrong))
-
-
-def ended(done: list[Batch]) -> int:
-    """Records of the micro-batches that have ended."""
-    return sum(batch.rows_in for batch in done if batch.ended_at is not None)
-
-
-def _taken(reader: Reader, posts: float) -> list[Batch] | None:
-    """The micro-batches of the newest epoch, once it has taken that many posts."""
-    return batches(reader, reader.epochs()[0].epoch) if processed(reader) >= posts else None
+    # as many as a stack's at most, and no more than a micro-batch of the drain: small sizes make several commits, too
+    most = min(settings.archive_max_offsets, settings.speed_max_offsets)
+    aside = settings.model_copy(update={"home": home, "archive_trigger": 0, "archive_max_offsets": most})
+    archive = Archive(aside.archive)
+    with (
+        reading(settings) as reader,
+        servers.running(aside, "streaming.archive") as query,
+        servers.running(settings, "streaming.speed") as speed,
+    ):
+        log = log_of(settings, "streaming.speed")
+        warm = until(lambda: _furthest(reader, archive, WARM * warm_up), speed, log)
+        used = servers.cpu_s()
+        done = until(lambda: _taken(reader, topic.records), speed, log)
+        held = until(lambda: _archived(archive, topic.records), query, log_of(aside, "streaming.archive"))
+        usage = servers.cpu_s() - used
+        wrong = (*wrong_counts(reader, reader.epochs()[0].epoch, topic.counts), *_wrong_archive(archive, topic))
+    own = {
+        "drain_posts_per_s": rate(done, warm_up, settings.speed_max_offsets),
+        "archive_posts_per_s": rate(held, warm_up, most),
+    }
+    return Drained(joint_rate((done, held), warm_up), _each_us(usage, topic, warm), wrong, own)
 
 
-def steady(done: list[Batch], warm_up: int, most: int) -> tuple[float, int, int]:
-    """Seconds and records of the full micro-batches behind the first `warm_up` records, and how many came before.
+def _each_us(usage: float, topic: Topic, before: int) -> float:
+    """Processor time (s) behind the first `before` posts as us a post."""
+    return usage / (topic.records - before) * 1e6
 
-    Raises BadInputError where fewer than two full ones are left.
-    """
-    counted = [
-        (batch, so_far)
-        for batch, so_far in zip(done, accumulate(batch.rows_in for batch in done), strict=True)
-        if batch.ended_at is not None
-    ]
-    first = next(((batch, so_far) for batch, so_far in counted if so_far >= WARM * warm_up), None)
-    # the last batches of a topic that has run dry are only part full
-    last = next(((batch, so_far) for batch, so_far in reversed(counted) if batch.rows_in > most / 2), None)
-    if first is None or last is None or last[1] - first[1] < 1.9 * most:
-        raise BadInputError(
-            "fewer than two full micro-batches behind the warm-up: take more posts, or a smaller --most"
-        )
-    assert first[0].ended_at is not None
-    assert last[0].ended_at is not None
-    return (last[0].ended_at - first[0].ended_at).total_seconds(), last[1] - first[1], first[1]
+
+def _so_far(taken: list[Step]) -> int:
+    return taken[-1].so_far if taken else 0
+
+
+def _taken(reader: Reader, posts: float) -> list[Step] | None:
+    """The micro-batches of the newest epoch that have ended, once it has taken that many posts."""
+    return steps_of(batches(reader, reader.epochs()[0].epoch)) if processed(reader) >= posts else None
+
+
+def _archived(archive: Archive, posts: float) -> list[Step] | None:
+    """The commits of the archive, once they hold that many posts."""
+    held = commits(archive)
+    return held if _so_far(held) >= posts else None
+
+
+def _furthest(reader: Reader, archive: Archive, posts: float) -> int | None:
+    """How many posts one of both has, once that is so many."""
+    taken = _taken(reader, posts) or _archived(archive, posts)
+    return None if taken is None else _so_far(taken)
+
+
+def commits(archive: Archive) -> list[Step]:
+    """What the archive query committed and when, by the table's own log."""
+    if not archive.exists():
+        return []
+    said = sorted(DeltaTable(archive.uri).history(), key=lambda commit: commit["version"])
+    return steps(
+        (datetime.fromtimestamp(commit["timestamp"] / 1000, UTC), int(metrics["numOutputRows"]))
+        for commit in said
+        if "numOutputRows" in (metrics := commit.get("operationMetrics", {}))
+    )
+
+
+def _wrong_archive(archive: Archive, topic: Topic) -> tuple[str, ...]:
+    held = sum(archive.rows_by_day(topic.name).values())
+    doubled = sum(part.duplicates for part in archive.held().values())
+    if held == topic.records and not doubled:
+        return ()
+    return (f"the archive holds {held} records, {doubled} of them twice, instead of {topic.records}",)

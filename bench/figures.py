@@ -55,11 +55,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a row has to reach, and what it aims at; where `most`, less is better."""
+    """What a row has to reach, and what it aims at; where `most`, less is better.
+
+    `beside`: the same of figures that stand beside its value, by their names.
+    """
 
     must: float | None = None
     aim: float | None = None
     most: bool = False
+    beside: Mapping[str, "Asked"] = field(default_factory=dict)
 
     def verdict(self, value: float) -> str:
         """`aim`, `must` or `below`: the better of the two that a value reaches; `-` where nothing is asked for."""
@@ -69,6 +73,15 @@ class Asked:
             if bound is not None and (value <= bound if self.most else value >= bound):
                 return name
         return "below"
+
+    def entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """As it is kept beside a row's entry: what is asked for, and which of it is reached."""
+        figures = {"": (self, entry["value"]), **{name: (one, entry[name]) for name, one in self.beside.items()}}
+        told = {
+            name: {"must": one.must, "aim": one.aim, "reached": one.verdict(value)}
+            for name, (one, value) in figures.items()
+        }
+        return {**told.pop(""), **told}
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -102,6 +115,7 @@ def table(entries: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Asked]) 
     lines: list[tuple[str, ...]] = [("row", "value", "spread", "must", "aim", "reached", "counts", "")]
     for name, entry in entries.items():
         lines.append((name, *_cells(entry, asked.get(name, Asked()))))
+        lines += [(f"  {beside}", *_beside(entry[beside], bound)) for beside, bound in _bounds(asked, name, entry)]
         lines += [(f"  {other}", *_cells(part, Asked())) for other, part in entry.get("also", {}).items()]
         lines += [(f"  {peer}", *_cells(part, Asked())) for peer, part in entry.get("peers", {}).items()]
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
@@ -112,6 +126,15 @@ def table(entries: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Asked]) 
         ).rstrip()
         for line in lines
     )
+
+
+def _bounds(asked: Mapping[str, Asked], row: str, entry: Mapping[str, Any]) -> list[tuple[str, Asked]]:
+    """What is asked of the figures beside a row's value, of those that it has."""
+    return [(name, bound) for name, bound in asked.get(row, Asked()).beside.items() if name in entry]
+
+
+def _beside(value: float, asked: Asked) -> tuple[str, ...]:
+    return (_told(value), "", _told(asked.must), _told(asked.aim), asked.verdict(value), "", "")
 
 
 def _cells(entry: Mapping[str, Any], asked: Asked) -> tuple[str, ...]:

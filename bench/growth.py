@@ -71,6 +71,8 @@ def growth(servers: Servers, sizes: Sizes) -> Measured:
         "posts_per_s_by_part": _medians([run.rates for run in results]),
         "state_rows_by_part": _medians([run.rows for run in results]),
         "posts": topic.records,
+        "bytes_per_post": round(topic.line),
+        "let_through": topic.let_through,
         **{f"page_ms_{days}": rounded(page.mix) for days, page in pages.items()},
         **{f"page_first_ms_{days}": rounded(page.first) for days, page in pages.items()},
     }

@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import Measured, percentile, rounded
@@ -54,25 +56,29 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
         with load(settings, sizes.hot_rate, *options, parts=STREAMS) as reports:
             until(lambda: durations(folder) or None, speed, log)
             time.sleep(sizes.settle)  # the JVM's warm-up, which is not measured
-            before = set(durations(folder))
             since, used = time.time(), servers.cpu_s()
-            lasted: dict[int, float] = {}
+            seen: dict[int, Lasted] = {}
             while (left := since + sizes.seconds - time.time()) > 0:
                 time.sleep(min(LOOK_S, left))
-                lasted |= {batch: s for batch, s in durations(folder).items() if batch not in before}
-            cores = (servers.cpu_s() - used) / (time.time() - since)
+                seen |= durations(folder)
+            ended = time.time()
+            cores = (servers.cpu_s() - used) / (ended - since)
         sent = together(reports)
         until(lambda: True if processed(reader) >= sent.posts else None, speed, log)
+        # with the one that was running when the window closed, which may be the longest
+        until(lambda: True if all_committed(folder) else None, speed, log)
+        seen |= durations(folder)
+        lasted = within(seen, since, ended)
         wrong = wrong_counts(reader, epoch, sent.counts)
         state = sum(path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file())
         table = table_bytes(settings)
     if not lasted:
         raise BadInputError(f"no micro-batch ended within {sizes.seconds} s: take more --seconds, or fewer --hot-rate")
-    longest = max(lasted.values())
+    longest = max(lasted)
     told = {
-        "p50": percentile(list(lasted.values()), 0.5),
-        "p99": percentile(list(lasted.values()), 0.99),
-        "over_trigger": float(sum(seconds > TRIGGER_S for seconds in lasted.values())),
+        "p50": percentile(lasted, 0.5),
+        "p99": percentile(lasted, 0.99),
+        "over_trigger": float(sum(seconds > TRIGGER_S for seconds in lasted)),
         "micro_batches": float(len(lasted)),
         "state_bytes_per_hit": state / sent.hits,
         "cassandra_bytes_per_hit": table / sent.hits,
@@ -85,19 +91,38 @@ def _run(servers: Servers, sizes: Sizes) -> tuple[float, dict[str, float], tuple
     return longest, told, wrong
 
 
-def durations(folder: Path) -> dict[int, float]:
-    """Seconds from offsets to commit of each micro-batch that Spark still has on file, by its number."""
+@dataclass(frozen=True, slots=True)
+class Lasted:
+    """One micro-batch: when its offsets were fixed (s since 1970), and the seconds from then to its commit."""
+
+    began: float
+    seconds: float
+
+
+def durations(folder: Path) -> dict[int, Lasted]:
+    """Each micro-batch that has committed and that Spark still has on file, by its number."""
     found = {}
     for commit in (folder / "commits").glob("[0-9]*"):
         offsets = folder / "offsets" / commit.name
         try:
             # version, the batch's own facts, then the offsets of each source
-            began_ms = json.loads(offsets.read_text().splitlines()[1])["batchTimestampMs"]
-            found[int(commit.name)] = commit.stat().st_mtime - began_ms / 1000
+            began = json.loads(offsets.read_text().splitlines()[1])["batchTimestampMs"] / 1000
+            found[int(commit.name)] = Lasted(began, commit.stat().st_mtime - began)
         except FileNotFoundError:
             # it was forgotten while we looked
             continue
     return found
+
+
+def within(seen: Mapping[int, Lasted], since: float, ended: float) -> list[float]:
+    """Seconds of each micro-batch whose offsets were fixed from `since` to before `ended`, whenever it committed."""
+    return [lasted.seconds for lasted in seen.values() if since <= lasted.began < ended]
+
+
+def all_committed(folder: Path) -> bool:
+    """Whether the newest micro-batch whose offsets are fixed has committed."""
+    offsets, commits = ([int(path.name) for path in (folder / name).glob("[0-9]*")] for name in ("offsets", "commits"))
+    return max(offsets, default=-1) <= max(commits, default=-1)
 
 
 def table_bytes(settings: Settings) -> int:

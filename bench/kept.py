@@ -30,9 +30,10 @@ class Kept:
         self._rows: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
 
     def stands(self, row: str, marks: Mapping[str, Any]) -> bool:
-        """Whether a row was measured, rightly, under these marks."""
+        """Whether a row and its peers were measured, rightly, under these marks."""
         entry = self._rows.get(row, {})
-        return bool(entry.get("correct")) and all(entry.get(name) == mark for name, mark in marks.items())
+        right = bool(entry.get("correct")) and all(peer["correct"] for peer in entry.get("peers", {}).values())
+        return right and all(entry.get(name) == mark for name, mark in marks.items())
 
     def get(self, row: str) -> dict[str, Any]:
         """A row's entry. Raises KeyError where it was never measured."""

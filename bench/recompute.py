@@ -10,7 +10,7 @@ from bench.memory import resident_mib
 from bench.peers.days import engines
 from bench.servers import Servers, log_of, reading
 from bench.sizes import Sizes
-from bench.topic import wrong_cells, wrong_totals
+from bench.topic import let_through, wrong_cells, wrong_totals
 from drinkstream.errors import DrinkStreamError
 from drinkstream.store.read import Reader
 
@@ -41,6 +41,7 @@ def _runs(servers: Servers, sizes: Sizes, days: Days) -> Measured:
         "posts_a_day": days.records_a_day,
         "bytes_per_post": round(line),
         "mb_per_s": round(statistics.median(rates) * line / 1e6, 1),
+        "let_through": let_through(days.shape),
     }
     return Measured(rates, "posts/s", tuple(fault for _, _, faults in results for fault in faults), beside)
 

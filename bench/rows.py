@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from bench import archive, backfill, backlog, drain, freshness, growth, hot, page, producer, recompute
@@ -30,11 +31,15 @@ def _alone(measure: Callable[[Servers, Sizes], Measured]) -> Callable[[Servers, 
 
 def cost(_: Servers, __: Sizes, kept: Mapping[str, Any]) -> Measured:
     """Processor time a post of the drains that were measured before: topic A, and a filtered stream beside it."""
-    plain, hits = kept["drain"], kept["drain_all_hits"]
-    unit = "us of processor time a post"
-    filtered = Measured(tuple(hits["core_us_runs"]), unit, tuple(hits.get("wrong", ())))
-    also = {"every post names a drink": {**filtered.entry(), "must": 45, "aim": 25}}
-    return Measured(tuple(plain["core_us_runs"]), unit, tuple(plain.get("wrong", ())), {"also": also})
+    filtered = _cost(kept["drain_all_hits"], {"must": 45, "aim": 25})
+    return _cost(kept["drain"]).beside_it("every post names a drink", filtered)
+
+
+def _cost(drained: Mapping[str, Any], beside: Mapping[str, Any] = MappingProxyType({})) -> Measured:
+    """Processor time a post of a kept drain and of its peers, with what was wrong about them."""
+    peers = {name: _cost(peer) for name, peer in drained["peers"].items()}
+    wrong = tuple(drained.get("wrong", ()))
+    return Measured(tuple(drained["core_us_runs"]), "us of processor time a post", wrong, beside, peers)
 
 
 ROWS: Mapping[str, Row] = {
@@ -46,10 +51,10 @@ ROWS: Mapping[str, Row] = {
         peers=True,
     ),
     "drain_with_archive": Row(
-        "a full topic while the archive query takes in the same backlog",
+        "a full topic through both the drain and the archive query, which take it in together without a rest",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
-        ("runs", "short_posts", "short_warm_up", "old_posts", "most"),
+        ("runs", "beside_archive", "short_warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
         "a full topic where every post names a drink",
@@ -74,26 +79,26 @@ ROWS: Mapping[str, Row] = {
     ),
     "freshness": Row(
         "from Kafka's append to readable in Cassandra, at a steady rate",
-        Asked(1.5, 1.0, most=True),
+        Asked(1.5, 1.0, most=True, beside={"cores": Asked(None, 0.5, most=True)}),
         _alone(freshness.freshness),
         ("runs", "rate", "seconds", "settle"),
         peers=True,
     ),
     "backlog": Row(
         "60 record seconds of posts that a restart meets, until they are counted",
-        Asked(60, 30, most=True),
+        Asked(60, 30, most=True, beside={"fresh_again_s": Asked(10, None, most=True)}),
         _alone(backlog.backlog),
         ("runs", "backlog", "most"),
     ),
     "hot": Row(
         "the longest micro-batch at a steady rate of hits, 40 % of one category, trigger 1 s",
-        Asked(1.0, None, most=True),
+        Asked(1.0, None, most=True, beside={"hits_per_s": Asked(10_000, 20_000)}),
         _alone(hot.hot),
         ("runs", "hot_rate", "seconds", "settle"),
     ),
     "page": Row(
         "a mix of questions about shares of published and live days over HTTP, at a fixed rate, from when each was due",
-        Asked(10, 5, most=True),
+        Asked(10, 5, most=True, beside={"first_long_to_day": Asked(None, 2, most=True)}),
         _alone(page.page),
         ("runs", "requests", "settle", "page_seconds", "page_days"),
     ),
@@ -106,7 +111,7 @@ ROWS: Mapping[str, Row] = {
     ),
     "archive": Row(
         "bytes of the archive for each byte of a line; time to find a post by its id beside it (500 ms, aim 200 ms)",
-        Asked(0.31, 0.26, most=True),
+        Asked(0.31, 0.26, most=True, beside={"by_id_p50_ms": Asked(500, 200, most=True)}),
         _alone(archive.archive),
         ("runs", "archived"),
     ),

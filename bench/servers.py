@@ -1,11 +1,13 @@
 """The servers that everything is measured on: a stack of its own beside yours, and the programs that a row starts."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,7 +18,7 @@ from kafka import KafkaAdminClient
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from drinkstream.errors import DrinkStreamError, UnavailableError
+from drinkstream.errors import BadInputError, DrinkStreamError, UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
 from drinkstream.store.read import Batch, Reader
 from drinkstream.store.session import connect
@@ -42,8 +44,13 @@ class Servers:
     def __init__(self, base: Settings, peers: bool = True) -> None:
         self.peers = peers
         home = base.home / "bench" / "stack"
-        # the times of a topic may lie years back
-        self.settings = Settings(home=home, jars=base.jar_folder, retention_days=RETENTION_DAYS, **PORTS)
+        self.settings = Settings(
+            home=home,
+            jars=base.jar_folder,
+            ivy_settings=base.ivy_settings,  # the peers on Java have jars of their own
+            retention_days=RETENTION_DAYS,  # the times of a topic may lie years back
+            **PORTS,
+        )
         self._started: set[str] = set()
         self._numbers = count(1)
 
@@ -52,6 +59,8 @@ class Servers:
         if new := set(programs) - self._started:
             self.settings.home.mkdir(parents=True, exist_ok=True)
             (self.settings.home / MARK).touch()  # archives are written there before a server is
+            if not self._started:
+                self._end_leftovers()
             up.up(self.settings, ",".join(sorted(new)))
             self._started |= new
         return self.settings
@@ -75,14 +84,14 @@ class Servers:
         try:
             # of a call that was cut off
             session.execute(f"DROP KEYSPACE IF EXISTS {mine.keyspace}", timeout=60)
+            _clear(mine)
             cassandra.apply_schema(mine, session)
             cassandra.grant(mine, session)
             yield mine
             session.execute(f"DROP KEYSPACE {mine.keyspace}", timeout=60)
         finally:
             session.cluster.shutdown()
-            for used in (mine.checkpoints, mine.home / mine.keyspace):
-                shutil.rmtree(used, ignore_errors=True)
+            _clear(mine)
 
     @contextmanager
     def live(self) -> Iterator[Settings]:
@@ -121,14 +130,11 @@ class Servers:
 
     def cpu_s(self) -> float:
         """Processor seconds so far of every process of this stack: servers, JVMs and Python workers."""
-        home = str(self.settings.home)
         total = 0.0
-        for process in psutil.process_iter():
+        for process in self._processes():
             try:
-                where = process.environ().get(f"{PREFIX}HOME", "")
-                if where == home or where.startswith(f"{home}/"):
-                    times = process.cpu_times()
-                    total += times.user + times.system
+                times = process.cpu_times()
+                total += times.user + times.system
             except psutil.Error:
                 # it ended while we looked
                 continue
@@ -138,6 +144,55 @@ class Servers:
         """Ends all of it; the topics stay, for the next call."""
         if self._started:
             down.down(self.settings)
+
+    def _processes(self) -> Iterator[psutil.Process]:
+        """Every process that was started with this stack's home, or with one below it."""
+        home = str(self.settings.home)
+        for process in psutil.process_iter():
+            try:
+                where = process.environ().get(f"{PREFIX}HOME", "")
+            except psutil.Error:
+                continue
+            if where == home or where.startswith(f"{home}/"):
+                yield process
+
+    def _end_leftovers(self) -> None:
+        """Ends the programs that a killed call was measuring: they are in no session of this stack's supervisord."""
+        session = supervisor.session_id(self.settings)
+        left = [process for process in self._processes() if _session_of(process) not in (None, session)]
+        if left:
+            print(f"ending what a killed call has left: {', '.join(str(process.pid) for process in left)}", flush=True)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=STOP_S)
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    """The number of its session; None where it has ended."""
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return None
+
+
+def _clear(settings: Settings) -> None:
+    """Removes what programs kept in files under a keyspace's name."""
+    for used in (settings.checkpoints, settings.home / settings.keyspace):
+        shutil.rmtree(used, ignore_errors=True)
+
+
+@contextmanager
+def only_call(home: Path) -> Iterator[None]:
+    """Within it no other call measures below this home. Raises BadInputError where one does."""
+    folder = home / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInputError(f"another call measures below {home}: wait for its end, or end it") from None
+        yield
 
 
 def remove_topic(settings: Settings) -> None:

@@ -1,20 +1,23 @@
 """Topics full of generated posts, each made once and kept for later calls, with the counts that must come of them."""
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, repeat
 from multiprocessing import get_context
+from pathlib import Path
 
 import click
 import pyarrow as pa
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from bench import posts, posts_v1
 from bench.figures import differences
 from bench.posts import A_DAY, CHUNK, SEED, Line, headers, lines, truth
 from bench.posts_v1 import WRITINGS
@@ -31,6 +34,9 @@ from streaming.offsets import look
 
 Counts = dict[tuple[str, str], int]
 KAFKA_WAIT_S = 60.0
+HIT_SHARE = 0.03
+"""The share of posts that name a drink, unless said."""
+
 MOST = 1.01
 """How many times the records that it was filled with a topic may hold: `backlog` sends a few more to its own."""
 
@@ -48,11 +54,11 @@ class Kind:
 
 
 KINDS = {
-    "a": Kind(0.03, "post.x.v2"),
-    "b": Kind(0.03, "post.x.v1"),
+    "a": Kind(HIT_SHARE, "post.x.v2"),
+    "b": Kind(HIT_SHARE, "post.x.v1"),
     "hits": Kind(1.0, "post.x.v2"),
     "hits_b": Kind(1.0, "post.x.v1"),
-    "day": Kind(0.03, "post.x.v2", appended_when_written=True),
+    "day": Kind(HIT_SHARE, "post.x.v2", appended_when_written=True),
 }
 """a: v2 lines as collect asks for them. b: v1.1 lines of old archives. hits, hits_b: such lines that all name a drink.
 
@@ -62,12 +68,12 @@ day: as a, in a topic that took a day to fill by what Kafka says of it.
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A full topic: its records, their bytes, how many the prefilter lets through, and the posts of each level."""
+    """A full topic: its records, their bytes, the share that passes the prefilter, and the posts of each level."""
 
     name: str
     records: int
     bytes: int
-    let_through: int
+    let_through: float
     counts: Counts
 
     @property
@@ -80,17 +86,18 @@ class Topic:
         return {
             "bytes_per_post": round(self.line),
             "mb_per_s": round(posts_per_s * self.line / 1e6, 1),
-            "let_through": round(self.let_through / self.records, 4),
+            "let_through": self.let_through,
         }
 
 
-def filled(servers: Servers, kind: str, posts: int) -> Topic:
-    """The topic with at least `posts` lines of a kind, in whole chunks, of which A_DAY are a day.
+def filled(servers: Servers, kind: str, least: int) -> Topic:
+    """The topic with at least `least` lines of a kind, in whole chunks, of which A_DAY are a day.
 
-    One to which rows have sent more than MOST allows is made anew, and so is one that is not whole, of a call that was
-    cut off or since Kafka has let go of some.
+    One to which rows have sent more than MOST allows is made anew, and so is one that other code wrote, or that is not
+    whole, of a call that was cut off or since Kafka has let go of some.
     """
-    chunks = -(-posts // CHUNK)
+    how = KINDS[kind]
+    chunks = -(-least // CHUNK)
     name = f"{kind}_{chunks * CHUNK}"
     settings = servers.start("kafka").model_copy(update={"posts_topic": name})
     kafka.create_topics(settings)
@@ -99,21 +106,35 @@ def filled(servers: Servers, kind: str, posts: int) -> Topic:
     held = sum(seen.end.values()) - sum(seen.begin.values())
     if note.is_file():
         said = json.loads(note.read_text())
-        if said["cluster"] == seen.cluster and said["records"] <= held <= said["records"] * MOST:
+        same = (said["cluster"], said.get("generator")) == (seen.cluster, generator())
+        if same and said["records"] <= held <= said["records"] * MOST:
             counts = {(category, brand): n for category, brand, n in said["counts"]}
-            return Topic(name, said["records"], said["bytes"], said["let_through"], counts)
+            return Topic(name, said["records"], said["bytes"], let_through(how.shape, how.hit_share), counts)
     if held:
         remove_topic(settings)
         note.unlink(missing_ok=True)
-        return filled(servers, kind, posts)
-    if KINDS[kind].appended_when_written:
+        return filled(servers, kind, least)
+    if how.appended_when_written:
         _take_times(settings)
     topic = _fill(settings, kind, chunks)
     note.parent.mkdir(exist_ok=True)
     counts_ = [[*level, n] for level, n in sorted(topic.counts.items())]
-    told = {"cluster": seen.cluster, "records": topic.records, "bytes": topic.bytes, "let_through": topic.let_through}
+    told = {"cluster": seen.cluster, "generator": generator(), "records": topic.records, "bytes": topic.bytes}
     note.write_text(json.dumps({**told, "counts": counts_}))
     return topic
+
+
+def generator(*others: str) -> str:
+    """A hash of the code that decides which lines there are and what they must count, and of the files of `others`."""
+    files = (posts.__file__, posts_v1.__file__, __file__, *others)
+    return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
+
+
+@cache
+def let_through(shape: str, hit_share: float = HIT_SHARE) -> float:
+    """The share of generated lines of a shape that the prefilter, as it is now, lets through: of CHUNK of them."""
+    made = lines(0, A_DAY, SEED, hit_share, WRITINGS[shape])
+    return round(int(candidates(pa.array([line.value for line in made], pa.binary())).sum()) / CHUNK, 4)
 
 
 def lines_of(kind: str, chunk: int, chunks: int) -> list[Line]:
@@ -163,23 +184,23 @@ def _take_times(settings: Settings) -> None:
 
 def _fill(settings: Settings, kind: str, chunks: int) -> Topic:
     counts: Counts = defaultdict(int)
-    size = let_through = 0
+    how = KINDS[kind]
+    size = 0
     # two processes mix the records of two chunks, and a speed query drops what is behind the others by its watermark
-    processes = 1 if KINDS[kind].appended_when_written else 2
+    processes = 1 if how.appended_when_written else 2
     with (
         ProcessPoolExecutor(processes, get_context("spawn")) as pool,
         click.progressbar(length=chunks, label=f"{chunks * CHUNK:,} posts into {settings.posts_topic}") as bar,
     ):
-        for bytes_, through, levels in pool.map(partial(_fill_chunk, settings, kind, chunks), range(chunks)):
+        for bytes_, levels in pool.map(partial(_fill_chunk, settings, kind, chunks), range(chunks)):
             size += bytes_
-            let_through += through
             for level, n in levels.items():
                 counts[level] += n  # no id is in two chunks
             bar.update(1)
-    return Topic(settings.posts_topic, chunks * CHUNK, size, let_through, dict(counts))
+    return Topic(settings.posts_topic, chunks * CHUNK, size, let_through(how.shape, how.hit_share), dict(counts))
 
 
-def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, int, Counts]:
+def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple[int, Counts]:
     how, made = KINDS[kind], lines_of(kind, chunk, chunks)
     # one that comes again comes later than it was written
     times = accumulate((line.event_ms for line in made), max) if how.appended_when_written else repeat(None)
@@ -201,5 +222,4 @@ def _fill_chunk(settings: Settings, kind: str, chunks: int, chunk: int) -> tuple
     for batch in sent:
         if (why := batch.refusal()) is not None:
             raise DrinkStreamError(f"Kafka did not take {batch.sent} records of {settings.posts_topic}: {why}")
-    passed = int(candidates(pa.array([line.value for line in made], pa.binary())).sum())
-    return sum(len(line.value) for line in made), passed, truth(made)
+    return sum(len(line.value) for line in made), truth(made)

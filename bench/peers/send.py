@@ -11,7 +11,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from bench.posts import SEED, Line, headers, lines
 from bench.posts_v1 import WRITINGS
@@ -95,24 +96,24 @@ async def _aio(bootstrap: str, topic: str, made: list[Line], shape: bytes) -> No
 SENDERS: dict[str, Sender] = {"kafka-python": ours, "confluent-kafka": confluent, "aiokafka": aio}
 
 
+def lines_sent(part: int, shape: str) -> Iterator[Line]:
+    """The lines of one of two processes, in the order in which it sends them."""
+    for chunk in range(part, PARTS, 2):
+        yield from lines(chunk, PARTS, SEED, writing=WRITINGS[shape])
+
+
 def main(library: str, bootstrap: str, topic: str, posts: str, part: str, shape: str) -> None:
     """Sends, after a word on standard input; prints {"began", "ended", "cpu_s" (seconds), "bytes"}."""
-    chunks = range(int(part), PARTS, 2)
-    made: list[Line] = []
-    for chunk in chunks:
-        made.extend(lines(chunk, PARTS, SEED, writing=WRITINGS[shape]))
-        if len(made) >= int(posts):
-            break
-    del made[int(posts) :]
-    warm = int(len(made) * WARM_SHARE)
+    sent = list(islice(lines_sent(int(part), shape), int(posts)))
+    warm = int(len(sent) * WARM_SHARE)
     # connections, metadata and the broker's own warm-up are not what is measured
-    SENDERS[library](bootstrap, topic, made[:warm], shape.encode())
+    SENDERS[library](bootstrap, topic, sent[:warm], shape.encode())
     print("ready", flush=True)
     sys.stdin.readline()
     began, used = time.time(), time.process_time()
-    SENDERS[library](bootstrap, topic, made[warm:], shape.encode())
+    SENDERS[library](bootstrap, topic, sent[warm:], shape.encode())
     ended, used = time.time(), time.process_time() - used
-    size = sum(len(line.value) for line in made[warm:])
+    size = sum(len(line.value) for line in sent[warm:])
     print(json.dumps({"began": began, "ended": ended, "cpu_s": used, "bytes": size}), flush=True)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,20 @@ def test_a_wrong_count_fails_the_run_says_what_is_wrong_and_is_measured_again(
     assert rows.measured == ["first", "second", "first", "second"]
 
 
+def test_the_versions_of_peers_are_kept_where_they_are_measured(
+    rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bench, "ROWS", {"first": replace(rows.rows()["first"], peers=True)})
+    monkeypatch.setattr(bench.environment, "versions", lambda: {"duckdb": "2.0"})
+    for arguments, expected in ((("first",), {"duckdb": "2.0"}), (("--no-peers", "first"), None)):
+        assert call(*arguments) == 0
+        kept = json.loads((tmp_path / "bench" / "latest.json").read_text())["first"]
+        assert kept.get("peer_versions") == expected
+
+
 def test_small_sizes_are_kept_apart_from_the_figures(rows: Rows, tmp_path: Path):
     assert call("--small", "first") == 0
-    assert [path.name for path in (tmp_path / "bench").iterdir()] == ["small.json"]
+    assert [path.name for path in (tmp_path / "bench").glob("*.json")] == ["small.json"]
     assert rows.measured == ["first"]
 
 

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.figures import Asked, Measured, differences, percentile, rounded, table
 from bench.kept import Kept, code
+from bench.rows import cost
 
 
 def test_a_row_is_the_median_of_its_runs_with_the_least_and_the_greatest():
@@ -88,6 +90,18 @@ def test_the_table_shows_what_is_reached_and_what_is_wrong():
     assert lines[2] == "other 90,000 90,000 - 90,000 - - - right posts/s".split()
 
 
+def test_what_is_asked_of_figures_beside_a_value_is_kept_and_shown_with_whether_it_is_reached():
+    asked = Asked(1.5, 1.0, most=True, beside={"cores": Asked(None, 0.5, most=True), "hits_per_s": Asked(10, 20)})
+    entry = Measured((1.1,), "s", beside={"cores": 0.82, "hits_per_s": 10}).entry()
+    assert asked.entry(entry) == {
+        **{"must": 1.5, "aim": 1.0, "reached": "must"},
+        "cores": {"must": None, "aim": 0.5, "reached": "below"},
+        "hits_per_s": {"must": 10, "aim": 20, "reached": "must"},
+    }
+    lines = [line.split() for line in table({"freshness": entry}, {"freshness": asked}).splitlines()]
+    assert lines[2:] == ["cores 0.82 - 0.5 below".split(), "hits_per_s 10 10 20 must".split()]
+
+
 def test_a_row_stands_while_code_sizes_and_machine_are_the_same(tmp_path: Path):
     file = tmp_path / "bench" / "latest.json"
     marks = {"code": "c1", "settings": {"posts": 5}, "machine": {"cores": 2}}
@@ -106,6 +120,39 @@ def test_a_row_with_wrong_counts_never_stands(tmp_path: Path):
     kept = Kept(tmp_path / "latest.json")
     kept.put("drain", Measured((1.0,), "posts/s", ("beer/: 3 instead of 4",)).entry())
     assert not kept.stands("drain", {})
+
+
+def test_a_row_with_wrong_counts_of_a_peer_never_stands(tmp_path: Path):
+    kept = Kept(tmp_path / "latest.json")
+    wrong = Measured((1.0,), "posts/s", ("beer/: 3 instead of 4",))
+    right = Measured((1.0,), "posts/s")
+    kept.put("drain", Measured((1.0,), "posts/s", peers={"some": right, "other": wrong}).entry())
+    assert not kept.stands("drain", {})
+    kept.put("drain", Measured((1.0,), "posts/s", peers={"some": right, "other": right}).entry())
+    assert kept.stands("drain", {})
+
+
+def drained(core_us: float, *wrong: str, peer_us: float = 0.0) -> dict[str, Any]:
+    """A kept drain, with one peer where that has a figure."""
+    beside = {"core_us_runs": [core_us, core_us]}
+    peers = {"other": Measured((1.0,), "posts/s", beside={"core_us_runs": [peer_us]})} if peer_us else {}
+    return Measured((1.0, 1.0), "posts/s", wrong, beside, peers).entry()
+
+
+def test_the_cost_of_wrong_counts_is_wrong_in_either_drain():
+    right, wrong = drained(5.0), drained(40.0, "beer/: 3 instead of 4")
+    assert cost(None, None, {"drain": right, "drain_all_hits": right}).entry()["correct"]  # type: ignore[arg-type]
+    for kept in ({"drain": wrong, "drain_all_hits": right}, {"drain": right, "drain_all_hits": wrong}):
+        entry = cost(None, None, kept).entry()  # type: ignore[arg-type]
+        assert (entry["correct"], entry["wrong"]) == (False, ["beer/: 3 instead of 4"])
+
+
+def test_the_cost_of_peers_stands_beside_ours_in_both_drains():
+    kept = {"drain": drained(5.0, peer_us=3.0), "drain_all_hits": drained(40.0, peer_us=20.0)}
+    entry = cost(None, None, kept).entry()  # type: ignore[arg-type]
+    hits = entry["also"]["every post names a drink"]
+    assert (entry["value"], entry["peers"]["other"]["value"]) == (5.0, 3.0)
+    assert (hits["value"], hits["must"], hits["aim"], hits["peers"]["other"]["value"]) == (40.0, 45, 25, 20.0)
 
 
 def test_a_row_leaves_the_others_as_they_are(tmp_path: Path):

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from bench.backlog import fresh_from
-from bench.drain import ended, steady
 from bench.growth import part_rates
-from bench.hot import durations
+from bench.hot import Lasted, all_committed, durations, within
 from bench.load import levels_of
 from bench.openloop import Ask, Times, body_length, run
 from bench.posts import lines, truth
 from bench.seen import Watch, delays
+from bench.steady import Step, joint_rate, rate, steps, steps_of
 from drinkstream.cells import pack
 from drinkstream.errors import BadInputError
 from drinkstream.store.rows import Batch, CellIds
@@ -34,17 +34,25 @@ def batch(number: int, rows: int, ended_s: float | None) -> Batch:
 
 def test_the_rate_is_that_of_the_full_micro_batches_behind_the_warm_up():
     done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 998, 27), batch(3, 1000, 30), batch(4, 2, 31)]
-    assert steady(done, warm_up=2000, most=1000) == (6.0, 1998, 2000)
+    assert rate(steps_of(done), warm_up=2000, most=1000) == 1998 / 6.0
 
 
 def test_a_micro_batch_that_has_not_ended_is_not_measured():
     done = [batch(0, 1000, 20), batch(1, 1000, 24), batch(2, 1000, 27), batch(3, 1000, None)]
-    assert steady(done, warm_up=1000, most=1000) == (7.0, 2000, 1000)
+    assert rate(steps_of(done), warm_up=1000, most=1000) == 2000 / 7.0
 
 
-def test_processor_time_is_shared_by_the_records_behind_those_that_had_ended():
-    assert ended([batch(0, 1000, 20), batch(1, 998, 24), batch(2, 1000, None)]) == 1998
-    assert ended([]) == 0
+def each(posts: int, *ended_s: float) -> list[Step]:
+    """Steps of so many posts that ended so many seconds after BEGAN."""
+    return steps((BEGAN + timedelta(seconds=second), posts) for second in ended_s)
+
+
+def test_the_rate_through_both_is_that_of_the_one_that_is_through_last():
+    drained = each(1000, 10, 12, 14, 16, 18)
+    assert joint_rate((drained, each(500, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18)), warm_up=1000) == 4000 / 8.0
+    # it had the warm-up late, and all of it long behind the other
+    late = each(500, 10, 20, 22, 24, 26, 28, 30, 32, 34, 50)
+    assert joint_rate((drained, late), warm_up=1000) == joint_rate((late, drained), warm_up=1000) == 4000 / 40.0
 
 
 def test_the_rate_of_a_part_runs_from_the_end_of_the_one_before():
@@ -54,7 +62,7 @@ def test_the_rate_of_a_part_runs_from_the_end_of_the_one_before():
 
 def test_too_few_full_micro_batches_are_no_measurement():
     with pytest.raises(BadInputError, match="fewer than two"):
-        steady([batch(0, 1000, 20), batch(1, 1000, 24)], warm_up=1000, most=1000)
+        rate(steps_of([batch(0, 1000, 20), batch(1, 1000, 24)]), warm_up=1000, most=1000)
 
 
 class Store:
@@ -102,17 +110,36 @@ def test_a_stream_counts_a_post_in_the_levels_that_the_truth_counts_it_in():
         assert dict.fromkeys(levels_of(line.pairs), 1) == truth([line])
 
 
+def on_file(folder: Path, number: int, began: float, ended: float | None) -> None:
+    """A micro-batch in a checkpoint, as Spark keeps it."""
+    for name in ("offsets", "commits"):
+        (folder / name).mkdir(exist_ok=True)
+    fact = json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": round(began * 1000)})
+    (folder / "offsets" / str(number)).write_text(f"v1\n{fact}\n{{}}\n")
+    if ended is not None:
+        commit = folder / "commits" / str(number)
+        commit.write_text("v1\n{}\n")
+        os.utime(commit, (ended, ended))
+
+
 def test_a_micro_batch_lasts_from_its_offsets_to_its_commit(tmp_path: Path):
     for number in (7, 8):
-        for name in ("offsets", "commits"):
-            (tmp_path / name).mkdir(exist_ok=True)
-        fact = json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1_000_000_000_000 + number * 1000})
-        (tmp_path / "offsets" / str(number)).write_text(f"v1\n{fact}\n{{}}\n")
-        commit = tmp_path / "commits" / str(number)
-        commit.write_text("v1\n{}\n")
-        os.utime(commit, (1_000_000_000 + number + 0.5, 1_000_000_000 + number + 0.5))
+        on_file(tmp_path, number, 1_000_000_000 + number, 1_000_000_000 + number + 0.5)
     (tmp_path / "offsets" / "7").unlink()
-    assert durations(tmp_path) == {8: pytest.approx(0.5, abs=1e-4)}
+    assert durations(tmp_path) == {8: Lasted(1_000_000_008, pytest.approx(0.5, abs=1e-4))}
+
+
+def test_the_micro_batch_that_runs_when_the_window_closes_is_one_of_it(tmp_path: Path):
+    """The longest of all, and the last in which posts came: nothing commits behind it."""
+    for number, began, ended in ((1, 9.5, 10.25), (2, 10.25, 11.0), (3, 18.0, 19.0)):
+        on_file(tmp_path, number, began, ended)
+    on_file(tmp_path, 4, 19.5, None)
+    assert not all_committed(tmp_path)
+    assert sorted(within(durations(tmp_path), 10.0, 20.0)) == pytest.approx([0.75, 1.0], abs=1e-4)
+    on_file(tmp_path, 4, 19.5, 22.5)
+    on_file(tmp_path, 5, 20.5, 23.5)
+    assert all_committed(tmp_path)
+    assert sorted(within(durations(tmp_path), 10.0, 20.0)) == pytest.approx([0.75, 1.0, 3.0], abs=1e-4)
 
 
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]

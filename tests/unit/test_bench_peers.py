@@ -17,7 +17,7 @@ import pytest
 from bench import freshness, posts
 from bench.__main__ import faults_of
 from bench.figures import Measured
-from bench.peers import drain, jvm, recompute, textbook, words
+from bench.peers import drain, environment, jvm, recompute, textbook, words
 from bench.servers import log_of
 from bench.sizes import Sizes
 from bench.topic import Topic
@@ -35,7 +35,7 @@ from tests.lib.cassandra_in_memory import Store
 from tests.lib.planted import COFFEE, DAY, delete, post_id, tweet
 
 PEER = drain.Peer("some", "bench.peers.some", parts=2)
-TOPIC = Topic("a_400", 400, 400 * 430, 12, {("*", ""): 2, ("beer", ""): 2})
+TOPIC = Topic("a_400", 400, 400 * 430, 0.03, {("*", ""): 2, ("beer", ""): 2})
 SAYS = "import json, sys, time\nfor said in json.loads(sys.argv[1]):\n    print(json.dumps(said), flush=True)\n"
 STAYS = "time.sleep(60)\n"
 
@@ -304,6 +304,18 @@ def test_the_jars_of_each_program_are_committed_to_in_the_versions_of_the_descri
     sums = read_sums(jvm.JARS.sums)
     assert wanted <= sums.keys()
     assert {name.partition("/")[0] for name in sums} == set(jvm.MAINS)
+
+
+def test_the_versions_of_all_peers_are_those_that_locks_and_sums_name() -> None:
+    found = environment.versions()
+    assert found.keys() == {
+        *("aiokafka", "chdb", "confluent-kafka", "duckdb", "polars", "quixstreams", "pathway"),
+        *("flink-streaming-java", "flink-connector-kafka", "kafka-streams"),
+    }
+    named = dict(re.findall(r'name="([^"]+)" rev="([^"]+)"', jvm.JARS.descriptor.read_text()))
+    assert {name: found[name] for name in environment.PEER_JARS}.items() <= named.items()
+    for lock, packages in environment.PACKAGES.items():
+        assert {f"{name}=={found[name]} \\" for name in packages} <= set(lock.read_text().splitlines())
 
 
 def test_without_a_compiler_the_java_peers_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
