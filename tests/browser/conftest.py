@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from drinkstream.settings import ROOT, Settings
@@ -23,6 +23,9 @@ from tests.browser.rows import Rows
 from tests.lib.programs import environment
 from tests.lib.servers import free_ports
 from tests.lib.servers import servers as real
+
+# on a busy machine an answer takes longer than the five seconds of the default
+expect.set_options(timeout=30_000)
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -154,7 +154,7 @@ def test_a_table_whose_numbers_are_the_same_is_left_alone(open_page: Open, site:
     for _ in range(2):  # what the first look brought is drawn before the second
         looked = page.locator("#now-updated").inner_text()
         site.rows.now(1)
-        expect(page.locator("#now-updated")).not_to_have_text(looked, timeout=15_000)
+        expect(page.locator("#now-updated")).not_to_have_text(looked)
     assert page.evaluate("document.querySelector('#trend-table table').was")
 
 

@@ -52,6 +52,12 @@ class Result:
     wrong: str = ""
 
 
+def victim(seed: int, number: int, programs: list[str]) -> str:
+    """Which of `programs` a kill is of: each in turn, in an order that is drawn anew once all have been killed."""
+    turn, at = divmod(number, len(programs))
+    return random.Random(f"{seed}/{turn}").sample(programs, len(programs))[at]
+
+
 class Stage:
     """A running stack under load. `programs` are those that may be killed; a recompute is started to be killed."""
 
@@ -64,13 +70,14 @@ class Stage:
         self._load.start()
 
     def kill(self, number: int, programs: list[str], also: int = 0) -> list[Result]:
-        """Kills one random process under load, `also` so many others before it has recovered, and checks.
+        """Kills a process of the next program under load, `also` so many others' before it has recovered, and checks.
 
         At least UNDER_WAY lines are acknowledged right before the kill, and as many after it.
         """
         chance = random.Random(f"{self._seed}/{number}")
         self._flows()
-        victims = [self._kill(chance, programs) for _ in range(1 + also)]
+        named = [victim(self._seed, number + at, [*programs, RECOMPUTE]) for at in range(1 + also)]
+        victims = [(program, self._kill(chance, program)) for program in named]
         began = monotonic()
         records, batch_days, wrong = 0, 0, ""
         try:
@@ -124,29 +131,28 @@ class Stage:
 
     # -- kills -------------------------------------------------------------------------------------------------------
 
-    def _kill(self, chance: random.Random, programs: list[str]) -> tuple[str, str]:
-        """Kills a process of one of `programs`, or a recompute; drawn again until one has really died."""
-        while True:
-            program = chance.choice([*programs, RECOMPUTE])
-            if program == RECOMPUTE:
-                return program, self._kill_recompute(chance)
-            pid = int(supervisor.states(self.settings)[program]["pid"])
-            if pid == 0 or not psutil.pid_exists(pid):
-                continue
-            try:
-                victim = chance.choice([psutil.Process(pid), *psutil.Process(pid).children(recursive=True)])
-                name = victim.name()
-                victim.kill()
-            except psutil.NoSuchProcess:
-                continue
-            return program, f"{name} {'(leader)' if victim.pid == pid else ''}".strip()
+    def _kill(self, chance: random.Random, program: str) -> str:
+        """Kills a process of `program`, or a recompute; tried again until one has really died. Returns which."""
+        if program == RECOMPUTE:
+            return self._kill_recompute(chance)
+        return self._until(f"the death of {program}", lambda: self._killed(chance, program))
+
+    def _killed(self, chance: random.Random, program: str) -> str | None:
+        """The name of the process that was killed; None where there was none."""
+        pid = int(supervisor.states(self.settings)[program]["pid"])
+        try:
+            leader = psutil.Process(pid)
+            process = chance.choice([leader, *leader.children(recursive=True)])
+            name = process.name()
+            process.kill()
+        except psutil.NoSuchProcess:
+            return None
+        return f"{name} {'(leader)' if process.pid == pid else ''}".strip()
 
     def _kill_recompute(self, chance: random.Random) -> str:
         """A recompute dies while it writes; it can never be published, and the next attempt can."""
         day = chance.choice(list(DAYS))
-        attempt = f"killed-{chance.getrandbits(32):08x}"
-        job = self._start("recompute", "--from", day, "--to", day, "--attempt", attempt)
-        self._until("a run to be written", lambda: job.poll() is not None or self._writing(attempt))
+        attempt, job = self._until("a recompute that writes", lambda: self._recomputing(chance, day))
         for process in [*psutil.Process(job.pid).children(recursive=True), psutil.Process(job.pid)]:
             process.kill()
         job.wait()
@@ -156,6 +162,13 @@ class Stage:
         self._caught_up()
         self.publish(f"again-{attempt}", day)
         return f"the whole attempt at {day}"
+
+    def _recomputing(self, chance: random.Random, day: str) -> tuple[str, subprocess.Popen[str]] | None:
+        """A new attempt that has begun to write; None where it ended before, as without an archive or a store."""
+        attempt = f"killed-{chance.getrandbits(32):08x}"
+        job = self._start("recompute", "--from", day, "--to", day, "--attempt", attempt)
+        self._until("a run to be written", lambda: job.poll() is not None or self._writing(attempt))
+        return (attempt, job) if job.poll() is None else None
 
     def _writing(self, attempt: str) -> bool:
         return self._read(lambda reader: bool(reader.runs_of_attempt(attempt)))
@@ -180,9 +193,9 @@ class Stage:
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
-    def _until(self, what: str, condition: Callable[[], object]) -> None:
+    def _until(self, what: str, condition: Callable[[], T]) -> T:
         try:
-            until(condition, RECOVERY_S)
+            return until(condition, RECOVERY_S)
         except RetryError:
             raise AssertionError(f"{what} did not come within {RECOVERY_S:.0f} s") from None
 

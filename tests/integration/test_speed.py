@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from drinkstream.taxonomy import load
 from stack import cassandra
 from streaming.offsets import look, offsets_at
 from tests.lib import oracle
+from tests.lib.batches import batches
 from tests.lib.labels import TEXTS
 from tests.lib.programs import Program, until
 
@@ -79,6 +81,12 @@ class Stand:
         end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
         return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items() if n)
 
+    def writing(self, since: datetime) -> bool:
+        """Whether a micro-batch has begun since then whose end is not stored: one killed before has none either."""
+        epochs = self.reader.epochs()
+        found = batches(self.reader, epochs[0].epoch) if epochs else []
+        return any(batch.ended_at is None and batch.started_at >= since for batch in found)
+
     def cells(self) -> dict[oracle.Cell, set[str]]:
         """Every cell of the current epoch, in the oracle's form."""
         epoch = self.reader.current_epoch()
@@ -115,16 +123,11 @@ def test_every_cell_is_the_oracles_through_kills_in_the_middle_of_writing(stand:
     """Three kill -9 of driver, JVM and workers while batches are written; nothing is lost and nothing counted twice."""
     stand.send(0, 1500)
     for round_ in range(1, 4):
+        writing = partial(stand.writing, datetime.now(UTC))
         program = Program("streaming.speed", stand.settings)
-
-        def writing() -> bool:
-            """A micro-batch has begun whose end is not yet stored."""
-            epochs = stand.reader.epochs()
-            today = datetime.now(UTC).date()
-            return bool(epochs) and any(b.ended_at is None for b in stand.reader.batches(epochs[0].epoch, today))
-
         program.until(writing)
         program.kill()
+        assert writing(), "the micro-batch had ended when the kill came"
         stand.send(round_ * 1500, 300)
     program = Program("streaming.speed", stand.settings)
     program.until(stand.caught_up)
@@ -146,22 +149,22 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
 
     def measured() -> bool:
         epoch = stand.reader.current_epoch()
-        batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date()) if epoch else []
-        return sum(b.rows_in for b in batches) == len(stand.sent) and sum(b.hits for b in batches) >= named
+        found = batches(stand.reader, epoch.epoch) if epoch else []
+        return sum(b.rows_in for b in found) == len(stand.sent) and sum(b.hits for b in found) >= named
 
     program.until(measured)
     epoch = stand.reader.current_epoch()
     assert epoch is not None
-    batches = stand.reader.batches(epoch.epoch, datetime.now(UTC).date())
-    assert sum(b.hits for b in batches) == named
-    touched = [f"{hour}:{minute:02}" for b in batches for hour, minute in b.hours.items()]
+    found = batches(stand.reader, epoch.epoch)
+    assert sum(b.hits for b in found) == named
+    touched = [f"{hour}:{minute:02}" for b in found for hour, minute in b.hours.items()]
     counted = [f"{day}T{minute}" for day, minute, *_ in stand.truth()]
     assert {min(at) for _, at in groupby(sorted(touched), key=lambda at: at[:13])} == {
         min(at) for _, at in groupby(sorted(counted), key=lambda at: at[:13])
     }
-    assert {hour[:10] for b in batches for hour in b.hours} == {cell[0] for cell in stand.truth()}
+    assert {hour[:10] for b in found for hour in b.hours} == {cell[0] for cell in stand.truth()}
     appended = [r.append_ms for r, post in zip(stand.sent, read, strict=True) if TEXTS.get(post.text)]
-    latest = max(b.append_to for b in batches if b.append_to is not None)
+    latest = max(b.append_to for b in found if b.append_to is not None)
     assert latest.timestamp() * 1000 == pytest.approx(max(appended), abs=0.5)
 
     admin = cassandra.admin(settings)
@@ -175,7 +178,7 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
     last = said[-1].removeprefix("drinkstream.errors.")
     assert last.startswith("UnavailableError: Cassandra did not take a write: ")
     assert "speed_cells_v1" in last
-    unfinished = [b for b in stand.reader.batches(epoch.epoch, datetime.now(UTC).date()) if b.ended_at is None]
+    unfinished = [b for b in batches(stand.reader, epoch.epoch) if b.ended_at is None]
     assert len(unfinished) == 1
 
 

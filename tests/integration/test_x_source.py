@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import tweepy
 import tweepy.streaming
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -223,6 +224,13 @@ def test_kafkas_refusal_ends_the_program(x: FakeX) -> None:
         x.then(Stream([POST % 1 + b"\r\n"], "hold"))
         with pytest.raises(UnavailableError, match="Kafka refused"):
             running.ended.result(10)
+
+
+def test_a_stream_that_ends_by_itself_ends_the_program(x: FakeX, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a fault of its own: its supervisor starts it again."""
+    monkeypatch.setattr(source.FilteredStream, "on_connect", tweepy.StreamingClient.disconnect)
+    with Running(x) as running, pytest.raises(UnavailableError, match="ended by itself: this program must be started"):
+        running.ended.result(10)
 
 
 def test_the_older_keys_are_exchanged_for_a_token(x: FakeX, caplog: pytest.LogCaptureFixture) -> None:

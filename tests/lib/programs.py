@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -14,10 +15,12 @@ from drinkstream.settings import ROOT, Settings
 
 LIMIT_S = 240.0
 
+T = TypeVar("T")
 
-def until(condition: Callable[[], object], seconds: float = LIMIT_S) -> None:
-    """Returns as soon as `condition` holds; fails after `seconds`."""
-    Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.05))(condition)
+
+def until(condition: Callable[[], T], seconds: float = LIMIT_S) -> T:
+    """What `condition` returns, as soon as it holds; fails after `seconds`."""
+    return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.05))(condition)
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -1,13 +1,17 @@
 """The accounting: the sum that must add up, and what it says where it does not."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 
 import pytest
 
 from drinkstream.archive import Class, Held
+from drinkstream.errors import IntegrityError
 from drinkstream.positions import Span
-from streaming.accounting import TopicAccount, account, main, render
+from drinkstream.settings import Settings
+from streaming import accounting
+from streaming.accounting import TopicAccount, account, main, render, report
 from streaming.offsets import KafkaOffsets
 
 KAFKA = KafkaOffsets("c1", {("posts", 0): 0, ("posts", 1): 5}, {("posts", 0): 10, ("posts", 1): 20})
@@ -157,6 +161,24 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     """With the exit code of a bad request."""
     assert main(["--for-ever"]) == 2
     assert "--for-ever" in capsys.readouterr().err
+
+
+def test_records_that_do_not_add_up_end_it_with_a_code_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures are shown before that, as text or as JSON; `make status` gets them as the error's message."""
+    wrong = {**FIGURES, "faults": ["one thing", "another"]}
+    monkeypatch.setattr(accounting, "figures", lambda _: wrong)
+    for arguments, shown in (([], render(wrong, "posts")), (["--json"], json.dumps(wrong, indent=1))):
+        assert main(arguments) == IntegrityError.exit_code
+        assert capsys.readouterr() == (shown + "\n", "the accounting does not add up: one thing; another\n")
+    with pytest.raises(IntegrityError) as told:
+        report(Settings())
+    assert str(told.value) == render(wrong, "posts")
+
+    monkeypatch.setattr(accounting, "figures", lambda _: FIGURES)
+    assert main([]) == 0
+    assert report(Settings()) == TEXT
 
 
 def test_without_kafka_it_says_so_and_may_be_tried_again(

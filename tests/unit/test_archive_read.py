@@ -322,7 +322,7 @@ def test_what_is_held_is_told_by_islands_of_offsets(tmp_path: Path) -> None:
     full=st.integers(0, 260),
     band=st.sampled_from([64, 128, offset_sets.BAND]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_held_is_what_was_archived_whatever_lacks_or_repeats(
     parts: list[list[int]], full: int, band: int
 ) -> None:

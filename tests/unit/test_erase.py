@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from drinkstream import archive_change
-from drinkstream.archive import Archive
+from drinkstream.archive import Archive, Row
 from drinkstream.archive_change import compact, configure, drop_orphans, erase, retried, vacuum
 from drinkstream.erasures import Erasures
 from drinkstream.errors import ConflictError, IntegrityError
@@ -266,6 +266,30 @@ def test_every_record_stays_accounted_for_and_names_its_place() -> None:
     (kept,) = after.records([f"x:{post_id(5)}"])
     order = parse_keyed(kept.value or b"", kept.key, kept.append_ms)
     assert order == Tombstone("x", post_id(5), "erase", ())
+
+
+def test_an_erasure_that_new_records_overtake_each_time_is_a_conflict_and_is_done_when_repeated(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it erased until then is on the list."""
+    places: list[int] = []
+    replace: Callable[..., None] = archive_change._replace
+
+    def overtaken(uri: str, rows: list[Row]) -> None:
+        replace(uri, rows)
+        places.append(100 + len(places))
+        archive(Path(uri), [stored(places[-1], 5, line(5, "once more"))])
+
+    order = [f"x:{post_id(5)}", "--why", "w"]
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_change, "_replace", overtaken)
+        assert job.main(order) == ConflictError.exit_code
+    assert f"x:{post_id(5)} and others are archived faster than they are erased: repeat it" in capsys.readouterr().err
+    assert len(places) == archive_change.TRIES
+    assert [place for place in places if not values(home)[place]] == places[-1:]
+    assert {offset for *_, offset in Erasures.beside(str(home / "archive")).places()} == {6, *places[:-1]}
+    assert job.main(order) == 0
+    assert all(values(home)[place] for place in (6, *places))
 
 
 @pytest.mark.parametrize(

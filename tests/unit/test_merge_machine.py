@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import jobs.publish
@@ -23,13 +23,7 @@ from webapp.counts import Counts, add
 from webapp.view import State, View
 
 TestMerge = MergeMachine.TestCase
-TestMerge.settings = settings(
-    max_examples=60,
-    stateful_step_count=50,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestMerge.settings = settings(max_examples=60, stateful_step_count=50, derandomize=True)
 
 Change = Callable[[pytest.MonkeyPatch], None]
 

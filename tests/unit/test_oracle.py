@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drinkstream import post as program
@@ -205,7 +205,7 @@ def test_shares_have_their_denominators() -> None:
 
 # ------------------------------------------------------------------------------------- held against the program
 
-thorough = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=200)
 texts = st.sampled_from([*PHRASES, "a &amp; b", "☕ \U0001f375"]) | st.text(max_size=20)
 LIMITS = ["20", "29999999999", "30000000000", str(2**63 - 1), str(2**63), "0", "abc"]
 ids = st.sampled_from([FIRST, SECOND, THIRD, *LIMITS])

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drinkstream.post import Envelope, Notice, Post, Record, Rejected, Tombstone, day_of, envelopes, parse
@@ -13,7 +13,7 @@ from drinkstream.post import Envelope, Notice, Post, Record, Rejected, Tombstone
 NOW = 1_600_000_000_000
 CLASSES = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
 # a busy machine is slow at drawing examples; that says nothing about the parser
-thorough = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=200)
 REASONS = {"encoding", "cut_off", "not_json", "shape", "id", "time", "too_deep"}
 
 json_values = st.recursive(

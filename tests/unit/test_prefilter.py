@@ -122,7 +122,7 @@ STYLES = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(
         st.tuples(st.sampled_from(FORMS) | st.sampled_from(TIGHT) | st.sampled_from(OPEN), st.sampled_from(STYLES)),

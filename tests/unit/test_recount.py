@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from drinkstream import recount as module
@@ -102,7 +102,6 @@ lines = st.one_of(
 )
 
 
-@settings(deadline=None)  # the first example compiles the prefilter
 @given(st.lists(lines, max_size=25), st.integers(0, 25))
 def test_a_day_is_what_the_oracle_makes_of_the_records_before_the_position(values: list[bytes], until: int) -> None:
     """Duplicates, edits that name a drink or no longer do, deletes before their post or by the id of a later version,

@@ -294,6 +294,30 @@ def test_clean_empties_only_a_folder_that_the_stack_made(settings: Settings) -> 
     home.claim(settings)
 
 
+@pytest.mark.parametrize("left", ["supervisord", "a program of one that was killed"])
+def test_clean_removes_nothing_while_the_stack_runs(
+    settings: Settings, left: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One conflict, with what to do first; once nothing runs any more it is done."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(settings.home))
+    home.claim(settings)
+    for folder in ("archive", "run"):
+        (settings.home / folder).mkdir()
+    of_supervisord = str(supervisor._config(settings)) if left == "supervisord" else ""
+    command = [sys.executable, "-c", "import time; time.sleep(600)", of_supervisord]
+    process = subprocess.Popen(command, cwd="/" if of_supervisord else settings.home, start_new_session=True)
+    (settings.home / "run" / "session").write_text(str(process.pid))
+    try:
+        assert clean.main([]) == ConflictError.exit_code
+    finally:
+        process.kill()
+        process.wait()
+    assert capsys.readouterr().err == "the stack is running: `make down` first, then `make clean`\n"
+    assert {path.name for path in settings.home.iterdir()} == {home.MARK, "archive", "run"}
+    assert clean.main([]) == 0
+    assert [path.name for path in settings.home.iterdir()] == [home.MARK]
+
+
 def test_jars_are_those_committed_to(tmp_path: Path) -> None:
     """A missing one is told of; a changed one is removed and told of; one of an older list goes."""
     for folder in jars.FOLDERS:

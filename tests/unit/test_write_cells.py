@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from drinkstream.cells import HOUR_MS, integer_of, pack, unpack_integers
@@ -90,7 +90,6 @@ def place(minute: int) -> tuple[str, int]:
 
 
 @given(rows_of(odd_ids), st.data())
-@settings(deadline=None)
 def test_what_the_reader_says_of_a_run_is_what_the_rows_say(rows: list[Row], data: st.DataObject):
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=5))
     tables = store()
@@ -129,7 +128,6 @@ def test_what_the_reader_says_of_a_run_is_what_the_rows_say(rows: list[Row], dat
 
 
 @given(rows_of(plain_ids), st.data())
-@settings(deadline=None)
 def test_the_rows_of_a_run_and_their_checksum_do_not_depend_on_batches_or_tasks(rows: list[Row], data: st.DataObject):
     whole = store()
     once = written(whole, rows)

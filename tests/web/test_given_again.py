@@ -122,7 +122,7 @@ def test_what_is_given_again_is_what_would_be_made(fed: Web, clock: Clock, path:
             assert said(fed, path) == anew(fed, path), now
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     path=st.sampled_from(PATHS),
     seconds=st.lists(st.one_of(st.integers(0, 200), st.floats(0, 43_200)), min_size=2, max_size=6),

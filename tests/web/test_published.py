@@ -138,7 +138,7 @@ EVENTS: dict[str, Callable[[Store, Clock, int], None]] = {
 }
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     path=st.sampled_from(SETTLED + MOVING),
     events=st.lists(
