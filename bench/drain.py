@@ -4,9 +4,9 @@ A new epoch of the speed query drains the topic; the posts over which its JVM wa
 that of the full micro-batches behind them, by the store's own records, the processor time that of all processes.
 The JVM compiles for minutes: `drain` takes a topic so long that it is done, others are short ones.
 
-With the archive query beside it both begin together with the same backlog, and the archive's commits follow one another
-without a rest (`archive_trigger` 0): with one of 500,000 records each 30 s, as a stack has it, it would take 16,667
-records/s whatever it could. The rate is then that at which posts are through both (`joint_rate`).
+With the archive query beside it both begin together with the same backlog. The archive's commits follow one another
+without a rest, as a stack's do while a full one is there, and so does the last, which in a stack may wait for its time
+(`archive_trigger` 0). The rate is that at which posts are through both (`joint_rate`).
 """
 
 from dataclasses import replace

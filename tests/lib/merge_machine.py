@@ -5,12 +5,14 @@ the two layers are what it runs in, merge_truth.py says what must be shown and m
 """
 
 from contextlib import ExitStack
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from drinkstream.coverage import Covered
+from drinkstream.store.write import Writer
 from tests.lib.cassandra_in_memory import FAULTS
 from tests.lib.merge_answers import Asking
 from tests.lib.merge_batch_side import Attempt, BatchSide
@@ -57,6 +59,10 @@ class MergeMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        for day in (*OLD, *DAYS):
+            # a feed was there: a day without a post is counted, too
+            feed = Covered(day, "x", 86_400_000, 0, 0, 0, 0, datetime(2026, 5, 4, tzinfo=UTC))
+            Writer(self.world.store.session()).coverage_day(feed)
         self.truth = Truth(TEXTS.get, timedelta(days=TTL_DAYS))
         self.speed = SpeedSide(self.world, self.truth)
         self.batch = BatchSide(self.world, self.truth)
