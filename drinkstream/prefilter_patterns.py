@@ -52,7 +52,6 @@ _PREFIXED = re.compile("[\u0590-\u06ff]")
 _CASED = re.compile("[\u0370-\u052f]")
 # with the dot of Indic scripts: some write both as one character
 _LETTER = re.compile(".[\u093c\u09bc\u0a3c]?", re.DOTALL)
-_ARABIC = re.compile("[\u0620-\u06ff]+")
 _KATAKANA = re.compile("[\u30a1-\u30ff]")
 
 
@@ -324,13 +323,13 @@ def other_spellings(taxonomy: Taxonomy) -> Search:
             r"\xe3\x82[\x99\x9a]|\\u309[9a]|\xe3..\xef\xbe[\x9e\x9f]|\\u30[0-9a-f]{2}\\uff9[ef]",
             r"\xe1[\x84-\x87]|\\u11",  # Hangul letter by letter
             r"\xd9\x80|\\u0640",  # Arabic stretching stroke
+            r"\xd9[\x8b-\x95][\xd8-\xdb]|\\u06(?:4[b-f]|5[0-5])\\u06",  # Arabic vowel signs within a word
             r"\xe0\xb9\x8d|\\u0e4d",  # Thai's am in two
             r"\xef\xac[\x80-\x86]|\\ufb0[0-6]",  # ligatures
             r"[a-z0-9\x80-\xbf](?:\xc4\xb0|\\u0130)",  # dotted capital I within a word
         ]
     )
     single = {*words, *anywhere, *closing, *(token for phrase in phrases for token in phrase)}
-    search.certain += _vocalised(single)
     for string in (*_mixed_case(single), *_lone_kana(single)):
         search.put(string)
     for char in (*sorted(marked), "ー"):
@@ -369,24 +368,6 @@ def _lone_kana(words: Iterable[str]) -> Iterator[str]:
             beside = word[max(0, at - 1) : at + 2]
             if kana.group() in narrow and len(beside) > 1 and sum("\u3080" <= char <= "\u30ff" for char in beside) == 1:
                 yield (word[at - 1] + narrow[kana.group()]) if at else narrow[kana.group()] + word[at + 1]
-
-
-def _vocalised(words: Iterable[str]) -> Iterator[str]:
-    """Patterns for three letters of an Arabic word (two of a shorter one) with signs between them that few write."""
-    parts = {
-        part[at : at + 3] for word in words for part in _ARABIC.findall(word) for at in range(max(1, len(part) - 2))
-    }
-    for mark, write in (
-        (r"\xd9[\x8b-\x95]", _hexed),
-        (r"\\u06(?:4[b-f]|5[0-5])", lambda char: re.escape(escape(char))),
-    ):
-        for first, second, *third in (part for part in sorted(parts) if len(part) > 1):
-            one, two = (f"(?:{'|'.join(map(write, sorted(spellings(char))))})" for char in (first, second))
-            if third:
-                last = f"(?:{'|'.join(map(write, sorted(spellings(third[0]))))})"
-                yield f"{one}(?:(?:{mark})+{two}(?:{mark})*|{two}(?:{mark})+){last}"
-            else:
-                yield f"{one}(?:{mark})+{two}"
 
 
 def _hexed(char: str) -> str:
