@@ -4,6 +4,7 @@ A text is folded and cut into tokens, aliases and traps are looked up, and each 
 and the words around it. The time is linear in the length of the text.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from typing import Final
 
@@ -14,7 +15,7 @@ from drinkstream.language import primary
 from drinkstream.lexicon import Lexicon
 from drinkstream.matching import Caught, Match, Matcher
 from drinkstream.reading import Reader, Text
-from drinkstream.senses import Term, Trap
+from drinkstream.senses import OWN_PREFIXES, Term, Trap
 from drinkstream.taxonomy import Taxonomy
 
 __all__ = ["Classifier", "Decision", "Held", "Mention"]
@@ -26,12 +27,12 @@ MENU_REACH: Final = 6
 """Tokens between a chain and a drink of its menu that is then the chain's."""
 
 NAMED_REACH: Final = 2
-"""Tokens between a product and the word for its drink."""
+"""Tokens between a product, or a chain that stands for its drink, and the word for another drink that is then its."""
+
+_SENTENCE_END: Final = re.compile(r"[^.][.!?](?=\s)|[\n。！？]")
 
 LONGEST_TRAP: Final = 80
 """Characters before an alias within which a trap that covers it starts."""
-
-_TRY_SHORTER: Final = ("language", "needs-", "not-", "name")
 
 
 class _Spot:
@@ -62,7 +63,7 @@ class Classifier:
         spots, held = self._judged(matches, caught, read)
         if not spots and not held:
             return NOTHING
-        mentions = _joined(spots) if len(spots) > 1 else [spot.mention for spot in spots]
+        mentions = _joined(spots, text) if len(spots) > 1 else [spot.mention for spot in spots]
         if len(mentions) > 1:
             mentions.sort(key=lambda mention: (mention.start, mention.end))
         return Decision(tuple(mentions), tuple(dict.fromkeys(held)) if held else ())
@@ -82,7 +83,7 @@ class Classifier:
             judged, more = self._verdicts(match, traps, read, spots)
             spots += judged
             held += more
-            if judged or not all(one.rule.partition(":")[2].startswith(_TRY_SHORTER) for one in more):
+            if judged or not all(_leaves_shorter(one) for one in more):
                 settled.append(match)
         return spots, held
 
@@ -118,6 +119,12 @@ def _longest_first(match: Match) -> tuple[bool, int, int]:
     return (match.last == match.first, match.start - match.end, match.start)
 
 
+def _leaves_shorter(held: Held) -> bool:
+    """Whether an alias was held back for a reason that says nothing of a shorter one in it."""
+    reason = held.rule.partition(":")[2]
+    return reason in ("language", "name") or reason.startswith(OWN_PREFIXES)
+
+
 def _ends_in_one_of(settled: list[Match], match: Match) -> bool:
     """Whether the first or the last character of `match` is one of a longer alias."""
     first, last = match.start, match.end - 1
@@ -140,7 +147,7 @@ class _Traps:
         return None
 
 
-def _joined(spots: list[_Spot]) -> list[Mention]:
+def _joined(spots: list[_Spot], text: str) -> list[Mention]:
     """The mentions, a drink and the brand it is of made one: the brand's span with the drink's category."""
     brands = [spot for spot in spots if spot.term.brand]
     if not brands:
@@ -150,9 +157,7 @@ def _joined(spots: list[_Spot]) -> list[Mention]:
     mentions = []
     for spot in brands:
         mention = spot.mention
-        sells = {spot.term.category, *spot.term.menu}
-        reach = MENU_REACH if spot.term.menu else NAMED_REACH
-        own = [d for d in drinks if d.mention.category in sells and _apart(d, spot) <= reach]
+        own = [drink for drink in drinks if _is_of(drink, spot, text)]
         if own:
             nearest = min(own, key=lambda drink: _apart(drink, spot))
             category = nearest.mention.category
@@ -162,6 +167,19 @@ def _joined(spots: list[_Spot]) -> list[Mention]:
                 mention = mention._replace(category=category, rule=rule)
         mentions.append(mention)
     return mentions + [drink.mention for drink in drinks if id(drink) not in taken]
+
+
+def _is_of(drink: _Spot, brand: _Spot, text: str) -> bool:
+    """Whether a drink is one of the brand beside it, in the same sentence."""
+    category, term = drink.mention.category, brand.term
+    if category != term.category and category not in term.menu:
+        return False
+    # a chain that stands for its drink already takes another one only where both are named together
+    far = bool(term.menu) and brand.mention.category in (None, category)
+    if _apart(drink, brand) > (MENU_REACH if far else NAMED_REACH):
+        return False
+    first, last = sorted((drink.mention, brand.mention), key=lambda mention: mention.start)
+    return _SENTENCE_END.search(text, max(first.end - 1, 0), last.start) is None
 
 
 def _apart(one: _Spot, other: _Spot) -> int:

@@ -25,11 +25,18 @@ SPECIAL = {
 }
 """Letters that count as another one, beyond NFKC and lower case."""
 
-MARKS = "\u0300-\u036f\u0640\u3099\u309a\uff9e\uff9f"
+STROKE = "\u0640"
+VOWELS = "\u064b-\u0652"
+MARKS = f"\u0300-\u036f{STROKE}{VOWELS}\u0653-\u0655\u3099\u309a\uff9e\uff9f"
+DOTTED = "\u0958-\u095f\u09dc\u09dd\u09df\u0a33\u0a36\u0a59-\u0a5b\u0a5e"
+"""Letters of Indic scripts that NFKC takes their dot from."""
+_RING, _AM = "\u0e4d", "\u0e33"
 # at most eight marks: reordering them takes time that grows with the square of their number
 _COMPOSED: Final = re.compile(
-    f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06]|\u0640"
+    f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06{DOTTED}]"
+    f"|[{STROKE}{VOWELS}]|{_RING}[\u0e48-\u0e4b]?\u0e32"
 )
+_LEFT_OUT: Final = re.compile(f"[{STROKE}{VOWELS}]")  # in Arabic few write them
 _FONTS = (
     # letters dressed up, and forms of letters that only old encodings knew; signs such as º or ½ stay as they are
     (0x017F, 0x0180),
@@ -49,7 +56,7 @@ _FONTS = (
 )
 
 _UNUSUAL: Final = re.compile(
-    f"[{MARKS}\u1100-\u1112\ufb00-\ufb06{''.join(SPECIAL)}"
+    f"[{MARKS}\u1100-\u1112\ufb00-\ufb06{DOTTED}{_RING}{''.join(SPECIAL)}"
     f"{''.join(f'{chr(first)}-{chr(last - 1)}' for first, last in _FONTS)}]"
 )
 """What `_COMPOSED` needs to match or `table` may turn into another letter; without it lower() is all of folding."""
@@ -114,8 +121,7 @@ def _traced(text: str) -> Folded:
         cluster = match.group()
         form = known.get(cluster)
         if form is None:
-            composed = unicodedata.normalize("NFKC", cluster).replace("\u0640", "")
-            form = known[cluster] = composed.translate(translation).lower()
+            form = known[cluster] = _composed(cluster).translate(translation).lower()
         pieces.append(form)
         starts.extend([first] * len(form))
         ends.extend([last] * len(form))
@@ -124,6 +130,12 @@ def _traced(text: str) -> Folded:
     starts.extend(range(done, len(text)))
     ends.extend(range(done + 1, len(text) + 1))
     return Folded("".join(pieces), starts, ends)
+
+
+def _composed(cluster: str) -> str:
+    if cluster[0] == _RING:  # Thai's am, which NFKC parts in two and others type in any order
+        return cluster[1:-1] + _AM
+    return _LEFT_OUT.sub("", unicodedata.normalize("NFKC", cluster))
 
 
 def without_accents(folded: str) -> str:

@@ -208,7 +208,8 @@ class Matcher:
                 rest.group() in self._particles or bool(self._going_on and rest.group().startswith(self._going_on))
             )
         if _INDIC.match(word):
-            return not _INDIC.match(before) and not _INDIC.match(after)
+            # టీ20, 20-over cricket, is no tea
+            return not _INDIC.match(before) and not _INDIC.match(after) and not after.isdecimal()
         return True
 
     def _compounds(self, text: Text, found: list[Match], caught: list[Caught]) -> None:

@@ -156,7 +156,9 @@ def _compile(searches: list[Search], stretched: bool) -> Arrays:
     `sets`: JSON. `first_certain`: the first pattern that needs no check.
     """
     certain = [pattern.encode("latin-1") for search in searches for pattern in search.certain]
-    runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), b"www[^.]"] if stretched else []
+    # www and a stop begin a link, unless a letter stands before them
+    wide = (b"www[^.]", b"[a-z]www")
+    runs = [*(b"%c{3}" % letter for letter in b"abcdefghijklmnopqrstuvxyz"), *wide] if stretched else []
     free: list[bytes] = []
     checked: list[bytes] = []
     checks: list[Check] = []

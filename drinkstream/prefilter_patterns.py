@@ -50,6 +50,9 @@ _RUN = re.compile(r"([a-z])\1+")
 _RUN_BYTES = re.compile(rb"([A-Za-z])\1+")
 _PREFIXED = re.compile("[\u0590-\u06ff]")
 _CASED = re.compile("[\u0370-\u052f]")
+# with the dot of Indic scripts: some write both as one character
+_LETTER = re.compile(".[\u093c\u09bc\u0a3c]?", re.DOTALL)
+_KATAKANA = re.compile("[\u30a1-\u30ff]")
 
 
 @dataclass(slots=True)
@@ -261,7 +264,7 @@ def _spelled(word: str, most: int) -> Iterator[str]:
 
 
 def _styles(word: str) -> Iterator[list[list[str]]]:
-    choices = [sorted(spellings(char)) for char in word]
+    choices = [sorted(spellings(letter)) for letter in _LETTER.findall(word)]
     if word[:1] == "i":
         choices[0] = ["i", "İ"]
     if not _CASED.search(word):
@@ -283,15 +286,15 @@ def escape(char: str) -> str:
 @cache
 def _spellings() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for code in (*range(0x80, 0x700), *range(0x1E00, 0x2000)):
+    for code in (*range(0x80, 0x700), *range(0x900, 0xB00), *range(0x1E00, 0x2000)):
         char = chr(code)
-        if char.isalpha() and not in_fonts(code) and len(form := fold(char).text) == 1 and not form.isascii():
+        if char.isalpha() and not in_fonts(code) and _LETTER.fullmatch(form := fold(char).text) and not form.isascii():
             found[form].add(char)
     return {form: frozenset(chars) for form, chars in found.items()}
 
 
 def spellings(char: str) -> frozenset[str]:
-    """Every character that folds to `char`; fonts and the case of ASCII letters apart."""
+    """Every character that folds to `char`, a letter with or without its dot; fonts and the case of ASCII apart."""
     return _spellings().get(char, frozenset()) | {char}
 
 
@@ -320,12 +323,15 @@ def other_spellings(taxonomy: Taxonomy) -> Search:
             r"\xe3\x82[\x99\x9a]|\\u309[9a]|\xe3..\xef\xbe[\x9e\x9f]|\\u30[0-9a-f]{2}\\uff9[ef]",
             r"\xe1[\x84-\x87]|\\u11",  # Hangul letter by letter
             r"\xd9\x80|\\u0640",  # Arabic stretching stroke
+            r"\xd9[\x8b-\x95][\xd8-\xdb]|\\u06(?:4[b-f]|5[0-5])\\u06",  # Arabic vowel signs within a word
+            r"\xe0\xb9\x8d|\\u0e4d",  # Thai's am in two
             r"\xef\xac[\x80-\x86]|\\ufb0[0-6]",  # ligatures
             r"[a-z0-9\x80-\xbf](?:\xc4\xb0|\\u0130)",  # dotted capital I within a word
         ]
     )
-    for mixed in _mixed_case({*words, *anywhere, *closing, *(token for phrase in phrases for token in phrase)}):
-        search.put(mixed)
+    single = {*words, *anywhere, *closing, *(token for phrase in phrases for token in phrase)}
+    for string in (*_mixed_case(single), *_lone_kana(single)):
+        search.put(string)
     for char in (*sorted(marked), "ー"):
         small, large = ([one for one in spellings(char) if one.isupper() == upper] for upper in (False, True))
         for some in ((small, small, small), (large, large, large), (large, large, small), (large, small, small)):
@@ -351,6 +357,17 @@ def _mixed_case(words: Iterable[str]) -> Iterator[str]:
         else:
             large = (filter(str.isupper, some) for some in before)
             yield from map("".join, product(*large, filter(str.islower, last)))
+
+
+def _lone_kana(words: Iterable[str]) -> Iterator[str]:
+    """Narrow katakana of words beside what is none, in words where no other kana shows that they are narrow."""
+    narrow = {form: chr(code) for code, form in table().items() if 0xFF66 <= code <= 0xFF9D}
+    for word in words:
+        for kana in _KATAKANA.finditer(word):
+            at = kana.start()
+            beside = word[max(0, at - 1) : at + 2]
+            if kana.group() in narrow and len(beside) > 1 and sum("\u3080" <= char <= "\u30ff" for char in beside) == 1:
+                yield (word[at - 1] + narrow[kana.group()]) if at else narrow[kana.group()] + word[at + 1]
 
 
 def _hexed(char: str) -> str:

@@ -7,7 +7,19 @@ from drinkstream.fold import Folded
 from drinkstream.language import Languages
 from drinkstream.lexicon import Lexicon
 from drinkstream.taxonomy import Taxonomy
-from drinkstream.tokens import NO_SPACES, TRIPLE, camel_words, may_stretch, spelled, squeezed, tokenize
+from drinkstream.tokens import (
+    NO_SPACES,
+    TRIPLE,
+    before_stop,
+    by_script,
+    camel_words,
+    may_miss_space,
+    may_stretch,
+    meets_latin,
+    spelled,
+    squeezed,
+    tokenize,
+)
 
 LONGEST_TAG: Final = 48
 SHORTEST_IN_TAG: Final = 3
@@ -109,7 +121,11 @@ class Reader:
         plain = folded.text.isascii()
         parted = not plain and NO_SPACES.search(folded.text) is not None
         pictures = not plain and PICTURES.search(folded.text) is not None
+        if parted and meets_latin(folded.text):
+            raw = by_script(raw)
         text = Text(original, folded, lang, raw, parted, pictures, self._languages)
+        if may_miss_space(folded.text):
+            _part_sentences(text)
         if "#" in raw:
             self._cut_tags(text)
         if may_stretch(folded.text):
@@ -151,3 +167,18 @@ class Reader:
         if token in self._words or not TRIPLE.search(token):
             return token
         return next((form for form in squeezed(token) if form in self._aliases), token)
+
+
+def _part_sentences(text: Text) -> None:
+    """Cut what looks like a domain but ends as a sentence begins, with a capital and no space: a beer.It was cold."""
+    positions = text.positions()
+    raw: list[str] = []
+    for index, token in enumerate(text.raw):
+        size = before_stop(token)
+        start = positions[index]
+        if size and text.written(start + size + 1, start + len(token)).istitle():
+            raw += (*tokenize(token[:size]), token[size + 1 :])
+        else:
+            raw.append(token)
+    text.raw = text.tokens = raw
+    text.at = []

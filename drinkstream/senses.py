@@ -1,6 +1,12 @@
 """What an alias may mean and when: terms, the traps that hold them back, and the contexts that both ask for."""
 
 from dataclasses import dataclass
+from typing import Final
+
+OWN_REASONS: Final = frozenset(("name", "language", "cut-off"))
+"""Reasons by which an alias is held back that are no context's name, beside those that begin with `OWN_PREFIXES`."""
+
+OWN_PREFIXES: Final = ("not-", "needs-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from drinkstream.errors import BadInputError
-from drinkstream.senses import Context, Term, Trap
+from drinkstream.senses import OWN_PREFIXES, OWN_REASONS, Context, Term, Trap
 from drinkstream.taxonomy_file import Entry, TomlFile
 
 COMPANY = "company"
@@ -108,6 +108,8 @@ class _Scope:
 def _contexts(file: TomlFile, scope: _Scope) -> None:
     for entry in file.named("context"):
         name = entry.name
+        if name in OWN_REASONS or name.startswith(OWN_PREFIXES):
+            raise entry.error("", f"context {name} is named like a reason of its own", "give it another name")
         if name in scope.contexts:
             raise entry.error("", f"context {name} is defined twice", "join the two, or give one another name")
         scope.contexts[name] = Context(

@@ -21,6 +21,13 @@ NO_SPACES: Final = re.compile(
 )
 """A letter of a script whose words are not parted by spaces, take particles, or hold marks that are no letters."""
 
+_PARTED: Final = NO_SPACES.pattern
+_MEETS: Final = re.compile(f"[a-z\u00df-\u024f]{_PARTED}|{_PARTED}[a-z\u00df-\u024f]")
+_SCRIPTS: Final = re.compile(f"{_PARTED}+|(?:(?!{_PARTED})\\w)+")
+# last parts of domains that are words, too, with which sentences begin
+_NEXT_SENTENCE: Final = re.compile(r"\.(?:it|me|es|de|io)(?!\w)")
+_ENDS_IN_WORD: Final = re.compile(r"(\w[\w-]*)\.(?:it|me|es|de|io)")
+
 TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
 _RUN: Final = re.compile(r"([^\W\d_])\1{2,}")
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
@@ -41,6 +48,33 @@ def tokenize(folded: str) -> list[str]:
         else:
             tokens += found(piece)
     return tokens
+
+
+def meets_latin(folded: str) -> bool:
+    """Whether a Latin letter stands beside one of `NO_SPACES`."""
+    return _MEETS.search(folded) is not None
+
+
+def by_script(tokens: list[str]) -> list[str]:
+    """`tokens`, each word cut where Latin letters and those of `NO_SPACES` meet: starbucksで."""
+    cut: list[str] = []
+    for token in tokens:
+        if _MEETS.search(token) is not None and token.replace("_", "a").isalnum():
+            cut += _SCRIPTS.findall(token)
+        else:
+            cut.append(token)
+    return cut
+
+
+def may_miss_space(folded: str) -> bool:
+    """Whether a small word that is a domain's last part, too, stands right after a full stop."""
+    return _NEXT_SENTENCE.search(folded) is not None
+
+
+def before_stop(token: str) -> int:
+    """How much of what looks like a domain stands before its last part, where that is a small word; 0 elsewhere."""
+    found = _ENDS_IN_WORD.fullmatch(token)
+    return len(found.group(1)) if found is not None else 0
 
 
 def may_stretch(folded: str) -> bool:

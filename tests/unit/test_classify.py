@@ -63,6 +63,56 @@ def test_handles_links_and_cashtags_name_nothing(text: str):
     assert CLASSIFIER.decide(text, "en").mentions == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "lang", "named"),
+    [
+        ("I love coffee.It makes me happy", "en", [("coffee", None)]),
+        ("Had a beer.It was cold", "en", [("beer", None)]),
+        ("a can of Red Bull.It helped", "en", [("energy", "red bull")]),
+        ("Quiero un café.Es temprano", "es", [("coffee", None)]),
+        ("a link, coffee.it", "en", []),
+        ("see coffee.It/menu", "en", []),
+        ("see COFFEE.IT", "en", []),
+        ("see Coffee.com", "en", []),
+    ],
+)
+def test_a_missing_space_after_a_full_stop_makes_no_link(text: str, lang: str, named: list[tuple[str, str | None]]):
+    assert pairs(text, lang) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "named"),
+    [
+        ("今日はcoffee飲んだ", "ja", [("coffee", None)]),
+        ("Red Bull飲んだ", "ja", [("energy", "red bull")]),
+        ("Starbucksで限定のやつ買った", "ja", [(None, "starbucks")]),
+        ("오늘 cola마셨다", "ko", [("soda", None)]),
+        ("我要喝beer啦", "zh", [("beer", None)]),
+        ("อยากกินStarbucksมาก", "th", [("coffee", "starbucks")]),
+        ("#ilovecoffee部", "ja", [("coffee", None)]),
+        ("@beer飲む", "ja", []),
+        ("https://t.co/beer飲", "ja", []),
+    ],
+)
+def test_latin_words_end_where_another_script_begins(text: str, lang: str, named: list[tuple[str | None, str | None]]):
+    assert pairs(text, lang) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Love Starbucks. My mom drinks tea.", {("coffee", "starbucks"), ("tea", None)}),
+        ("Love Starbucks\nMy mom drinks tea", {("coffee", "starbucks"), ("tea", None)}),
+        ("I need my Starbucks before I make tea", {("coffee", "starbucks"), ("tea", None)}),
+        ("Starbucks closed early. We drank water at home.", {(None, "starbucks"), ("water", None)}),
+        ("I need my Starbucks iced tea", {("tea", "starbucks")}),
+        ("a green tea ... from Starbucks", {("tea", "starbucks")}),
+    ],
+)
+def test_a_chain_takes_the_drink_that_is_named_with_it(text: str, named: set[tuple[str | None, str | None]]):
+    assert set(pairs(text)) == named
+
+
 @pytest.mark.parametrize(("lang", "expected"), [("it", "milk"), ("en", "coffee")])
 def test_a_word_means_what_it_means_in_the_posts_language(lang: str, expected: str):
     assert pairs("latte!", lang) == [(expected, None)]

@@ -102,6 +102,10 @@ FAULTS = {
     "unknown suffixes": (TEA + 'suffixes = "xx"\n', "line 5: unknown suffixes 'xx'"),
     "a flag that is none": (TEA + 'names = "yes"\n', "line 5: names is 'yes': write names = true or leave it out"),
     "a context twice": ("[context.drinking]\nnear = []\n", "line 1: context drinking is defined twice"),
+    "a context with a reason's name": (
+        "[context.not-mine]\nnear = []\n",
+        "line 1: context not-mine is named like a reason of its own: give it another name",
+    ),
     "a reach below zero": ("[context.x]\nwithin = -1\n", "line 2: within is -1: write a whole number, 0 or more"),
     "a brand without a name": ('[[brand]]\nid = "x"\nwords = ["y"]\n', "line 1: a brand without its name"),
     "products of nothing": ('[products.gin]\nx = ["y"]\n', "line 1: products of 'gin': use one of tea, milk"),

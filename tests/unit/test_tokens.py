@@ -1,11 +1,14 @@
 """Where a short way is taken through a text, it comes out where the long one does."""
 
 import unicodedata
+from typing import Literal
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drinkstream.fold import fold, table
+from drinkstream.taxonomy import load
 from drinkstream.tokens import TOKEN, TRIPLE, may_stretch, tokenize
 
 PIECES = st.one_of(
@@ -41,6 +44,15 @@ def test_a_text_that_is_only_put_in_lower_case_needs_no_more(text: str):
 
 def test_each_letter_that_folding_turns_into_another_is_seen_in_a_text():
     assert [char for char, to in table().items() if fold(f"a{chr(char)}b").text != f"a{to.lower()}b"] == []
+
+
+LETTERS = sorted({char for term in load().terms for word in term.words for char in word})
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_letters_of_aliases_are_one_in_all_forms_that_unicode_gives_them(form: Literal["NFC", "NFKC"]):
+    normal = {char: unicodedata.normalize(form, char) for char in LETTERS if char.isalpha()}
+    assert [char for char, to in normal.items() if fold(char).text != fold(to).text] == []
 
 
 @given(st.characters(), st.sampled_from("\u0300\u0301\u0308\u0327\u3099\u309a\uff9e\uff9f"))
