@@ -117,6 +117,8 @@ with DAG(
         settings=settings,
         days=PENDING,
         asked_by=PENDING_WHY,
+        # they may have been edited since `pending` looked, and nobody approves of what a night changes
+        more=["--same-rules"],
         execution_timeout=timedelta(hours=24),
     )
 

@@ -19,7 +19,7 @@ from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError, UnavailableError
-from drinkstream.merge import days_between, snapshot
+from drinkstream.merge import Publication, days_between, snapshot
 from drinkstream.post import NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, causes, session, wake_workers
@@ -54,6 +54,8 @@ class Request:
     days: tuple[date, ...]
     attempt: str
     asked_by: str
+    same_rules: bool = False
+    """Whether the numbers in force must be of the rules installed, since nobody approves what others change."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,9 +69,12 @@ def main(argv: list[str] | None = None) -> int:
 @click.option("--days", default="", help="Instead of FROM and TO: days with commas between them.")
 @click.option("--attempt", required=True, help="Name of this attempt; audit and publish ask for its runs.")
 @click.option("--asked-by", default="", help="Who asked, and what for.")
-def run(first: datetime | None, last: datetime | None, days: str, attempt: str, asked_by: str) -> None:
+@click.option("--same-rules", is_flag=True, help="Refuse days that are published by other rules than those installed.")
+def run(
+    first: datetime | None, last: datetime | None, days: str, attempt: str, asked_by: str, same_rules: bool
+) -> None:
     """Recompute the days FROM to TO, or DAYS, from the archive, each into a new run."""
-    request = Request(asked_days(first, last, days), attempt, asked_by)
+    request = Request(asked_days(first, last, days), attempt, asked_by, same_rules)
     # before Spark's first worker starts, which reads code and taxonomy as they are then: `recompute_chunk` sees by this
     # one that they were changed
     meaning.version()
@@ -109,7 +114,8 @@ def recompute(
 ) -> dict[date, str]:
     """Writes a complete run for each day; returns them by day. All days are read at one version of the archive.
 
-    Raises BadInputError, before anything is written, where posts of a day lie under another topic too.
+    Raises BadInputError, before anything is written, where posts of a day lie under another topic too, or where the
+    request is for the same rules and a day was counted by others.
     """
     # before the archive is: a run that is published from here on may have read more of it, which the audit is to see
     months = sorted({str(day)[:7] for day in request.days})
@@ -118,6 +124,8 @@ def recompute(
     pinned = Archive(settings.archive, latest.version())
     version = int(pinned.version())
     require_one_topic(pinned, settings.posts_topic, request.days)
+    if request.same_rules:
+        require_same_rules(reader, [in_force[day] for day in request.days if day in in_force])
     position = {"/".join(map(str, place)): end for place, end in sorted(pinned.ends().items())}
     held = pinned.rows_by_day(settings.posts_topic)
     mint = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
@@ -153,8 +161,18 @@ def require_one_topic(archive: Archive, topic: str, days: Sequence[date]) -> Non
     if others := archive.other_topics(topic, map(str, days)):
         told = ", ".join(f"{day} under {' and '.join(topics)}" for day, topics in others.items())
         raise BadInputError(
-            f"posts lie under other topics than {topic}: {told}. Such a day stays as it is published; one whose posts "
-            "all lie under another topic is recomputed with DRINKSTREAM_POSTS_TOPIC set to that one"
+            f"posts lie under other topics than {topic}: {told}. Such a day stays as it is, published or missing; one "
+            "whose posts all lie under another topic is recomputed with DRINKSTREAM_POSTS_TOPIC set to that one"
+        )
+
+
+def require_same_rules(reader: Reader, in_force: Sequence[Publication]) -> None:
+    """Raises BadInputError where a day is published by other rules than those installed."""
+    runs = {entry.day: reader.run(entry.day, entry.run_id) for entry in in_force}
+    if others := [str(day) for day, run in runs.items() if run is not None and run.meaning != meaning.version()]:
+        raise BadInputError(
+            f"the rules were changed since: {', '.join(others)} would change by more than what came in. "
+            "recompute_range recounts them, once a person approves"
         )
 
 

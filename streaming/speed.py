@@ -198,8 +198,12 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         partial(append_times, settings.bootstrap),
         partial(offsets_at, settings.bootstrap),
     )
-    # what an epoch of this cluster could not count, as Kafka had lost it by then, its successors cannot either
-    lost |= frozenset[date]().union(*(row.blind_days for row in epochs if row.cluster == kafka.cluster))
+    # what an epoch of this cluster could not count, as Kafka had lost it by then, its successors cannot either; days of
+    # which only the rows expire they can
+    ttl = timedelta(days=settings.speed_ttl_days)
+    for row in epochs:
+        if row.cluster == kafka.cluster:
+            lost |= row.blind_days - expiring(reader.touched(row.epoch), now, ttl)
     life = replace(life, first_offsets=first)
     writer.epoch(
         life.epoch,

@@ -225,20 +225,29 @@ def settle(attempt: str, why: str, *more: Any) -> JobOperator:
 class RecomputeOperator(SparkSubmitOperator):
     """Recomputes days in one Spark application; returns (as XCom) the attempt that succeeded.
 
-    Either `first` to `last`, or `days` with commas between them. All of them are templates.
+    Either `first` to `last`, or `days` with commas between them. All of them are templates. `more` options of
+    jobs.recompute are passed on.
 
     Each try is an attempt of its own: a killed task may leave its Spark running, and what that writes must never be
     taken for the work of the try that succeeded.
     """
 
     def __init__(
-        self, *, settings: Settings, asked_by: str, first: str = "", last: str = "", days: str = "", **kwargs: Any
+        self,
+        *,
+        settings: Settings,
+        asked_by: str,
+        first: str = "",
+        last: str = "",
+        days: str = "",
+        more: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         which = ["--days", days] if days else ["--from", first, "--to", last]
         super().__init__(
             application=str(ROOT / "jobs" / "recompute.py"),
             name=f"recompute {days or f'{first} to {last}'}",
-            application_args=[*which, "--attempt", THIS_TRY, "--asked-by", asked_by],
+            application_args=[*which, "--attempt", THIS_TRY, "--asked-by", asked_by, *more],
             conn_id="spark_local",
             # the JVM is up before the job's first line, so what it starts with is said here
             driver_memory=f"{settings.recompute_heap}m",

@@ -69,7 +69,7 @@ class Followed:
         self._client = client
         self._path = path
         self._seen = self._tried = ""
-        self._refused = False  # what was tried last
+        self._refused = False  # what was tried last, before X was asked
 
     def begin(self, patiently: Calling) -> None:
         """Sync the rules; where the taxonomy does not load or fit into rules, or X refuses one, those that we have on
@@ -79,7 +79,7 @@ class Followed:
         """
         self._seen = self._tried = _content(self._path)
         try:
-            sync(self._client, patiently, rules(clauses(load(self._path))))
+            sync(self._client, patiently, self._wanted())
         except BadInputError as error:
             there: list[StreamRule] = patiently(self._client.get_rules).data or []
             if not any(rule.tag == TAG for rule in there):
@@ -100,7 +100,8 @@ class Followed:
     def check(self, call: Calling) -> None:
         """Sync the rules again, and warn where they were others: another program may have changed them.
 
-        Nothing is done where the taxonomy has changed, which `look` sees to, or was refused.
+        Nothing is done where the taxonomy has changed, which `look` sees to, or makes no rules. What X refused is tried
+        again: it may have been for a reason that has passed.
         """
         found = _content(self._path)
         if found == self._tried and not self._refused and (changed := self._sync(call, found)):
@@ -114,20 +115,25 @@ class Followed:
         """How many rules were added or deleted for the taxonomy with this content."""
         changed = 0
         try:
-            changed = sync(self._client, call, rules(clauses(load(self._path))))
+            changed = sync(self._client, call, self._wanted())
         except UnavailableError as error:
             log.warning("event=waiting for=rules error=%s", error)
             return 0
         except BadInputError as error:
             self._stay(error)
-        else:
-            self._refused = False
         self._tried = found
         return changed
 
-    def _stay(self, error: BadInputError) -> None:
+    def _wanted(self) -> list[str]:
+        """The taxonomy's rules. Raises BadInputError where it does not load or does not fit into rules."""
         self._refused = True
-        log.error("event=rules_refused note=the rules on the stream stay until the taxonomy is mended error=%s", error)
+        wanted = rules(clauses(load(self._path)))
+        self._refused = False
+        return wanted
+
+    def _stay(self, error: BadInputError) -> None:
+        until = "until the taxonomy is mended" if self._refused else "and are tried again in some minutes"
+        log.error("event=rules_refused note=the rules on the stream stay %s error=%s", until, error)
 
 
 def _content(path: Path) -> str:

@@ -307,7 +307,7 @@ def test_what_each_program_is_called_with(bag: Any):
             "--attempt",
             "{{ ti.id }}.{{ ti.try_number }}",
         ),
-        *("--asked-by", f"{run}: records were pending, or no night had published it"),
+        *("--asked-by", f"{run}: records were pending, or no night had published it", "--same-rules"),
     ]
 
 

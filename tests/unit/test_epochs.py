@@ -262,6 +262,20 @@ def test_days_that_an_epoch_counted_from_what_kafka_lost_are_missing_from_the_ne
     assert blind_of(reader, last.epoch) == MISSING
 
 
+def test_a_day_of_which_only_the_rows_expire_is_counted_by_the_next(
+    stored: tuple[Settings, Reader, Writer], monkeypatch: pytest.MonkeyPatch
+):
+    """As where Kafka keeps posts longer than Cassandra keeps live rows."""
+    settings, reader, writer = stored
+    old, lost = date(2026, 4, 30), date(2026, 4, 2)
+    monkeypatch.setattr(
+        Reader, "touched", lambda *_: {"2026-04-30T23": datetime.now(UTC) - timedelta(days=34, hours=1)}
+    )
+    monkeypatch.setattr(speed, "look", lambda *_: KafkaOffsets("c1", {("posts", 0): 0}, {("posts", 0): 50}))
+    writer.epoch("e1", status="dropped", blind_days={old, lost})
+    assert blind_of(reader, speed.begin(settings, reader, writer).epoch) == {lost}
+
+
 def test_they_are_missing_from_one_that_goes_on(stored: tuple[Settings, Reader, Writer]):
     """As a successor does that had not yet read so far when Kafka's end fell."""
     settings, reader, writer = stored

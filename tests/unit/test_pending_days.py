@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import pytest
 
@@ -13,7 +13,7 @@ from drinkstream.merge import Publication, snapshot
 from drinkstream.store.read import Run
 from jobs import recompute
 from jobs.pending import MOST_DAYS, MOST_RUNS, counted, missed, over, settled_by_night, tonight, unpublished
-from jobs.recompute import asked_days, require_one_topic
+from jobs.recompute import asked_days, require_one_topic, require_same_rules
 from tests.lib.archived import archive, row
 
 NOON = datetime(2017, 10, 1, 12, tzinfo=UTC)
@@ -59,6 +59,17 @@ def test_a_recompute_refuses_days_of_which_posts_lie_under_another_topic(tmp_pat
     require_one_topic(table, "posts", [date(2017, 9, 15)])
     with pytest.raises(BadInputError, match="other topics than posts: 2017-09-14 under posts2 and posts3"):
         require_one_topic(table, "posts", [date(2017, 9, 14), date(2017, 9, 15)])
+
+
+def test_a_night_s_recompute_refuses_days_of_other_rules_though_they_were_the_same_when_it_chose_them():
+    """The rules may be edited between, or while it runs and is tried again."""
+    store = Store()
+    first, last = store.publications(["2017-09", "2017-10"])[1], store.publications(["2017-09", "2017-10"])[-1]
+    gone = store.publications(["2017-09", "2017-10"])[2]
+    with patch.object(meaning, "version", lambda: "m"):
+        require_same_rules(store, [first, gone, last])  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match="rules were changed since: 2017-09-14, 2017-10-01 would change"):
+        require_same_rules(store, [first, gone, last])  # type: ignore[arg-type]
 
 
 def test_what_a_recompute_counts_by_is_known_before_spark_starts(monkeypatch: pytest.MonkeyPatch):
