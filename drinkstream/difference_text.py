@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drinkstream.difference import Moved, Report, Row, Ruled, in_rules
 from drinkstream.reconcile import Cause
+from drinkstream.share import percentage
 
 EXAMPLES = 3
 """Posts that a rule's row names."""
@@ -143,4 +144,4 @@ def _many(number: int, what: str) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+    return "–" if share is None else f"{percentage(share):.1f}%"

@@ -7,6 +7,7 @@ are disjoint, so sums over them are counts of distinct posts.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Literal
 
 from drinkstream.cells import ANY, NO_BRAND, Level
@@ -217,3 +218,9 @@ def _counts(totals: Iterable[Total], question: Filter) -> dict[Level, int]:
         if question.admits(total):
             counted[Level(total.category, total.brand)] += total.n
     return counted
+
+
+def percentage(part: float) -> float:
+    """A share in percent, rounded half up to one decimal."""
+    # as webapp/static/tables.js has it: 1 of 16 must not read otherwise in a chart than in the table beside it
+    return floor(part * 1000 + 0.5) / 10

@@ -14,7 +14,7 @@ from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
 from webapp.basis import Basis, counted, days_before, horizon, hours_with_cells, incomparable, midnight, quiet_since
-from webapp.counts import Columns, columns, levels, matching
+from webapp.counts import Columns, beneath, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
 
@@ -78,7 +78,8 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     """
     start, end = asked.minutes
     match = matching(base.view.keys, asked.narrowed)
-    parts = [_part(asked, base, day, match) for day in base.days]
+    whole = beneath(base.view.keys, asked.narrowed)
+    parts = [_part(asked, base, day, match, whole) for day in base.days]
     rows = day_rows(base, parts)
     known = [row["n"] for row in rows if row["n"] is not None]
     looked: list[tuple[Choice, list[str]]] = []
@@ -109,8 +110,11 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     }
 
 
-def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_]) -> int | None:
-    """How many posts of a day, or of the asked period of it, match; None where it has no counts, or nobody looked."""
+def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_], whole: NDArray[np.bool_]) -> int | None:
+    """How many posts of a day, or of the asked period of it, match; None where it has no counts, or nobody looked.
+
+    `whole` are the keys of the denominators: where they count something, somebody looked.
+    """
     start, end = asked.minutes
     if (start, end) == (0, 1440):
         return None if day.counts is None else int(day.counts.n[match[day.counts.key]].sum())
@@ -118,10 +122,11 @@ def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_]) -> int 
     if minutes is None:
         return None
     counts = minutes.between(start, end)
-    n = int(counts.n[match[counts.key]].sum())
     # as in the trend a post whose clock is ahead stays in sight
-    seen = day.choice.layer == "batch" or midnight(day.choice.day) + timedelta(minutes=start) <= horizon(base)
-    return n if n or seen else None
+    if day.choice.layer == "speed" and not whole[counts.key].any():
+        begun = midnight(day.choice.day) + timedelta(minutes=start) <= horizon(base)
+        return 0 if begun else None
+    return int(counts.n[match[counts.key]].sum())
 
 
 def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:

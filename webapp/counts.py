@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,3 +235,10 @@ def matching(keys: Keys, question: Filter) -> NDArray[np.bool_]:
     """Which keys count the posts that the question is about, by key number."""
     table = keys.table()
     return table.admitted(question) & table.of_level(level(question))
+
+
+def beneath(keys: Keys, question: Filter) -> NDArray[np.bool_]:
+    """Which keys count in a denominator that a share of the question's posts has, by key number."""
+    table = keys.table()
+    of_level = np.logical_or.reduce([table.of_level(denominator(by, question)) for by in get_args(By)])
+    return table.admitted(question) & of_level

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from math import floor
 from typing import Any, get_args
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory, url_for
@@ -12,7 +11,7 @@ from drinkstream import words
 from drinkstream.cells import ANY, ANY_BRAND, ANY_DRINK, Level
 from drinkstream.errors import BadInputError, NotFoundError, UnavailableError
 from drinkstream.explain import installed
-from drinkstream.share import KINDS, By, denominator
+from drinkstream.share import KINDS, By, denominator, percentage
 from webapp import answers, bundles, differences, moves, query, rejected
 from webapp.api import ask, explained
 from webapp.basis import Basis
@@ -236,18 +235,13 @@ def count(n: int | None) -> str:
 @blueprint.app_template_filter()
 def percent(part: float | None) -> str:
     """A share as a percentage."""
-    return "–" if part is None else f"{_percent(part):.1f}%"
+    return "–" if part is None else f"{percentage(part):.1f}%"
 
 
 @blueprint.app_template_filter()
 def spread(interval: tuple[float, float]) -> str:
     """An interval of a share as percentages."""
-    return f"{_percent(interval[0]):.1f}–{_percent(interval[1]):.1f}%"
-
-
-def _percent(part: float) -> float:
-    # as static/tables.js has it: 1 of 16 must not read otherwise in a chart than in the table beside it
-    return floor(part * 1000 + 0.5) / 10
+    return f"{percentage(interval[0]):.1f}–{percentage(interval[1]):.1f}%"
 
 
 @blueprint.app_template_filter()

@@ -52,6 +52,12 @@ def test_a_day_in_full():
     )
 
 
+def test_a_share_reads_as_it_does_on_the_page():
+    """Half of the last place goes up: 1 of 16 is 6.25 %."""
+    rows = (Row(None, None, 16, 16, 16, 16), Row("tea", None, 1, 3, 16, 16))
+    assert "| tea | 1 | 3 | +2 | 6.3% | 18.8% |" in in_full(replace(REPORT, rows=rows), ())
+
+
 def test_what_is_left_out_of_a_table_is_counted():
     assert "\n\n(2 more rows)\n\n" in in_full(REPORT, MOVED, replace(LOG, rows=2))
 

@@ -218,6 +218,20 @@ def test_csv_has_every_cell_unless_a_limit_is_given(
 
 
 @pytest.mark.usefixtures("compared")
+def test_few_long_tables_are_sent_at_a_time(web: Web, monkeypatch: pytest.MonkeyPatch):
+    """Each holds a thread of the server until it is read: slow readers must leave some for the others."""
+    monkeypatch.setattr("webapp.download.IN_MEMORY", 0)
+    path = f"/api/v1/{PATH}?format=csv"
+    unread = [web.client.get(path) for _ in range(2)]
+    refused = web.client.get(path)
+    assert (refused.status_code, "2 long tables are being sent to others" in refused.text) == (503, True)
+    unread.pop().close()
+    with web.client.get(path) as response:
+        assert response.status_code == 200
+    unread.pop().close()
+
+
+@pytest.mark.usefixtures("compared")
 def test_csv_is_of_cells_which_have_no_cause(web: Web):
     assert "the CSV is of the cells" in web.refused(f"{PATH}?cause=deleted&format=csv")
     page = web.client.get(f"/{PATH}?cause=deleted").text

@@ -118,6 +118,11 @@ def test_every_period_of_a_live_day_has_the_total_of_the_trend(
         assert [answer["days"][0]["n"] for answer in answers] == [answer["total"] for answer in answers]
         assert {answer["days"][0]["reason"] for answer in answers if answer["total"] is None} == {UNSEEN}
         assert {answer["days"][0]["reason"] for answer in answers if answer["total"] is not None} == {None}
+        at = trend["periods"].index("2017-09-15T21:07Z" if grain == "minute" else "2017-09-15T21:00Z")
+        drinks = {one["category"]: one["n"][at] for one in trend["series"]}
+        assert (drinks["tea"], drinks["coffee"]) == (1, 0)
+        for drink, n in drinks.items():
+            assert web.get(f"posts?category={drink}&period={trend['periods'][at][:length]}")["total"] == n
     page = web.client.get("/posts?period=2017-09-15T23").text
     assert "This period cannot be answered for: it is missing, not empty." in page
     assert f"2017-09-15: {UNSEEN}" in page
