@@ -34,8 +34,9 @@ _RING, _AM = "\u0e4d", "\u0e33"
 # at most eight marks: reordering them takes time that grows with the square of their number
 _COMPOSED: Final = re.compile(
     f"[^{MARKS}][{MARKS}]{{1,8}}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\ufb00-\ufb06{DOTTED}]"
-    f"|[{STROKE}{VOWELS}]|{_RING}[\u0e48-\u0e4b]?\u0e32"
+    f"|{STROKE}|(?<=[{STROKE}{VOWELS}])[{VOWELS}]|{_RING}[\u0e48-\u0e4b]?\u0e32"
 )
+_ARABIC: Final = re.compile("[\u0620-\u06ff]")
 _LEFT_OUT: Final = re.compile(f"[{STROKE}{VOWELS}]")  # in Arabic few write them
 _FONTS = (
     # letters dressed up, and forms of letters that only old encodings knew; signs such as º or ½ stay as they are
@@ -135,7 +136,9 @@ def _traced(text: str) -> Folded:
 def _composed(cluster: str) -> str:
     if cluster[0] == _RING:  # Thai's am, which NFKC parts in two and others type in any order
         return cluster[1:-1] + _AM
-    return _LEFT_OUT.sub("", unicodedata.normalize("NFKC", cluster))
+    form = unicodedata.normalize("NFKC", cluster)
+    # after other letters the signs part words, as any sign does: none is written there, and the prefilter seeks none
+    return _LEFT_OUT.sub("", form) if _ARABIC.match(cluster) else form.replace(STROKE, "")
 
 
 def without_accents(folded: str) -> str:

@@ -108,6 +108,22 @@ def test_an_empty_buffer_has_no_candidates():
     assert Prefilter(load()).candidates(b"", np.array([0, 0, 0])).tolist() == [False, False]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please co\u064ffee now",
+        "ビ\u064eール",
+        "맥\u064e주",
+        "bee\u064e\u0651\u064fr",
+        "bee" + "\u064e" * 9 + "r",
+        "สตรอเบอร์รี่ปั่\u064eน",
+    ],
+)
+def test_arabic_vowel_signs_part_words_of_other_letters(text: str):
+    """The prefilter does not look for aliases with such signs in them, so none may count."""
+    assert CLASSIFIER.decide(text, None).mentions == ()
+
+
 FORMS = sorted({" ".join(form) for term in load().terms if not term.emoji for form in spelled_out(term)})
 TIGHT = [form for form in FORMS if is_tight(tuple(form.split()), common_words(load()))]
 OPEN = [form for form in FORMS if "*" in form]
@@ -138,6 +154,12 @@ def vocalised(form: str) -> str:
     return re.sub("(?<=[\u0620-\u06ff])(?=[\u0620-\u06ff])", "\u0651\u064e", form)
 
 
+def signed(form: str) -> str:
+    """With Arabic vowel signs within and after whatever its letters are, and before it."""
+    middle = (len(form) + 1) // 2
+    return "\u064f" + form[:middle] + "\u0651\u064e" + form[middle:] + "\u064b"
+
+
 STYLES = (
     str,
     str.upper,
@@ -151,6 +173,8 @@ STYLES = (
     narrow,
     dots_in_one,
     vocalised,
+    signed,
+    lambda form: "\u064e" + form.replace(" ", "\u0651\u064e") + "\u064c",
     lambda form: "".join(chr(ord(char) + 0xFEE0) if char.isascii() and char.isalpha() else char for char in form),
 )
 
