@@ -240,5 +240,5 @@ def matching(keys: Keys, question: Filter) -> NDArray[np.bool_]:
 def beneath(keys: Keys, question: Filter) -> NDArray[np.bool_]:
     """Which keys count in a denominator that a share of the question's posts has, by key number."""
     table = keys.table()
-    of_level = np.logical_or.reduce([table.of_level(denominator(by, question)) for by in get_args(By)])
+    of_level = np.isin(table.level, [table.levels.get(denominator(by, question), _NONE) for by in get_args(By)])
     return table.admitted(question) & of_level
