@@ -64,6 +64,11 @@ class Refusal:
         )
 
 
+def nothing_more(refused: Iterable[Refusal]) -> str:
+    """The sentence about partitions that wait for a person's decision."""
+    return f"the archive takes nothing more in: {'; '.join(map(str, refused))}: see the log of `archive`"
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One version of the table, and a digest of what its log says of it: no other table has both."""
@@ -162,6 +167,11 @@ class Ledger:
     def refusals(self, cluster: str) -> dict[tuple[str, int], Refusal]:
         """The partitions (topic, partition) of `cluster` that nothing more is taken from until a person decides."""
         return {(one.topic, one.partition): one for one in self.every_refusal() if one.cluster == cluster}
+
+    def taken_no_more(self, cluster: str, topic: str) -> str | None:
+        """That nothing more of `topic` is taken from some of its partitions, in words; None where it is."""
+        refused = [one for one in self.refusals(cluster).values() if one.topic == topic]
+        return nothing_more(refused) if refused else None
 
     def every_refusal(self) -> tuple[Refusal, ...]:
         """Those of all clusters."""

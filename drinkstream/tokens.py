@@ -24,9 +24,10 @@ NO_SPACES: Final = re.compile(
 _PARTED: Final = NO_SPACES.pattern
 _MEETS: Final = re.compile(f"[a-z\u00df-\u024f]{_PARTED}|{_PARTED}[a-z\u00df-\u024f]")
 _SCRIPTS: Final = re.compile(f"{_PARTED}+|(?:(?!{_PARTED})\\w)+")
-# last parts of domains that are words, too, with which sentences begin
-_NEXT_SENTENCE: Final = re.compile(r"\.(?:it|me|es|de|io)(?!\w)")
-_ENDS_IN_WORD: Final = re.compile(r"(\w[\w-]*)\.(?:it|me|es|de|io)")
+# a stop and one of the last parts of domains that are words, too, with which sentences begin
+_STOP_AND_WORD: Final = r"\.(?:it|me|es|de|io)"
+_NEXT_SENTENCE: Final = re.compile(rf"{_STOP_AND_WORD}(?!\w)")
+_ENDS_IN_WORD: Final = re.compile(rf"(\w[\w-]*){_STOP_AND_WORD}")
 
 TRIPLE: Final = re.compile(r"([^\W\d_])\1\1")
 _RUN: Final = re.compile(r"([^\W\d_])\1{2,}")

@@ -13,7 +13,7 @@ import click
 from drinkstream.archive import Archive
 from drinkstream.command import exit_code
 from drinkstream.errors import BadInputError, IntegrityError
-from drinkstream.positions import Ledger
+from drinkstream.positions import Ledger, nothing_more
 from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
@@ -63,7 +63,7 @@ def run(stale: int) -> None:
     if (why := refusal()) is not None:
         faults.append(f"the taxonomy is refused, so the live stream goes on with the last good one: {why}")
     if refused := Ledger.beside(settings.archive).every_refusal():
-        faults.append(f"the archive takes nothing more in: {'; '.join(map(str, refused))}: see the log of `archive`")
+        faults.append(nothing_more(refused))
     if stuck:
         faults.append(
             f"no night takes {', '.join(map(str, stuck))} any more: {MOST_RUNS} runs of the day and more, none "

@@ -200,8 +200,8 @@ def _posts(parts: Iterable[Attributed]) -> set[tuple[str, str]]:
 
 def _lacking(settings: Settings, cluster: str, ends: dict[str, int]) -> dict[str, int]:
     ledger = Ledger.beside(settings.archive)
-    if refused := [str(one) for one in ledger.refusals(cluster).values() if one.topic == settings.posts_topic]:
-        raise UnavailableError(f"the archive takes nothing more in: {'; '.join(refused)}: see the log of `archive`")
+    if (refused := ledger.taken_no_more(cluster, settings.posts_topic)) is not None:
+        raise UnavailableError(refused)
     reached = furthest(ledger.positions(cluster), Archive(settings.archive).positions(cluster))
     return {p: end for p, end in ends.items() if reached.get((settings.posts_topic, int(p)), 0) < end}
 

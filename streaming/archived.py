@@ -64,8 +64,8 @@ def say_behind(line: str) -> None:
     settings = Settings.load()
     until = parse(line)
     ledger = Ledger.beside(settings.archive)
-    if refused := [str(one) for one in ledger.refusals(until.cluster).values() if one.topic == settings.posts_topic]:
-        raise IntegrityError(f"the archive takes nothing more in: {'; '.join(refused)}: see the log of `archive`")
+    if (refused := ledger.taken_no_more(until.cluster, settings.posts_topic)) is not None:
+        raise IntegrityError(refused)
     found = behind(until, settings.posts_topic, ledger.positions(until.cluster))
     print(json.dumps([asdict(place) for place in found]))
 

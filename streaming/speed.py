@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -41,7 +41,7 @@ from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.retention import expiring
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, session, wake_workers
-from drinkstream.store.read import Reader
+from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy_kept import installed
@@ -178,11 +178,7 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         raise ConflictError(f"epoch {only} cannot go on: {why or f'{life.epoch} is the newest of its meaning'}")
     if beside:
         life = replace(life, catch_up=None)
-    lost = frozenset(
-        date.fromisoformat(hour[:10])
-        for other in outlived(epochs, version, kafka, settings.checkpoints)
-        for hour in reader.touched(other)
-    )
+    lost = _touched_days(reader, outlived(epochs, version, kafka, settings.checkpoints))
     if why is None:
         blind = next(row.blind_days for row in epochs if row.epoch == life.epoch)
         if not (missing := lost - _published(reader)) <= blind:
@@ -198,12 +194,8 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         partial(append_times, settings.bootstrap),
         partial(offsets_at, settings.bootstrap),
     )
-    # what an epoch of this cluster could not count, as Kafka had lost it by then, its successors cannot either; days of
-    # which only the rows expire they can
-    ttl = timedelta(days=settings.speed_ttl_days)
-    for row in epochs:
-        if row.cluster == kafka.cluster:
-            lost |= row.blind_days - expiring(reader.touched(row.epoch), now, ttl)
+    here = [row for row in epochs if row.cluster == kafka.cluster]
+    lost |= _inherited(reader, here, now, timedelta(days=settings.speed_ttl_days))
     life = replace(life, first_offsets=first)
     writer.epoch(
         life.epoch,
@@ -218,6 +210,19 @@ def begin(settings: Settings, reader: Reader, writer: Writer, only: str | None =
         why=why,
     )
     return life
+
+
+def _touched_days(reader: Reader, epochs: Iterable[str]) -> frozenset[date]:
+    return frozenset(date.fromisoformat(hour[:10]) for epoch in epochs for hour in reader.touched(epoch))
+
+
+def _inherited(reader: Reader, epochs: Iterable[EpochRow], now: datetime, ttl: timedelta) -> frozenset[date]:
+    """The days that epochs could not count, as Kafka had lost something of them: no later one of the cluster can.
+
+    Days of which only their rows expire it can.
+    """
+    blind = [row for row in epochs if row.blind_days]
+    return frozenset[date]().union(*(row.blind_days - expiring(reader.touched(row.epoch), now, ttl) for row in blind))
 
 
 def _published(reader: Reader) -> frozenset[date]:
