@@ -54,7 +54,7 @@ ROWS: Mapping[str, Row] = {
         "a full topic through both the drain and the archive query, which take it in together without a rest",
         Asked(90_000, 143_199),
         _alone(drain.drain_with_archive),
-        ("runs", "beside_archive", "short_warm_up", "old_posts", "most"),
+        ("runs", "posts", "warm_up", "short_warm_up", "old_posts", "most"),
     ),
     "drain_all_hits": Row(
         "a full topic where every post names a drink",

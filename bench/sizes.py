@@ -20,7 +20,6 @@ class Sizes:
     warm_up: int = _size(30_000_000, "Posts that are drained before them.", 300_000)
     short_posts: int = _size(2_000_000, "Posts that a drain measures of peers without a JVM.", 200_000)
     short_warm_up: int = _size(3_000_000, "Posts that are drained before those, or before those below.", 200_000)
-    beside_archive: int = _size(12_000_000, "Posts that a drain beside the archive query measures.", 200_000)
     hits: int = _size(
         1_800_000, "Posts that the drain of a filtered stream measures; as many are drained before.", 100_000
     )

@@ -25,7 +25,7 @@ from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.post import ERASED
 from drinkstream.settings import Settings
-from drinkstream.spark import session
+from drinkstream.spark import PARALLEL, session
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.progress import Told
@@ -64,8 +64,15 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 2 days",
 }
 
-# One small commit in half a minute: the client compiler and the serial collector do it with half the CPU
-JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+WRITING = {
+    # a task writes the files of so many days beside one another: by default it sorts all of its records by day first
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
+    # what they hold together of records that are not written yet: by default nearly the whole heap
+    "spark.hadoop.parquet.memory.pool.ratio": "0.5",
+    # no two are alike, so a dictionary of them is made in vain
+    "spark.hadoop.parquet.enable.dictionary#key": "false",
+    "spark.hadoop.parquet.enable.dictionary#value": "false",
+}
 
 KAFKA_WAIT = 120.0
 LOOK_S = 1
@@ -98,7 +105,7 @@ def run(settings: Settings) -> None:
     topics = (settings.posts_topic, settings.status_topic)
     with only_one(settings.checkpoints) as mark:
         look(settings.bootstrap, topics, KAFKA_WAIT)  # Spark is not started for a Kafka that is away
-        spark = session(settings, "archive", settings.archive_heap, java=JAVA)
+        spark = session(settings, "archive", settings.archive_heap, WRITING, java=[PARALLEL])
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
             create(spark, Archive(settings.archive), Ledger.beside(settings.archive))
@@ -165,30 +172,28 @@ def records(kafka: "DataFrame", cluster: str) -> "DataFrame":
     from pyspark.sql import functions as f
 
     def header(name: str) -> str:
-        # the first of that name; a map of all headers would fail on a name given twice
-        return f"make_valid_utf8(CAST(get(filter(headers, h -> h.key = '{name}'), 0).value AS STRING))"
+        # the first of that name, none behind the array's end; a map of all headers would fail on a name given twice,
+        # and a function over each header, as filter takes one, is interpreted: half of all that a record then costs
+        at = f"CAST(array_position(headers.key, '{name}') AS INT) - 1"
+        return f"make_valid_utf8(CAST(get(headers.value, {at}) AS STRING))"
 
-    return (
-        kafka.withColumn("event_ms", f.expr(f"try_cast({header('event_ms')} AS BIGINT)"))
-        .select(
-            # beyond the year 9999 there is no day to name
-            f.expr(
-                "CASE WHEN event_ms BETWEEN 0 AND 253402300799999 "
-                "THEN date_format(timestamp_millis(event_ms), 'yyyy-MM-dd') ELSE 'none' END AS day"
-            ),
-            f.lit(cluster).alias("cluster"),
-            "topic",
-            "partition",
-            "offset",
-            f.col("timestamp").alias("append_ts"),
-            # text columns must be text for every reader; a key that is not keeps its bytes' place as U+FFFD
-            f.expr("make_valid_utf8(CAST(key AS STRING)) AS key"),
-            f.expr(f"{header('source')} AS source"),
-            f.expr(f"{header('shape')} AS shape"),
-            "event_ms",
-            "value",
-        )
-        .coalesce(1)  # one file for each commit and day
+    return kafka.withColumn("event_ms", f.expr(f"try_cast({header('event_ms')} AS BIGINT)")).select(
+        # beyond the year 9999 there is no day to name
+        f.expr(
+            "CASE WHEN event_ms BETWEEN 0 AND 253402300799999 "
+            "THEN date_format(timestamp_millis(event_ms), 'yyyy-MM-dd') ELSE 'none' END AS day"
+        ),
+        f.lit(cluster).alias("cluster"),
+        "topic",
+        "partition",
+        "offset",
+        f.col("timestamp").alias("append_ts"),
+        # text columns must be text for every reader; a key that is not keeps its bytes' place as U+FFFD
+        f.expr("make_valid_utf8(CAST(key AS STRING)) AS key"),
+        f.expr(f"{header('source')} AS source"),
+        f.expr(f"{header('shape')} AS shape"),
+        "event_ms",
+        "value",
     )
 
 
@@ -201,12 +206,11 @@ def erased(rows: "DataFrame", keys: Collection[str]) -> "DataFrame":
     listed = rows.sparkSession.createDataFrame([(key,) for key in keys], "erased STRING")
     found = rows.join(f.broadcast(listed), rows["key"] == f.col("erased"), "left")
     hit = f.col("erased").isNotNull()
-    return (
-        found.withColumn("value", f.when(hit, f.lit(ERASED)).otherwise(f.col("value")))
-        .withColumn("shape", f.when(hit, f.lit(ERASED_SHAPE)).otherwise(f.col("shape")))
-        .select(*rows.columns)
-        .coalesce(1)
-    )
+    emptied = {
+        "value": f.when(hit, f.lit(ERASED)).otherwise(f.col("value")),
+        "shape": f.when(hit, f.lit(ERASED_SHAPE)).otherwise(f.col("shape")),
+    }
+    return found.withColumns(emptied).select(*rows.columns)
 
 
 def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
@@ -230,10 +234,12 @@ def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
 
 
 def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuery":
-    """Start the query into the archive's table."""
+    """Start the query into the archive's table: with each commit every task writes one file of each day."""
     log.info("checkpoint=%s start=%s", start.checkpoint, "going on" if start.offsets is None else start.offsets)
+    tasks = rows.sparkSession.sparkContext.defaultParallelism
     return (
-        rows.writeStream.format("delta")
+        rows.coalesce(tasks)
+        .writeStream.format("delta")
         .queryName("archive")
         .outputMode("append")
         .partitionBy("day")
