@@ -39,9 +39,9 @@ since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDI
 `wait` → `pending` → `recompute_pending`, all those days in one Spark application (30 a night at most; the log of
 `pending` says how many are left to the next nights), and then the group `each_pending`: `audit` → `publish` →
 `reconcile` for each of the days by itself, so that one that fails keeps none of the others. A day that was counted by
-other rules than those installed is left and named there: `recompute_range` recounts it, once a person approves. Where
-there is no such day these tasks are skipped, as they always are in backfills and in runs by hand: those are about their
-one day.
+other rules than those installed, or that was rolled back, is left and named there: `recompute_range` recounts it, once
+a person approves. Where there is no such day these tasks are skipped, as they always are in backfills and in runs by
+hand: those are about their one day.
 
 After a stop of the stack there is a run for the last day only. A day before it is missed if nobody ever published it,
 though posts of it came in on the day itself: no run was made for it, or all its runs failed. Each night takes those of

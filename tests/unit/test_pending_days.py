@@ -12,7 +12,17 @@ from drinkstream.errors import BadInputError
 from drinkstream.merge import Publication, snapshot
 from drinkstream.store.read import Run
 from jobs import recompute
-from jobs.pending import MOST_DAYS, MOST_RUNS, counted, missed, over, settled_by_night, tonight, unpublished
+from jobs.pending import (
+    MOST_DAYS,
+    MOST_RUNS,
+    counted,
+    missed,
+    over,
+    rolled_back,
+    settled_by_night,
+    tonight,
+    unpublished,
+)
 from jobs.recompute import asked_days, require_one_topic, require_same_rules
 from tests.lib.archived import archive, row
 
@@ -52,6 +62,25 @@ def test_a_day_that_other_rules_counted_or_that_lies_under_two_topics_is_no_nigh
     assert settled_by_night(days, meanings, {}) == days
     assert settled_by_night(days, meanings | {"2017-09-15": "older"}, {}) == ["2017-09-14", "2017-09-16"]
     assert settled_by_night(days, meanings, {"2017-09-14"}) == ["2017-09-15", "2017-09-16"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "back"),
+    [
+        ("a", False),
+        ("ab", False),
+        ("aba", True),
+        ("abab", False),  # undone
+        ("abca", True),
+        ("abcb", True),
+        ("abac", False),  # a person had it recomputed
+        ("abacb", True),
+    ],
+)
+def test_a_day_is_rolled_back_while_an_earlier_run_answers_than_the_last_one_published(runs: str, back: bool):
+    day, other = date(2017, 9, 14), date(2017, 9, 15)
+    log = [Publication(day, seq, run, NOON) for seq, run in enumerate(runs, 1)]
+    assert rolled_back([Publication(other, 1, "b", NOON), *reversed(log)]) == ({str(day)} if back else frozenset())
 
 
 def test_a_recompute_refuses_days_of_which_posts_lie_under_another_topic(tmp_path: Path):
