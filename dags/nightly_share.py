@@ -63,8 +63,9 @@ The last line of the failed task's log says what is wrong and what to do.
 | reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the day is published; the archive or Cassandra did not answer | clear it |
 | pending | Cassandra or the archive did not answer | clear it |
-| recompute_pending | as `recompute`, for its days | the same |
-| each_pending | as `audit`, `publish` and `reconcile`, for the day in its log | settle it, clear `recompute_pending` |
+| recompute_pending | as `recompute`, for its days; or the rules were changed since `pending` looked | clear `pending` |
+| each_pending: audit, publish | as above, for the day in its log | settle it, clear `pending`: it names what is left |
+| each_pending: reconcile | as above, for the day in its log, which is published | as above |
 
 A wait holds no slot. One Spark application runs at a time (pool `spark`, one slot); more days queue.
 """

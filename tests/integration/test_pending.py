@@ -90,6 +90,22 @@ def test_a_published_day_that_other_rules_counted_is_left_to_a_person(history: H
     ]
 
 
+def test_asked_again_it_names_what_is_left_though_the_rules_were_mended_meanwhile(history: History):
+    """As where `pending` is cleared: one of two days was published, the other failed by a fault of the parser."""
+    history.posts(1, day="2017-09-15")
+    history.archive()
+    assert asked(history, 2, "--but", "2017-09-16")[-1] == f"days={DAY},2017-09-15"
+    _, run_id = history.run(version="older")
+    run = history.reader.run(DAY, run_id)
+    assert run is not None
+    publish(history.reader, history.writer, run, "airflow", "nightly")
+    audit = json.dumps({"at": "", "failed": ["1 records were rejected as `internal`"]})
+    history.writer.run(
+        date(2017, 9, 15), "bad", status="complete", meaning="older", audit=audit, started_at=datetime.now(UTC)
+    )
+    assert asked(history, 0, "--but", "2017-09-16") == ["day=2017-09-15 published=never", "days=2017-09-15"]
+
+
 def test_a_day_that_was_rolled_back_is_no_night_s_until_that_is_undone(history: History):
     """Its run is the old one, so the same records are pending for it: a night would count what was regretted anew."""
     (first,) = history.reader.runs(DAY)
