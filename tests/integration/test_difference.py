@@ -167,7 +167,7 @@ def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_a
 
 
 def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):
-    """As after a task was cleared: held against itself the run would change nothing, and a person be asked of nothing."""
+    """As after a task was cleared: held against itself a run changes nothing, and a person was asked of that."""
     attempt, run_id = history.run()
     answer, log = compared(history, attempt)
     assert answer["published"] == [str(DAY)]

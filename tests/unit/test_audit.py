@@ -177,7 +177,7 @@ def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since
 
 @pytest.mark.parametrize("shape", ["post.x.v2", None, "tombstone.erase"])
 def test_a_day_of_which_only_deletes_are_archived_was_not_collected(tmp_path: Path, shape: str | None) -> None:
-    """They come where the feed was away on the day and is back at night; as a final 0 the day would be no hole any more.
+    """They come where the feed was away on the day and is back at night: a final 0 would hide that hole.
 
     One record that is a post, may be one, or was erased, tells that somebody collected it.
     """
