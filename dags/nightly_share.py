@@ -39,9 +39,9 @@ since their run (late posts, deletes, edits) than the setting `DRINKSTREAM_PENDI
 `wait` → `pending` → `recompute_pending`, all those days in one Spark application (30 a night at most; the log of
 `pending` says how many are left to the next nights), and then the group `each_pending`: `audit` → `publish` →
 `reconcile` for each of the days by itself, so that one that fails keeps none of the others. A day that was counted by
-other rules than those installed is left and named there: `recompute_range` recounts it, once a person approves. Where
-there is no such day these tasks are skipped, as they always are in backfills and in runs by hand: those are about their
-one day.
+other rules than those installed, or that was rolled back, is left and named there: `recompute_range` recounts it, once
+a person approves. Where there is no such day these tasks are skipped, as they always are in backfills and in runs by
+hand: those are about their one day.
 
 After a stop of the stack there is a run for the last day only. A day before it is missed if nobody ever published it,
 though posts of it came in on the day itself: no run was made for it, or all its runs failed. Each night takes those of
@@ -58,13 +58,14 @@ The last line of the failed task's log says what is wrong and what to do.
 | wait | no day, or one that has not ended | delete the run, trigger another |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
-| audit | nobody collected the day: the archive holds nothing of it | nothing, unless the collector should have run |
+| audit | nobody collected the day: the archive holds no post of it | nothing, unless the collector should have run |
 | publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
 | reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the day is published; the archive or Cassandra did not answer | clear it |
 | pending | Cassandra or the archive did not answer | clear it |
-| recompute_pending | as `recompute`, for its days | the same |
-| each_pending | as `audit`, `publish` and `reconcile`, for the day in its log | settle it, clear `recompute_pending` |
+| recompute_pending | as `recompute`, for its days; or the rules were changed since `pending` looked | clear `pending` |
+| each_pending: audit, publish | as above, for the day in its log | settle it, clear `pending`: it names what is left |
+| each_pending: reconcile | as above, for the day in its log, which is published | as above |
 
 A wait holds no slot. One Spark application runs at a time (pool `spark`, one slot); more days queue.
 """

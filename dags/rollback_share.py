@@ -16,8 +16,8 @@ The logical date plays no part. To undo a rollback, roll back once more.
 
 ## What it does
 One task, `rollback`, takes a second and no slot of Spark. Repeating or clearing it does nothing more: one run of this
-DAG changes a day once. The next recompute of the day, nightly or by hand, puts a new number in force again: mend the
-cause before.
+DAG changes a day once. No night recomputes the day from then on, however many records came for it: the log of `pending`
+names it. A recompute by hand (`recompute_range`, a Backfill) puts a new number in force again: mend the cause before.
 
 Posts that were deleted since then are counted and listed again by the old run, without their text.
 

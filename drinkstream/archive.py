@@ -25,6 +25,9 @@ from drinkstream.post import DAY_MS, NO_DAY, UNREAD, Notice, Post, Record, Rejec
 CLASSES = ("post", "tombstone", "notice", "rejected")
 """What a record can count as; a shape begins with one of them."""
 
+ERASED_SHAPE = "tombstone.erase"
+"""What stands in place of an erased record's shape."""
+
 _KINDS: dict[type[Record], str] = {Post: "post", Tombstone: "tombstone", Notice: "notice", Rejected: "rejected"}
 # one question names so many days at most: the engine's plan of a long one is as deep as it is long
 _DAYS_A_QUERY = 30
@@ -127,8 +130,15 @@ class Archive:
 
     def rows_by_day(self, topic: str) -> dict[str, int]:
         """Rows of `topic` under each event day (`YYYY-MM-DD`, or `none`)."""
-        rows = self._select("day, count(*) AS n", f"topic = {_quoted(topic)}", "GROUP BY day ORDER BY day")
-        return {row["day"]: row["n"] for row in rows}
+        return self._by_day(f"topic = {_quoted(topic)}")
+
+    def posts_by_day(self, topic: str) -> dict[str, int]:
+        """Rows of `topic` under each event day that are posts by their headers, or may be one.
+
+        What no header classes only the parser can tell, and an erased record keeps its row, whatever it was.
+        """
+        post = f"shape IS NULL OR shape LIKE 'post%' OR shape = {_quoted(ERASED_SHAPE)}"
+        return self._by_day(f"topic = {_quoted(topic)} AND ({post})")
 
     def other_topics(self, topic: str, days: Iterable[str]) -> dict[str, list[str]]:
         """Of `days` those under which posts, by their headers, of other topics than `topic` lie: these topics."""
@@ -334,6 +344,10 @@ class Archive:
             for first in bands
             for run in self._select(offset_sets.COLUMNS, end=offset_sets.ORDER, table=offset_sets.runs(first))
         )
+
+    def _by_day(self, where: str) -> dict[str, int]:
+        rows = self._select("day, count(*) AS n", where, "GROUP BY day ORDER BY day")
+        return {row["day"]: row["n"] for row in rows}
 
     def _unsorted(self, where: str) -> Iterator[Row]:
         columns = ", ".join(f'"{name}"' for name in Row.__slots__ if name != "append_ms")

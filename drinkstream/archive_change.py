@@ -11,7 +11,7 @@ from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
-from drinkstream.archive import Archive, Row
+from drinkstream.archive import ERASED_SHAPE, Archive, Row
 from drinkstream.erasures import Erasures, Place
 from drinkstream.errors import ConflictError, UnavailableError, first_line
 from drinkstream.post import ERASED
@@ -24,8 +24,6 @@ KEYS_A_CHANGE = 1000
 
 ORPHANED_FOR = timedelta(hours=24)
 """A file that belongs to no version is this old before it goes: the batch that writes one takes minutes at most."""
-
-ERASED_SHAPE = "tombstone.erase"
 
 # the same as the query's own files
 _WRITTEN = WriterProperties(compression="ZSTD")

@@ -17,6 +17,7 @@ class Facts:
     `behind`: how many records that the run read the epoch has still to count, where that is why it counts fewer posts:
     then speed_n is None, too; else 0.
     `rows_read` and `rows_held` are records of the day and those without a day, `rows_of_day` the former alone.
+    `posts_of_day`: those of the day that are posts or may be, see Archive.posts_by_day.
     `fed`: whether a feed told that it was connected on the day.
     `removed`: how many of the posts in speed_n the run left out because an order took them back, which the speed layer
     never does; 0 where the totals are close without them.
@@ -27,6 +28,7 @@ class Facts:
     rows_read: int
     rows_held: int
     rows_of_day: int
+    posts_of_day: int
     fed: bool
     unaccounted: tuple[str, ...]
     rejected: Mapping[str, int]
@@ -50,8 +52,9 @@ def failed_gates(facts: Facts, now: datetime, max_rejected_share: float, toleran
         (facts.complete, "its run is not complete: the recompute ended early; repeat it"),
         (now >= end, f"the day ends at {end:%Y-%m-%dT%H:%MZ}: publish it after that"),
         (
-            facts.rows_of_day > 0 or facts.fed or facts.batch_n > 0,
-            "the archive holds nothing of the day and no feed told of it: nobody collected it, so 0 is no count of its "
+            # deletes of its posts come whether or not anybody collected these
+            facts.posts_of_day > 0 or facts.fed or facts.batch_n > 0,
+            "the archive holds no post of the day and no feed told of it: nobody collected it, so 0 is no count of its "
             "posts; leave it out, if the date is meant",
         ),
         (

@@ -51,9 +51,13 @@ def run(attempt: str, day: date | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """The posts topic in the archive at one version: rows by day, and the offsets that are accounted for nowhere."""
+    """The posts topic in the archive at one version, and its offsets that are accounted for nowhere.
+
+    `rows` are all by day, `posts` those of them that are posts or may be.
+    """
 
     rows: Mapping[str, int]
+    posts: Mapping[str, int]
     unaccounted: tuple[str, ...]
 
 
@@ -118,6 +122,7 @@ def facts(
         rows_read=attempted.fingerprint.get("rows", 0),
         rows_held=archived.rows.get(str(attempted.day), 0) + archived.rows.get(NO_DAY, 0),
         rows_of_day=archived.rows.get(str(attempted.day), 0),
+        posts_of_day=archived.posts.get(str(attempted.day), 0),
         fed=fed(reader, attempted.day),
         unaccounted=archived.unaccounted,
         rejected=attempted.rejected,
@@ -173,7 +178,8 @@ def archived_at(settings: Settings, version: int | None) -> Archived:
     """
     archive = Archive(settings.archive, version)
     try:
-        return Archived(archive.rows_by_day(settings.posts_topic), unaccounted(settings, archive))
+        topic = settings.posts_topic
+        return Archived(archive.rows_by_day(topic), archive.posts_by_day(topic), unaccounted(settings, archive))
     except UnavailableError as error:
         gone = "not found" in str(error) or "has no version" in str(error)
         if not gone or version is None or version >= Archive(settings.archive).version():

@@ -1,8 +1,11 @@
-"""What the runs of an attempt would change of the numbers in force: stored, printed, and told to who approves."""
+"""What the runs of an attempt would change of the numbers in force: stored, printed, and told to who approves.
+
+Once a run is published, the report that was approved is what is told of it: held against itself it changes nothing.
+"""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -29,6 +32,7 @@ from drinkstream.difference import (
 )
 from drinkstream.difference_text import ANSWER, form, in_full
 from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.merge import Publication
 from drinkstream.post import Post
 from drinkstream.reconcile import Known, Place
 from drinkstream.settings import Settings
@@ -65,7 +69,11 @@ def run(attempt: str) -> None:
         kept = whole(runs)
         rules, found = kept_rules(reader), []
         for attempted in kept:
-            report, changed, moved = difference(settings, reader, attempted, rules)
+            log = log_of(reader, attempted.day)
+            if seqs := [entry.seq for entry in log if entry.run_id == attempted.run_id]:
+                print(as_published(reader, attempted, min(seqs)), end="\n\n", flush=True)
+                continue
+            report, changed, moved = difference(settings, reader, attempted, log, rules)
             writer.difference(report, changed, moved)
             print(in_full(report, moved), end="\n\n", flush=True)
             found.append((report, moved))
@@ -77,11 +85,22 @@ def run(attempt: str) -> None:
     print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone)}))
 
 
+def as_published(reader: Reader, attempted: Run, seq: int) -> str:
+    """What was stored of a run before it was published as `seq`, in words."""
+    said = f"day={attempted.day} run={attempted.run_id}: was published already, as seq {seq}"
+    report = next((one for one in reader.reports(attempted.day) if one.run_id == attempted.run_id), None)
+    if report is None:
+        return f"{said}, and had not been compared"
+    return f"{said}; its report of before:\n\n" + in_full(report, reader.moved_posts(attempted.day, attempted.run_id))
+
+
 def difference(
-    settings: Settings, reader: Reader, attempted: Run, rules: Rules
+    settings: Settings, reader: Reader, attempted: Run, log: Sequence[Publication], rules: Rules
 ) -> tuple[Report, tuple[Change, ...], tuple[Moved, ...]]:
-    """What a run would change: the report, every cell that changes, and the posts that were explained."""
-    log = log_of(reader, attempted.day)
+    """What a run would change: the report, every cell that changes, and the posts that were explained.
+
+    `log` are the day's publications.
+    """
     in_force = log[-1] if log else None
     old = reader.run(attempted.day, in_force.run_id) if in_force is not None else None
     if in_force is not None and old is None:

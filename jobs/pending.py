@@ -5,7 +5,7 @@ the rows of that end their lives, and then by nothing, though the archive holds 
 """
 
 import sys
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(but: datetime | None) -> None:
     """Print the published days with more records pending than the setting `pending_limit` allows, and missed days.
 
-    A day that was published by other rules than those installed is left: see `settled_by_night`.
+    A day that was rolled back, or that was published by other rules than those installed, is left to a person: see
+    `settled_by_night`.
     Missed are days before BUT (without it: before today, UTC) that nobody published: see `missed`. Of many days some
     are left to the next nights: see `tonight`.
     """
@@ -53,7 +54,8 @@ def run(but: datetime | None) -> None:
     cassandra = connect(settings, settings.reader_login())
     try:
         reader = Reader(cassandra)
-        published = snapshot(reader.publications(reader.published_months()), None).publications
+        log = reader.publications(reader.published_months())
+        published, back = snapshot(log, None).publications, rolled_back(log)
         in_force = counted(reader, published)
         failed_runs = {
             day: _failed(reader.runs(day)) for day in unpublished(published, before, settings.speed_ttl_days)
@@ -65,16 +67,17 @@ def run(but: datetime | None) -> None:
         held = archive.came_in(settings.posts_topic, map(str, failed_runs)) if failed_runs else frozenset()
         moved = archive.other_topics(settings.posts_topic, {*over_limit, *held})
         meanings = {day: in_force[date.fromisoformat(day)].meaning for day in over_limit}
-        late = settled_by_night(over_limit, meanings, moved)
+        late = settled_by_night(over_limit, meanings, moved.keys() | back)
         tries = {day: since(reader, published[date.fromisoformat(day)]) for day in late}
     finally:
         cassandra.cluster.shutdown()
     for day in late:
         print(f"day={day} pending={found[day]}")
     for day in sorted({*over_limit} - {*late} - moved.keys()):
+        why = "it was rolled back" if day in back else f"other rules counted it ({meanings[day]})"
         print(
-            f"day={day} pending={found[day]}: left as it is, since other rules counted it ({meanings[day]}): "
-            "recompute_range counts it by those installed, once a person approves what that changes"
+            f"day={day} pending={found[day]}: left as it is, since {why}: recompute_range counts it by the rules "
+            "installed, once a person approves what that changes"
         )
     for day, topics in sorted(moved.items()):
         print(f"day={day}: left as it is, since posts of it lie under {' and '.join(topics)} too")
@@ -98,13 +101,31 @@ def since(reader: Reader, publication: Publication) -> int:
     return sum(run.started_at > publication.at for run in reader.runs(publication.day))
 
 
-def settled_by_night(over_limit: Sequence[str], meanings: Mapping[str, str], moved: Container[str]) -> list[str]:
+def settled_by_night(over_limit: Sequence[str], meanings: Mapping[str, str], left: Container[str]) -> list[str]:
     """Those of the published days `over_limit` that a night recomputes, which nobody has to approve.
 
     Of each day `meanings` has by which rules its run in force counted it: by others, more would change than what came
-    in since. `moved` are days of which posts lie under another topic, which a recompute does not read.
+    in since. `left` are days of which posts lie under another topic, which a recompute does not read, and those that
+    were rolled back: a night would count what was regretted anew.
     """
-    return [day for day in over_limit if day not in moved and meanings[day] == meaning.version()]
+    return [day for day in over_limit if day not in left and meanings[day] == meaning.version()]
+
+
+def rolled_back(log: Iterable[Publication]) -> frozenset[str]:
+    """The days for which, by the log of publications in any order, an earlier run answers than the last one published.
+
+    A rollback that was undone is none.
+    """
+    newest: dict[str, str] = {}
+    in_force: dict[str, str] = {}
+    known: set[tuple[str, str]] = set()
+    for entry in sorted(log, key=lambda entry: entry.seq):
+        day = str(entry.day)
+        in_force[day] = entry.run_id
+        if (day, entry.run_id) not in known:
+            newest[day] = entry.run_id
+        known.add((day, entry.run_id))
+    return frozenset(day for day, run_id in in_force.items() if newest[day] != run_id)
 
 
 def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Run]:

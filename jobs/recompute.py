@@ -171,8 +171,8 @@ def require_same_rules(reader: Reader, in_force: Sequence[Publication]) -> None:
     runs = {entry.day: reader.run(entry.day, entry.run_id) for entry in in_force}
     if others := [str(day) for day, run in runs.items() if run is not None and run.meaning != meaning.version()]:
         raise BadInputError(
-            f"the rules were changed since: {', '.join(others)} would change by more than what came in. "
-            "recompute_range recounts them, once a person approves"
+            f"the rules were changed since: {', '.join(others)} would change by more than what came in. Clear "
+            "`pending`, which leaves them: recompute_range recounts them, once a person approves"
         )
 
 

@@ -18,8 +18,8 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from drinkstream.archive import Archive
-from drinkstream.archive_change import ERASED_SHAPE, configure, erase
+from drinkstream.archive import ERASED_SHAPE, Archive
+from drinkstream.archive_change import configure, erase
 from drinkstream.erasures import Erasures
 from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions

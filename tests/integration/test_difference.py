@@ -166,6 +166,28 @@ def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_a
     assert applied(cells(history, between), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
 
 
+def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):
+    """As after a task was cleared: held against itself a run changes nothing, and a person was asked of that."""
+    attempt, run_id = history.run()
+    answer, log = compared(history, attempt)
+    assert answer["published"] == [str(DAY)]
+    before = stored(history, run_id), list(history.reader.changed_cells(DAY, run_id))
+    put_in_force(history, run_id)
+    again, repeated = compared(history, attempt)
+    assert again["published"] == []
+    assert repeated == f"day={DAY} run={run_id}: was published already, as seq 2; its report of before:\n\n{log}"
+    assert (stored(history, run_id), list(history.reader.changed_cells(DAY, run_id))) == before
+    assert before[0][0].moved == 10
+
+
+def test_a_run_that_was_published_without_a_comparison_has_none(history: History):
+    attempt, run_id = history.run()
+    put_in_force(history, run_id)
+    answer, log = compared(history, attempt)
+    assert (answer["published"], history.reader.reports(DAY)) == ([], [])
+    assert log.strip() == f"day={DAY} run={run_id}: was published already, as seq 2, and had not been compared"
+
+
 BEFORE_COFFEE = {**TEXTS, COFFEE: {("tea", None)}}
 
 

@@ -14,6 +14,7 @@ from deltalake import write_deltalake
 from drinkstream.settings import ROOT
 from jobs.pending import MOST_RUNS
 from jobs.publish import publish
+from jobs.rollback import rollback
 from tests.lib.archived import SCHEMA, row
 from tests.lib.planted import DAY, History, apart, delete
 from tests.lib.programs import environment
@@ -83,9 +84,49 @@ def test_a_published_day_that_other_rules_counted_is_left_to_a_person(history: H
     (run,) = history.reader.runs(DAY)
     history.writer.run(DAY, run.run_id, meaning="older")
     assert asked(history, 2) == [
-        f"day={DAY} pending=3: left as it is, since other rules counted it (older): recompute_range counts it by those "
+        f"day={DAY} pending=3: left as it is, since other rules counted it (older): recompute_range counts it by the "
+        "rules installed, once a person approves what that changes",
+        "days=",
+    ]
+
+
+def test_asked_again_it_names_what_is_left_though_the_rules_were_mended_meanwhile(history: History):
+    """As where `pending` is cleared: one of two days was published, the other failed by a fault of the parser."""
+    history.posts(1, day="2017-09-15")
+    history.archive()
+    assert asked(history, 2, "--but", "2017-09-16")[-1] == f"days={DAY},2017-09-15"
+    _, run_id = history.run(version="older")
+    run = history.reader.run(DAY, run_id)
+    assert run is not None
+    publish(history.reader, history.writer, run, "airflow", "nightly")
+    audit = json.dumps({"at": "", "failed": ["1 records were rejected as `internal`"]})
+    history.writer.run(
+        date(2017, 9, 15), "bad", status="complete", meaning="older", audit=audit, started_at=datetime.now(UTC)
+    )
+    assert asked(history, 0, "--but", "2017-09-16") == ["day=2017-09-15 published=never", "days=2017-09-15"]
+
+
+def test_a_day_that_was_rolled_back_is_no_night_s_until_that_is_undone(history: History):
+    """Its run is the old one, so the same records are pending for it: a night would count what was regretted anew."""
+    (first,) = history.reader.runs(DAY)
+    _, second = history.run()
+    run = history.reader.run(DAY, second)
+    assert run is not None
+    publish(history.reader, history.writer, run, "airflow", "nightly")
+    assert asked(history, 0) == ["days="]
+    rollback(history.reader, history.writer, DAY, "", "ops", "a flood")
+    assert asked(history, 2) == [
+        f"day={DAY} pending=3: left as it is, since it was rolled back: recompute_range counts it by the rules "
         "installed, once a person approves what that changes",
         "days=",
+    ]
+    rollback(history.reader, history.writer, DAY, second, "ops", "no flood")
+    history.posts(1)
+    history.archive()
+    assert asked(history, 0) == [f"day={DAY} pending=1", f"days={DAY}"]
+    assert [entry.run_id for entry in history.reader.publications([str(DAY)[:7]])] == [
+        *(first.run_id, second),
+        *(first.run_id, second),
     ]
 
 

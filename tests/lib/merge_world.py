@@ -179,7 +179,7 @@ class World:
             "jobs.recompute.datetime": batch,
             "jobs.recompute.Archive": self.archive_at,
             "jobs.recompute.recompute_chunk": recompute_chunk,
-            "jobs.audit.archived_at": lambda _, version: Archived(self.archive_at("", version).rows_by_day(TOPIC), ()),
+            "jobs.audit.archived_at": self._archived_at,
             "drinkstream.meaning.version": lambda: self.meaning,
             "drinkstream.hits.load": lambda: sharded,
             "secrets.token_hex": lambda n: f"{next(tokens):0{2 * n}x}",
@@ -191,6 +191,10 @@ class World:
             kept.cache_clear()  # other tests have other shards
             stack.callback(kept.cache_clear)
         stack.callback(shutil.rmtree, self.home)
+
+    def _archived_at(self, _: Settings, version: int) -> Archived:
+        # of every day a feed told
+        return Archived(self.archive_at("", version).rows_by_day(TOPIC), {}, ())
 
     def _append_times(self, _: str, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         return {(topic, p): self.kafka.logs[p][offset].append_ms for (topic, p), offset in positions.items()}

@@ -69,6 +69,18 @@ def test_rows_are_counted_by_day_and_topic(tmp_path: Path) -> None:
     assert found.rows_by_day("posts") == {"2017-09-14": 2, "2017-09-15": 1, "none": 1}
 
 
+def test_records_that_are_or_may_be_posts_are_counted_by_day(tmp_path: Path) -> None:
+    """One without a readable shape only the parser can tell; an erased one may have been a post."""
+    shapes = ["post.x.v2", "post.x.v2.member", None, "tombstone.erase", "tombstone.delete", "notice.limit"]
+    shapes += ["rejected.shape"]
+    found = archive(
+        tmp_path,
+        [row(n, shape=shape) for n, shape in enumerate(shapes)],
+        [row(7, day="2017-09-15", shape="tombstone.delete"), row(8, day="none"), row(0, topic="posts2")],
+    )
+    assert found.posts_by_day("posts") == {"2017-09-14": 4, "none": 1}
+
+
 def test_posts_under_another_topic_are_told_of_by_day(tmp_path: Path) -> None:
     """As after the topic was given another name; the lines of the feeds' status are none."""
     status = {"topic": "feed.status", "key": None, "source": None, "shape": None}

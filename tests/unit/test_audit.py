@@ -29,6 +29,7 @@ GOOD = Facts(
     rows_read=1000,
     rows_held=1000,
     rows_of_day=400,
+    posts_of_day=390,
     fed=False,
     unaccounted=(),
     rejected={"shape": 4, "not_json (no day)": 500},
@@ -39,6 +40,7 @@ GOOD = Facts(
     seq_then=0,
     seq_now=0,
 )
+NOTHING = Archived({}, {}, ())
 AFTER = datetime(2017, 9, 15, 2, 15, tzinfo=UTC)
 
 
@@ -51,9 +53,14 @@ def test_a_good_run_fails_no_gate():
 
 
 @pytest.mark.parametrize("change", [{"fed": True, "batch_n": 0}, {"batch_n": 3}])
-def test_a_day_without_a_record_of_its_own_may_be_a_count(change: dict[str, object]):
+def test_a_day_without_a_post_of_its_own_may_be_a_count(change: dict[str, object]):
     """A feed was there and nobody named a drink; or its posts came in lines that had no day when they came."""
-    assert gates(replace(GOOD, **{"rows_of_day": 0, "rejected": {}, "speed_n": None, **change})) == ()
+    nothing = {"rows_of_day": 0, "posts_of_day": 0, "rejected": {}, "speed_n": None}
+    assert gates(replace(GOOD, **{**nothing, **change})) == ()
+
+
+def test_a_day_of_posts_that_name_no_drink_is_a_count_without_a_feed():
+    assert gates(replace(GOOD, batch_n=0, speed_n=None)) == ()
 
 
 def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
@@ -69,7 +76,7 @@ def test_a_run_of_a_day_that_the_speed_layer_cannot_answer_for_passes():
         ({"rejected": {"internal": 1}}, "1 records were rejected as `internal`"),
         ({"rejected": {"internal (no day)": 1}}, "1 records were rejected as `internal`"),
         ({"rejected": {"shape": 5}}, "5 of 400 records of the day were rejected, more than 1.0%"),
-        ({"rows_of_day": 0, "rejected": {}, "batch_n": 0, "speed_n": None}, "the archive holds nothing of the day"),
+        ({"posts_of_day": 0, "batch_n": 0, "speed_n": 0}, "the archive holds no post of the day"),
         (
             {"speed_n": 311},
             "batch counts 300 posts, beside 0 that were deleted or erased, the speed layer 311",
@@ -117,7 +124,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     settings = Settings(home=tmp_path)
     table = archive(tmp_path / "archive", [row(0)], [row(1)])
     version = table.version()
-    assert archived_at(settings, version) == Archived({"2017-09-14": 2}, ())
+    assert archived_at(settings, version) == Archived({"2017-09-14": 2}, {"2017-09-14": 2}, ())
     compact(settings.archive, ["2017-09-14"])
     vacuum(settings.archive)
 
@@ -168,6 +175,29 @@ def test_a_run_that_was_published_keeps_its_verdict_whatever_was_published_since
         audit(Settings(home=tmp_path), reader, writer, "attempt", AFTER)
 
 
+@pytest.mark.parametrize("shape", ["post.x.v2", None, "tombstone.erase"])
+def test_a_day_of_which_only_deletes_are_archived_was_not_collected(tmp_path: Path, shape: str | None) -> None:
+    """They come where the feed was away on the day and is back at night: a final 0 would hide that hole.
+
+    One record that is a post, may be one, or was erased, tells that somebody collected it.
+    """
+    order = {"value": delete(post_id(1)), "shape": "tombstone.delete"}
+    archive(tmp_path / "archive", [row(n, **order) for n in range(3)], [row(3, shape=shape)])
+    reader, writer = Mock(), Mock()
+    reader.publications.return_value = reader.coverage_days.return_value = []
+    reader.current_epoch.return_value = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
+    reader.speed_hours.return_value, reader.speed_counts.return_value = frozenset(), []
+    runs = [
+        Run(date(2017, 9, 14), "r1", "a", "", "m", "complete", AFTER, AFTER, version, {}, {"rows": rows})
+        for version, rows in enumerate((3, 4))
+    ]
+    reader.runs_of_attempt.return_value = runs[:1]
+    with pytest.raises(AuditError, match=r"^not to be published. 2017-09-14: the archive holds no post of the day and"):
+        audit(Settings(home=tmp_path), reader, writer, "a", AFTER)
+    reader.runs_of_attempt.return_value = runs[1:]
+    audit(Settings(home=tmp_path), reader, writer, "a", AFTER)
+
+
 def covered(day: date, connected_ms: int) -> Covered:
     return Covered(day, "x", connected_ms, 0, 0, 0, 0, AFTER)
 
@@ -202,14 +232,14 @@ def test_the_posts_that_an_order_removed_are_counted_and_no_others(tmp_path: Pat
     assert [call.args for call in reader.speed_ids.call_args_list] == [("e1", ["2017-09-14T08"], "*", "")]
 
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 101)]
-    found = facts(settings, reader, run, epoch, Archived({}, ()), [])
+    found = facts(settings, reader, run, epoch, NOTHING, [])
     assert (found.batch_n, found.speed_n, found.removed) == (60, 101, 31)
-    assert (found.rows_of_day, found.fed) == (0, False)
+    assert (found.rows_of_day, found.posts_of_day, found.fed) == (0, 0, False)
     reader.coverage_days.return_value = [covered(day, 1)]
-    assert facts(settings, reader, run, epoch, Archived({str(day): 3, "none": 9}, ()), []).rows_of_day == 3
-    assert facts(settings, reader, run, epoch, Archived({}, ()), []).fed
+    found = facts(settings, reader, run, epoch, Archived({str(day): 3, "none": 9}, {str(day): 2, "none": 8}, ()), [])
+    assert (found.rows_of_day, found.posts_of_day, found.fed) == (3, 2, True)
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", 70)]
-    assert facts(settings, reader, run, epoch, Archived({}, ()), []).removed == 0
+    assert facts(settings, reader, run, epoch, NOTHING, []).removed == 0
 
 
 @pytest.mark.parametrize(
@@ -242,7 +272,7 @@ def test_a_lower_count_of_a_speed_layer_that_is_behind_the_run_is_not_held_again
     reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
     reader.batch_ids.return_value = reader.speed_ids.return_value = []
     settings = Settings(home=tmp_path)
-    found = facts(settings, reader, run, epoch, Archived({}, ()), [])
+    found = facts(settings, reader, run, epoch, NOTHING, [])
     assert (found.behind, found.speed_n) == (behind, None if behind else speed_n)
     if behind or speed_n == 99:
         audit(settings, reader, writer, "a", AFTER)
