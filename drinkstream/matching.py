@@ -140,8 +140,10 @@ class Matcher:
             return False
         at, raw, folded = text.positions(last), text.raw, text.folded.text
         for index in tight:
-            gap = folded[at[first + index] + len(raw[first + index]) : at[first + index + 1]]
-            if gap and gap not in PARTERS:
+            word, after = raw[first + index], raw[first + index + 1]
+            gap = folded[at[first + index] + len(word) : at[first + index + 1]]
+            # without a gap in a hashtag; the prefilter seeks them joined where they are ASCII
+            if gap not in PARTERS and (gap or not (word.isascii() and after.isascii())):
                 return False
         return True
 
@@ -215,7 +217,8 @@ class Matcher:
     def _compounds(self, text: Text, found: list[Match], caught: list[Caught]) -> None:
         for index, token in enumerate(text.tokens):
             endings = self._endings.get(token[-TAIL:]) if len(token) > TAIL + 1 else None
-            if endings is None or token in self._words:
+            # handles and links end in what they like
+            if endings is None or token in self._words or not token.isalnum():
                 continue
             for ending, terms, traps in endings:
                 if token.endswith(ending) and len(token) > len(ending) + 1:

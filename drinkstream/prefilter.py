@@ -20,8 +20,8 @@ from drinkstream.prefilter_kept import Arrays
 from drinkstream.prefilter_patterns import Check, Search, aliases, literals, other_spellings
 from drinkstream.taxonomy import Taxonomy
 
-LONGEST_TAG = 64
-"""Bytes of a hashtag before an alias in it."""
+LONGEST_TAG = 48 * 6
+"""Bytes of a hashtag before an alias in it: as many characters as are read of one, all escapes."""
 
 REACH = 120
 """Bytes around one word of a phrase within which the others stand: gaps of three characters, all escapes."""
@@ -35,6 +35,7 @@ _HASH = 0x23
 _LEFT_ESCAPE = re.compile(rb"(?:\\[bfnrt]|\\u([0-9a-fA-F]{1,4}))\Z")
 _RIGHT_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _WORD = np.array([code < 0x80 and (chr(code).isalnum() or code == 0x5F) for code in range(0x100)])
+_IN_TAG = _WORD | (np.arange(0x100) >= 0x80) | (np.arange(0x100) == _BACKSLASH)
 _LONG_BEFORE = _WORD | (np.arange(0x100) >= 0x80)  # a character of several bytes may end here, or an escape
 _LONG_AFTER = (np.arange(0x100) >= 0x80) | (np.arange(0x100) == _BACKSLASH)
 _WORD_2 = [chr(code).isalnum() or code == 0x5F for code in range(0x800)]
@@ -223,14 +224,14 @@ def _escape_before(view: Bytes, starts: Places) -> Bools:
 
 
 def _in_tag(view: Bytes, starts: Places) -> Bools:
-    """Whether nothing but ASCII letters, digits and `_` stands between a `#` and each of `starts`."""
+    """Whether nothing but letters, digits and `_`, or their escapes, stands between a `#` and each of `starts`."""
     found = np.zeros(len(starts), np.bool_)
     rows = np.arange(len(starts))
     for back in range(1, LONGEST_TAG + 1):
         rows = rows[starts[rows] >= back]
         last = view[starts[rows] - back]
         found[rows[last == _HASH]] = True
-        rows = rows[_WORD[last]]
+        rows = rows[_IN_TAG[last]]
         if not len(rows):
             break
     return found

@@ -34,6 +34,7 @@ FEWEST = 3
 MOST_SPELLINGS = 8
 _CUT_TO = 4
 _RIGHT = r"[^a-z0-9_]"
+_TAG = r"#[a-z0-9_\\\x80-\xff]*"  # letters of all scripts, as they are or as escapes
 # Each of one width: such patterns are literals to Hyperscan, while one with choices of several widths is an automaton.
 # A backslash in brackets keeps it from looking for `\u`, which stands everywhere in escaped lines; dots are cheap.
 _LEFTS = ("[^a-z_]", *(rf"\\{letter}" for letter in "bfnrt"), r"[\\]u...[a-f]")
@@ -133,7 +134,7 @@ def aliases(taxonomy: Taxonomy, squeezed: bool) -> Search:
     patterns = [one for word in short for one in _initials(word)]
     lefts = _LEFTS_SQUEEZED if squeezed else _LEFTS
     search.certain += [f"{left}{one}{_RIGHT}" for one in patterns for left in lefts]
-    search.certain += _grouped("#[a-z0-9_]*", [re.escape(word) for word in sorted(_shortest(tags))], "")
+    search.certain += _grouped(_TAG, [re.escape(word) for word in sorted(_shortest(tags))], "")
     return search
 
 

@@ -1,6 +1,7 @@
 """A post's text as tokens: folded, hashtags cut into their words, stretched words undone."""
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from drinkstream.fold import Folded
@@ -136,30 +137,41 @@ class Reader:
     def _cut_tags(self, text: Text) -> None:
         raw: list[str] = []
         positions = text.positions()
-        skip = False
         if text.raw.count("#") > MOST:
             return
         for index, token in enumerate(text.raw):
-            if skip:
-                skip = False
-                continue
-            raw.append(token)
-            if token != "#" or index + 1 == len(text.raw) or positions[index + 1] != positions[index] + 1:
-                continue
-            skip = True
-            body = text.raw[index + 1]
-            raw.extend(self._tag_words(text, body, positions[index + 1]))
+            if _is_body(text.raw, positions, index):
+                if index > 1 and self._goes_on(text, positions, index - 2):
+                    raw.pop()
+                raw.extend(self._tag_words(text, token, positions[index]))
+            else:
+                raw.append(token)
         text.raw = text.tokens = raw
         text.at = []
 
+    def _goes_on(self, text: Text, positions: list[int], before: int) -> bool:
+        """Whether the tag behind token `before` is a word of its sentence (spill the #tea), not the next of many."""
+        end = positions[before] + len(text.raw[before])
+        return (
+            positions[before + 1] == end + 1
+            and text.folded.text[end] == " "
+            and not _is_body(text.raw, positions, before)
+        )
+
     def _tag_words(self, text: Text, body: str, start: int) -> list[str]:
-        if body in self._aliases or len(body) > LONGEST_TAG or not body.isascii():
+        if body in self._aliases or len(body) > LONGEST_TAG:
             return [body]
+        if not body.isascii():
+            whole = NO_SPACES.search(body) or not body.replace("_", "").isalnum()
+            return [body] if whole else self._long_enough(body, _parted(body, text, start))
         words = [word.lower() for word in camel_words(text.written(start, start + len(body)))]
         if len(words) < 2:
             words = spelled(body, self._vocabulary)
         if len(words) < 2 or "".join(words) != body.replace("_", ""):
             return [body]
+        return self._long_enough(body, words)
+
+    def _long_enough(self, body: str, words: list[str]) -> list[str]:
         # an alias of two letters is too often a syllable here
         return [body] if any(len(word) < SHORTEST_IN_TAG and word in self._short for word in words) else words
 
@@ -167,6 +179,21 @@ class Reader:
         if token in self._words or not TRIPLE.search(token):
             return token
         return next((form for form in squeezed(token) if form in self._aliases), token)
+
+
+def _is_body(raw: list[str], positions: list[int], index: int) -> bool:
+    """Whether a token is the body of a hashtag: right behind its `#`."""
+    return index > 0 and raw[index - 1] == "#" and positions[index] == positions[index - 1] + 1
+
+
+def _parted(body: str, text: Text, start: int) -> list[str]:
+    """The words of a tag's body that is not ASCII, by its underscores and capitals."""
+    written = text.written(start, start + len(body))
+    if len(written) != len(body):  # folding made one character of several
+        return [word for word in body.split("_") if word] or [body]
+    cuts = [at for at in range(1, len(body)) if written[at].isupper() and written[at - 1].islower()]
+    pieces = [body[first:last] for first, last in pairwise((0, *cuts, len(body)))]
+    return [word for piece in pieces for word in piece.split("_") if word] or [body]
 
 
 def _part_sentences(text: Text) -> None:

@@ -63,6 +63,11 @@ def test_handles_links_and_cashtags_name_nothing(text: str):
     assert CLASSIFIER.decide(text, "en").mentions == ()
 
 
+@pytest.mark.parametrize("text", ["@muellerbier", "@m\u00fcller_bier", "https://t.co/altesbier", "$helles_bier"])
+def test_handles_links_and_cashtags_are_no_compounds(text: str):
+    assert CLASSIFIER.decide(text, "de").mentions == ()
+
+
 @pytest.mark.parametrize(
     ("text", "lang", "named"),
     [
@@ -78,6 +83,38 @@ def test_handles_links_and_cashtags_name_nothing(text: str):
 )
 def test_a_missing_space_after_a_full_stop_makes_no_link(text: str, lang: str, named: list[tuple[str, str | None]]):
     assert pairs(text, lang) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "named"),
+    [
+        ("#قهوة_الصباح", "ar", [("coffee", None)]),
+        ("#утренний_кофе", "ru", [("coffee", None)]),
+        ("#УтреннийКофе", "ru", [("coffee", None)]),
+        ("#türk_kahvesi", "tr", [("coffee", None)]),
+        ("#AmoElCafé", "es", [("coffee", None)]),
+        ("#soğuk_bira", "tr", [("beer", None)]),
+        ("#кофемолка", "ru", []),
+        ("#@müller_bier", "de", []),
+    ],
+)
+def test_hashtags_beyond_ascii_are_cut_too(text: str, lang: str, named: list[tuple[str | None, str | None]]):
+    assert pairs(text, lang) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("spill the #tea", []),
+        ("hold my #beer", []),
+        ("a root #beer please", [("soda", None)]),
+        ("need my #Starbucks", [("coffee", "starbucks")]),
+        ("good morning #coffee #table", [("coffee", None)]),
+        ("so good #milk #chocolate", [("milk", None)]),
+    ],
+)
+def test_a_hashtag_within_a_sentence_is_a_word_of_it(text: str, named: list[tuple[str | None, str | None]]):
+    assert pairs(text) == named
 
 
 @pytest.mark.parametrize(

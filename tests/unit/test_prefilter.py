@@ -24,6 +24,8 @@ SPELLINGS = {
     "upper case": str.upper,
     "a word a line": lambda text: text.replace(" ", "\n"),
     "one hashtag": lambda text: "#" + text.replace(" ", ""),
+    "a hashtag with underscores": lambda text: "#été_" + text.replace(" ", "_"),
+    "a hashtag with capitals": lambda text: "#Ўsé" + text.title().replace(" ", ""),
     "stretched": lambda text: text.replace("e", "eeee").replace("o", "ooo"),
     "with entities": lambda text: text.replace(" ", " & "),
 }
@@ -166,6 +168,8 @@ STYLES = (
     str.title,
     str.swapcase,
     lambda form: "#" + form.replace(" ", ""),
+    lambda form: "#é_" + form.replace(" ", "_"),
+    lambda form: "#Été" + form.title().replace(" ", ""),
     lambda form: form[:2] + 4 * form[2:3] + form[3:],
     lambda form: unicodedata.normalize("NFD", form),
     lambda form: form.replace("w", "wwww") + ".",  # else a link begins so
