@@ -92,6 +92,38 @@ def test_two_programs_on_one_port_and_an_impossible_port_are_refused(settings: S
     ]
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1"])
+def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings, host: str) -> None:
+    """No port of it is in use; the setting alone is named, with what the system says of it."""
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"host": host}), ["kafka", "web"])
+    (told,) = str(raised.value).splitlines()
+    assert told.startswith(f"DRINKSTREAM_HOST={host} is no IPv4 address of this machine (")
+    assert told.endswith("): nothing was started")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.EACCES, "is not for this user to listen on, as those below 1024 are root's"),
+        (errno.ENOBUFS, "cannot be listened on: No buffer space available"),
+    ],
+)
+def test_a_port_that_may_not_be_had_is_not_said_to_be_in_use(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, code: int, told: str
+) -> None:
+    """There is no other program to stop."""
+
+    class Refusing(socket.socket):
+        def bind(self, _: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(ports.socket, "socket", Refusing)
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"web_port": 80}), ["web"])
+    assert str(raised.value).splitlines()[0] == f"the web: port 80 (DRINKSTREAM_WEB_PORT) {told}"
+
+
 def test_servers_that_are_elsewhere_are_not_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Kafka or Cassandra named in the settings is somebody else's to run."""
     away = settings.model_copy(update={"kafka_bootstrap": "k1:9092", "cassandra_hosts": "c1"})
