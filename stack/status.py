@@ -100,7 +100,7 @@ def _state(settings: Settings, name: str, supervised: str) -> str:
     note = notes.read(settings, name)
     if supervised != "RUNNING" or note is None:
         return supervised.lower()
-    if note.quick_deaths > 1:
+    if note.quick_deaths > 1 and (note.started is None or note.younger_than(PROGRAMS[name].quick)):
         return "failing"
     return "running" if note.started else "waiting"
 

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,41 @@ def test_a_program_that_dies_at_once_is_started_more_and_more_slowly(settings: S
     notes.write(settings, "web", notes.Note(110, time.time(), time.time(), quick_deaths=8))
     notes.forgive(settings, "web")
     assert notes.begin(settings, "web", 111).pause == 0.0
+
+
+def test_a_query_that_dies_at_its_first_batch_has_not_really_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives longer than others that die at once; when its present life is long enough it is no longer failing."""
+    (settings.home / "run").mkdir(parents=True)
+    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+    for name in ("archive", "speed"):
+        notes.write(settings, name, notes.Note(1 << 30, time.time() - 40, time.time() - 25, quick_deaths=1))
+        note = run._replace_predecessor(settings, programs.PROGRAMS[name])
+        assert (note.quick_deaths, note.pause) == (2, 2.0)
+
+    answers = programs.PROGRAMS["archive"].answers
+    assert status._state(settings, "archive", "RUNNING") == "failing", "it waits for its next try"
+    notes.write(settings, "archive", replace(note, started=time.time() - 25))
+    assert status._state(settings, "archive", "RUNNING") == "failing"
+    with pytest.raises(UnavailableError, match="archive has only just started again"):
+        answers(settings)
+    notes.write(settings, "archive", replace(note, started=time.time() - 25, quick_deaths=0))
+    answers(settings)
+    notes.write(settings, "archive", replace(note, started=time.time() - 121))
+    assert status._state(settings, "archive", "RUNNING") == "running"
+    answers(settings)
+
+
+def test_a_clock_that_is_set_back_makes_no_program_young(settings: Settings) -> None:
+    """A start that lies in the future says nothing of how long the program has lived."""
+    (settings.home / "run").mkdir(parents=True)
+    notes.write(settings, "speed", notes.Note(108, time.time(), time.time()))
+    with pytest.raises(UnavailableError, match="speed has only just started"):
+        programs.PROGRAMS["speed"].answers(settings)
+    notes.write(settings, "speed", notes.Note(108, time.time() + 3600, time.time() + 3600))
+    programs.PROGRAMS["speed"].answers(settings)
+    assert notes.begin(settings, "speed", 109).quick_deaths == 0
 
 
 def test_a_note_that_a_crash_cut_off_is_no_note(settings: Settings) -> None:
