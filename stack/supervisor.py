@@ -1,6 +1,7 @@
 """supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
 
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -174,7 +175,7 @@ def _configuration(settings: Settings) -> str:
 
 def _section(settings: Settings, program: Program) -> Mapping[str, object]:
     return {
-        "command": f"{sys.executable} -m stack.run {program.name}",
+        "command": shlex.join([sys.executable, "-m", "stack.run", program.name]).replace("%", "%%"),
         "directory": settings.scratch,
         "autostart": "false",
         "autorestart": "true",

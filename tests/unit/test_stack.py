@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from supervisor.options import expand
 
 from drinkstream import spark
 from drinkstream.errors import BadInputError, ConflictError, DrinkStreamError, UnavailableError
@@ -277,6 +279,16 @@ def test_a_program_that_cannot_be_started_for_want_of_space_waits_for_the_next_t
     assert run.main(["web"]) == 3
     assert waited == [30.0]
     assert capsys.readouterr().out == "web: [Errno 28] No space left on device; next try in 30 s\n"
+
+
+def test_a_repository_may_lie_below_a_path_of_any_characters(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """supervisord fills in what a percent sign stands for, then splits the command as a shell does."""
+    python = "/tmp/it's my 50% repo/%(here)s/.venv/bin/python"
+    monkeypatch.setattr(supervisor.sys, "executable", python)
+    command = supervisor._section(settings, programs.PROGRAMS["web"])["command"]
+    assert shlex.split(expand(command, {"here": "/"}, "command")) == [python, "-m", "stack.run", "web"]
 
 
 def test_supervisord_outlives_a_disk_on_which_it_can_write_no_log() -> None:
