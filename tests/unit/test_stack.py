@@ -439,6 +439,13 @@ def test_the_committed_jars_are_what_the_descriptor_is_for() -> None:
     assert [name for name in names if name.startswith("web/")] == ["web/echarts-5.5.0.jar", "web/echarts.min.js"]
 
 
+def test_install_without_any_python_is_an_error_that_names_the_one_that_is_needed() -> None:
+    """Make takes a recipe that begins with a minus for one whose errors do not matter."""
+    done = subprocess.run(["make", "PYTHON=", "install"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith("DrinkStream needs Python 3.11, and there is no Python: make PYTHON=")
+
+
 def test_the_schema_is_read_as_single_statements(tmp_path: Path, settings: Settings) -> None:
     """Comments go, even with a semicolon in them; placeholders are filled in."""
     file = tmp_path / "schema.cql"
