@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form 
     """Print the programs, the addresses and the accounting, whose exit code it has where records do not add up."""
     try:
         settings = Settings.load()
+        supervisor.refuse_left(settings)
         facts = supervisor.states(settings)
         print(table(settings, facts))
         if not facts:

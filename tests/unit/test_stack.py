@@ -398,6 +398,30 @@ def test_clean_removes_nothing_while_the_stack_runs(
     assert [path.name for path in settings.home.iterdir()] == [home.MARK]
 
 
+@pytest.mark.parametrize("command", [lambda: status.main([]), lambda: down.main(["--only", "web"])])
+def test_what_a_dead_supervisord_left_running_is_told_of_with_what_ends_it(
+    settings: Settings, command: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """It counts on, and nobody can be asked for one program of it any more."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(settings.home))
+    (settings.home / "run").mkdir(parents=True)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(sleeping, cwd=settings.home, start_new_session=True)
+    (settings.home / "run" / "session").write_text(str(process.pid))
+    try:
+        assert command() == UnavailableError.exit_code
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    assert capsys.readouterr() == (
+        "",
+        "supervisord died, and what it ran (1 processes) runs on without it: `make up` ends that and starts all anew, "
+        "`make down` only ends it\n",
+    )
+    assert command() == 0
+
+
 def test_jars_are_those_committed_to(tmp_path: Path) -> None:
     """A missing one is told of; a changed one is removed and told of; one of an older list goes."""
     for folder in jars.FOLDERS:
