@@ -13,6 +13,8 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 install:  ## Python packages and jars, each checked by its hash (make up does it too)
+	@test -n "$(PYTHON)" || { echo "DrinkStream needs Python 3.11, and there is no Python: make PYTHON=/path/to/python3.11 ..." \
+		"(Debian 12: sudo apt-get install -y python3 python3-venv)" >&2; exit 3; }
 	@$(PYTHON) -m stack.install
 
 up: install  ## start everything and print the addresses; ONLY=kafka,web for some of it

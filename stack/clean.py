@@ -5,7 +5,7 @@ import sys
 
 from drinkstream.errors import ConflictError, DrinkStreamError
 from drinkstream.settings import Settings
-from stack import processes, supervisor
+from stack import supervisor
 from stack.folders import remove
 from stack.home import MARK, strange
 
@@ -27,10 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def clean(settings: Settings, everything: bool) -> None:
     """Empty `home`. Raises ConflictError while the stack runs, or where `home` is not a folder that the stack made."""
-    session = supervisor.session_id(settings)
-    if supervisor.pid(settings) or (
-        session and any(processes.is_ours(p, settings.home) for p in processes.session(session))
-    ):
+    if supervisor.pid(settings) or supervisor.left(settings):
         raise ConflictError("the stack is running: `make down` first, then `make clean`")
     home = settings.home
     if strange(home):

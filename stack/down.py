@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = Settings.load()
         if options.only:
             names = chosen(settings, options.only)
+            supervisor.refuse_left(settings)
             if supervisor.pid(settings) is not None:
                 supervisor.stop_programs(settings, names)
         else:

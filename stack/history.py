@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from drinkstream.errors import UnavailableError
 from drinkstream.settings import ROOT, Settings
 from stack import folders
 from stack.environment import environment
+from streaming.sources import demo_live
 
 DAG = "recompute_range"
 USER = "ops"
@@ -51,12 +52,13 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
         return
     run = notes.get("run")
     if run is None:
+        first, last = _days(settings, datetime.fromisoformat(notes["replayed"]).date())
+        if last < first:
+            _note(settings, recomputed=datetime.now(UTC).isoformat())
+            return
         say("waiting until the archive has the month ...")
         _run(settings, "streaming.accounting", "--wait", str(ARCHIVE_WAIT))
-        # the day before is the nightly DAG's own
-        ended = datetime.fromisoformat(notes["replayed"]).date() - timedelta(days=2)
-        first = ended - timedelta(days=max(settings.demo_history_days - 2, 0))
-        form = {"from": str(first), "to": str(ended), "reason": "the demo's history", "dry_run": False}
+        form = {"from": str(first), "to": str(last), "reason": "the demo's history", "dry_run": False}
         run = _airflow(settings, "POST", f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": form})["dag_run_id"]
         _note(settings, run=run)
     say(f"Airflow recomputes it: http://{settings.host}:{settings.airflow_port}/dags/{DAG}/runs/{run}")
@@ -82,6 +84,18 @@ def recompute(settings: Settings, say: Callable[[str], None]) -> None:
             f"the recompute of the demo's history ended as {state}: see {DAG}'s run {run} in Airflow"
         )
     _note(settings, recomputed=datetime.now(UTC).isoformat())
+
+
+def _days(settings: Settings, replayed: date) -> tuple[date, date]:
+    """The first and the last day to recompute, UTC; the last lies before the first where there is none.
+
+    The history ends where the live demo began, which an interrupted replay may have left days before `replayed`: what
+    lies between nobody collected. The day before `replayed` is the nightly DAG's own.
+    """
+    found = demo_live.position(settings)
+    end = datetime.fromtimestamp(found.first_ms / 1000, UTC).date() if found else replayed
+    last = min(end - timedelta(days=1), replayed - timedelta(days=2))
+    return end - timedelta(days=settings.demo_history_days), last
 
 
 def _ended(settings: Settings, run: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from drinkstream.settings import Settings
 from stack import folders
 
-QUICK = 20.0  # seconds; a program that lives shorter has not really run
+QUICK = 20.0  # seconds; most programs that live shorter have not really run
 LONGEST_PAUSE = 30.0
 
 
@@ -27,6 +27,10 @@ class Note:
         # a larger power would be no float from the 1,025th death on
         return min(2.0 ** min(self.quick_deaths - 1, 10), LONGEST_PAUSE) if self.quick_deaths else 0.0
 
+    def younger_than(self, seconds: float) -> bool:
+        """Whether this start is less than that ago; false where the clock was set back behind it."""
+        return 0 <= time.time() - (self.started or self.began) < seconds
+
 
 def read(settings: Settings, name: str) -> Note | None:
     """The note of a program's last start; None where there is none (or a crash of the machine has cut it off)."""
@@ -42,12 +46,11 @@ def write(settings: Settings, name: str, note: Note) -> Note:
     return note
 
 
-def begin(settings: Settings, name: str, pgid: int) -> Note:
-    """The note of a start that begins now, in the light of the last one."""
+def begin(settings: Settings, name: str, pgid: int, quick: float = QUICK) -> Note:
+    """The note of a start that begins now, in the light of the last one; one shorter than `quick` seconds was none."""
     last = read(settings, name)
-    now = time.time()
-    quick = last is not None and now - (last.started or last.began) < QUICK
-    return write(settings, name, Note(pgid, now, quick_deaths=last.quick_deaths + 1 if last and quick else 0))
+    deaths = last.quick_deaths + 1 if last is not None and last.younger_than(quick) else 0
+    return write(settings, name, Note(pgid, time.time(), quick_deaths=deaths))
 
 
 def forgive(settings: Settings, name: str) -> None:

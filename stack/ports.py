@@ -1,5 +1,6 @@
 """Which TCP ports each program listens on, and whether they are free."""
 
+import errno
 import socket
 
 import psutil
@@ -28,7 +29,10 @@ def wanted(settings: Settings, programs: list[str]) -> dict[str, tuple[int, str]
 
 
 def check(settings: Settings, programs: list[str]) -> None:
-    """Raise BadInputError naming every port of these programs that is not free, its setting and who holds it."""
+    """Raise BadInputError naming every port of these programs that is not free, its setting and who holds it.
+
+    Where the host is not one to listen on, that alone is named.
+    """
     faults = []
     seen: dict[int, str] = {}
     for what, (port, setting) in wanted(settings, programs).items():
@@ -37,21 +41,34 @@ def check(settings: Settings, programs: list[str]) -> None:
             faults.append(f"{what}: {port} ({variable}) is not a port, which is 1 to 65535")
         elif port in seen:
             faults.append(f"{what} and {seen[port]} both have port {port} ({variable})")
-        elif not _free(settings.host, port):
-            faults.append(f"{what}: port {port} ({variable}) is in use by {_holder(port)}")
+        elif (error := _refusal(settings.host, port)) is not None:
+            faults.append(f"{what}: port {port} ({variable}) {_reason(error, port)}")
         seen[port] = what
     if faults:
         raise BadInputError("\n".join([*faults, "nothing was started: stop the other program, or set another port"]))
 
 
-def _free(host: str, port: int) -> bool:
+def _refusal(host: str, port: int) -> OSError | None:
+    """Why nobody can listen there; None where one can. Raises BadInputError where the host is the reason."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free to a listener
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise BadInputError(
+                    f"{PREFIX}HOST={host} is no IPv4 address of this machine ({error.strerror}): nothing was started"
+                ) from error
+            return error
+    return None
+
+
+def _reason(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"is in use by {_holder(port)}"
+    if error.errno == errno.EACCES:
+        return "is not for this user to listen on, as those below 1024 are root's"
+    return f"cannot be listened on: {error.strerror}"
 
 
 def _holder(port: int) -> str:

@@ -1,7 +1,6 @@
 """The programs that supervisord keeps alive: what each runs, needs, and how it stops."""
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ BEHIND = 10
 """Niceness of what counts and archives as posts arrive, and of Airflow's own: behind the servers and the two pages."""
 
 SETTLED = 15.0  # seconds that a program without an address must live before it counts as started
+FIRST_BATCH = 120.0  # seconds within which a query has done its first batch, which may be what it dies of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Program:
     stop_group: bool = True  # false: it tells its own children, and a JVM must outlive the query that it runs
     stop_wait: int = 40
     niceness: int = 0
+    quick: float = notes.QUICK  # seconds; where it lives shorter it has not really run
 
 
 def python(*arguments: str) -> Callable[[Settings], list[str]]:
@@ -61,8 +62,8 @@ def lives(name: str) -> Question:
         note = notes.read(settings, name)
         if note is None or note.started is None:
             raise UnavailableError(f"{name} still waits for what it needs")
-        if time.time() - note.started < SETTLED:
-            raise UnavailableError(f"{name} has only just started")
+        if note.younger_than(PROGRAMS[name].quick if note.quick_deaths else SETTLED):
+            raise UnavailableError(f"{name} has only just started{' again' if note.quick_deaths else ''}")
 
     return question
 
@@ -103,6 +104,7 @@ PROGRAMS = {
             answers=lives("archive"),
             stop_group=False,
             niceness=BEHIND,
+            quick=FIRST_BATCH,
         ),
         Program(
             "speed",
@@ -112,6 +114,7 @@ PROGRAMS = {
             stop_group=False,
             stop_wait=60,  # longer than succession.py gives its queries
             niceness=BEHIND,
+            quick=FIRST_BATCH,
         ),
         Program("collect", python("-m", "streaming.collect"), needs=(ready.topics,), answers=lives("collect")),
         Program(

@@ -51,7 +51,7 @@ def _replace_predecessor(settings: Settings, program: Program) -> Note:
         ended = processes.reap_group(last.pgid)
         if ended:
             _say(program, f"ended {ended} processes that the last start had left")
-    note = notes.begin(settings, program.name, os.getpgrp())
+    note = notes.begin(settings, program.name, os.getpgrp(), program.quick)
     if note.pause:
         _say(program, f"died {note.quick_deaths} times at once; next try in {note.pause:.0f} s")
         time.sleep(note.pause)  # nothing to ask for: this is the pause itself

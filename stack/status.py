@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:  # noqa: ARG001 - the same form 
     """Print the programs, the addresses and the accounting, whose exit code it has where records do not add up."""
     try:
         settings = Settings.load()
+        supervisor.refuse_left(settings)
         facts = supervisor.states(settings)
         print(table(settings, facts))
         if not facts:
@@ -100,7 +101,7 @@ def _state(settings: Settings, name: str, supervised: str) -> str:
     note = notes.read(settings, name)
     if supervised != "RUNNING" or note is None:
         return supervised.lower()
-    if note.quick_deaths > 1:
+    if note.quick_deaths > 1 and (note.started is None or note.younger_than(PROGRAMS[name].quick)):
         return "failing"
     return "running" if note.started else "waiting"
 

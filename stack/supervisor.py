@@ -1,9 +1,10 @@
 """supervisord: its configuration, its start in a session of its own, and what it is asked over its socket."""
 
 import os
+import shlex
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,32 @@ def session_id(settings: Settings) -> int | None:
     return int(file.read_text()) if file.is_file() else None
 
 
+def left(settings: Settings) -> list[psutil.Process]:
+    """What a supervisord that died has left running; nothing while one runs."""
+    old = session_id(settings)
+    if old is None or pid(settings) is not None:
+        return []
+    return [p for p in processes.session(old) if processes.is_ours(p, settings.home)]
+
+
+def refuse_left(settings: Settings) -> None:
+    """Raise UnavailableError where programs run on that nobody can be asked about any more."""
+    if running := left(settings):
+        raise UnavailableError(
+            f"supervisord died, and what it ran ({len(running)} processes) runs on without it: "
+            "`make up` ends that and starts all anew, `make down` only ends it"
+        )
+
+
+def sweep(settings: Settings, say: Callable[[str], None]) -> None:
+    """End what a supervisord that died has left running; nothing happens while one runs."""
+    old = session_id(settings)
+    if old is not None and pid(settings) is None and (swept := processes.sweep_session(old, settings.home)):
+        say(f"ended what a killed supervisord had left: {', '.join(swept)}")
+
+
 def start(settings: Settings) -> None:
-    """Start supervisord, with no program running yet, unless it runs.
+    """Start supervisord, with no program running yet, unless it runs; nothing of the one before may run any more.
 
     Raises UnavailableError with the end of its log.
     """
@@ -50,9 +75,6 @@ def start(settings: Settings) -> None:
         return
     if len(str(_socket(settings))) > SOCKET_PATH:
         raise BadInputError(f"DRINKSTREAM_HOME={settings.home} is too long a path for a Unix socket: use a shorter one")
-    old = session_id(settings)
-    if old is not None and (swept := processes.sweep_session(old, settings.home)):
-        print(f"ended what a killed supervisord had left: {', '.join(swept)}", flush=True)
     _clear(settings.scratch)
     _config(settings).write_text(_configuration(settings))
     log = settings.home / "log" / "supervisord.log"
@@ -174,7 +196,7 @@ def _configuration(settings: Settings) -> str:
 
 def _section(settings: Settings, program: Program) -> Mapping[str, object]:
     return {
-        "command": f"{sys.executable} -m stack.run {program.name}",
+        "command": shlex.join([sys.executable, "-m", "stack.run", program.name]).replace("%", "%%"),
         "directory": settings.scratch,
         "autostart": "false",
         "autorestart": "true",

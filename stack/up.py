@@ -58,6 +58,7 @@ def up(
     names = chosen(settings, only)
     jars.fetch(settings)
     with alone(settings, say):
+        supervisor.sweep(settings, say)  # before the ports are looked at, which it may hold
         running = [
             n for n, facts in supervisor.states(settings).items() if facts["statename"] in ("RUNNING", "STARTING")
         ]

@@ -12,7 +12,11 @@ could be read of it was sent), or no line could be read; 3 Kafka does not answer
 repeated: numbers are sets of ids, so nothing is counted twice.
 """
 
+import io
 import logging
+import os
+import select
+import stat
 import sys
 import threading
 import time
@@ -37,6 +41,7 @@ from streaming.sources import demo, demo_live
 CHUNK = 256 * 1024  # bytes read at once
 KAFKA_WAIT = 60.0  # seconds; a person waits for this program
 SAY_EVERY = 10.0  # seconds between two lines of progress in a log
+LOOK_EVERY = 1.0  # seconds between two looks for a stop while nothing comes
 STDIN = "-"
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -80,12 +85,13 @@ def replay(
         for name in files:
             try:
                 with _opened(name) as file:
-                    for line in lines(unpacked(_chunks(file, progress))):
-                        _send(feed, line, pace)
-                        if stop.is_set():
+                    for line in lines(unpacked(_chunks(file, progress, stop, feed.tick))):
+                        if stop.is_set():  # before it is sent: it may be a part of a line that a stop has cut
                             break
+                        _send(feed, line, pace)
             except CutOffError as error:
-                faults.append(f"{name}: {error}; what could be read of it was sent")
+                if not stop.is_set():
+                    faults.append(f"{name}: {error}; what could be read of it was sent")
             except PackedError as error:
                 faults.append(f"{name}: {error}; nothing of it was sent")
             except OSError as error:
@@ -180,12 +186,30 @@ def _opened(name: str) -> Iterator[BinaryIO]:
             yield file
 
 
-def _chunks(file: BinaryIO, progress: Progress) -> Iterator[bytes]:
-    """What can be read, as it comes: a pipe's lines are not held back until a chunk is full."""
+def _chunks(file: BinaryIO, progress: Progress, stop: threading.Event, tick: Callable[[], None]) -> Iterator[bytes]:
+    """What can be read, as it comes: a pipe's lines are not held back until a chunk is full.
+
+    While a pipe or a terminal is silent `tick` is called every second, and a stop ends it.
+    """
     read = getattr(file, "read1", file.read)
-    while chunk := read(CHUNK):
+    may_be_silent = _may_be_silent(file)
+    while True:
+        while may_be_silent and not select.select([file], [], [], LOOK_EVERY)[0]:
+            tick()
+            if stop.is_set():
+                return
+        chunk = read(CHUNK)
+        if not chunk:
+            return
         progress(len(chunk))
         yield chunk
+
+
+def _may_be_silent(file: BinaryIO) -> bool:
+    try:
+        return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except io.UnsupportedOperation:  # in memory
+        return False
 
 
 @contextmanager

@@ -162,8 +162,18 @@ def test_a_killed_program_comes_back_by_itself(servers: Servers) -> None:
     assert pid_of(settings, "kafka") not in (0, killed)
 
 
+def kill_supervisord(settings: Settings) -> tuple[int, int]:
+    """Its session, and the process of the Kafka that runs on without it."""
+    session, orphan = supervisor.session_id(settings), pid_of(settings, "kafka")
+    assert session is not None
+    os.kill(session, signal.SIGKILL)
+    os.waitpid(session, 0)
+    assert psutil.pid_exists(orphan) and supervisor.pid(settings) is None
+    return session, orphan
+
+
 def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Servers) -> None:
-    """No process of the session outlives `down`, though nobody supervises it any more; the lost one is not needed.
+    """No process of the session outlives the next `up` or `down`, though nobody supervises it any more.
 
     What killed programs have left in the folder of temporary files goes when supervisord starts.
     """
@@ -176,17 +186,17 @@ def test_up_takes_over_and_down_ends_what_a_killed_supervisord_left(servers: Ser
         (settings.home / "tmp" / "blockmgr-1" / "shuffle_0_0_0.data").write_bytes(b"left")
         up.up(settings, "kafka", say=lambda _: None)
         assert not (settings.home / "tmp" / "blockmgr-1").exists()
-        first = supervisor.session_id(settings)
-        assert first is not None
-        orphan = pid_of(settings, "kafka")
-        os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)
-        assert psutil.pid_exists(orphan) and supervisor.pid(settings) is None
-
+        first, orphan = kill_supervisord(settings)
         said: list[str] = []
+        up.up(settings, "kafka", say=said.append)
+        assert said[0] == f"ended what a killed supervisord had left: {orphan} java"
+        assert not psutil.pid_exists(orphan) and processes.session(first) == []
+
+        second, orphan = kill_supervisord(settings)
+        said.clear()
         down.down(settings, say=said.append)
         assert said == [f"ended what was left: {orphan} java", "down: nothing of this stack is running"]
-        assert not psutil.pid_exists(orphan) and processes.session(first) == []
+        assert not psutil.pid_exists(orphan) and processes.session(second) == []
 
 
 def test_a_port_in_use_is_told_of_before_anything_starts(servers: Servers) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from stack import history
+from streaming.sources import demo_live
 
 
 @pytest.fixture
@@ -72,6 +74,44 @@ def test_a_recompute_that_takes_too_long_is_told_of_and_waited_for_by_the_next_u
     with pytest.raises(UnavailableError, match="manual__1 has not ended in 0 minutes"):
         recompute(settings, monkeypatch, "running", None)
     assert notes(settings)["run"] == "manual__1"
+
+
+@pytest.mark.parametrize(
+    ("days", "began", "span"),
+    [
+        (30, "2026-11-26T04:00:00+00:00", ("2026-10-27", "2026-11-24")),
+        (2, "2026-11-26T04:00:00+00:00", ("2026-11-24", "2026-11-24")),
+        # the night's own day is all that there is
+        (1, "2026-11-26T04:00:00+00:00", None),
+        # the first replay was interrupted, and the next `make up` came ten days later
+        (30, "2026-11-16T04:00:00+00:00", ("2026-10-17", "2026-11-15")),
+        (1, "2026-11-16T04:00:00+00:00", ("2026-11-15", "2026-11-15")),
+        # the position is another stream's
+        (30, None, ("2026-10-27", "2026-11-24")),
+    ],
+)
+def test_the_days_that_the_history_has_are_recomputed_but_for_the_nights_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, days: int, began: str | None, span: tuple[str, str] | None
+):
+    (settings.home / "history.json").write_text(json.dumps({"replayed": "2026-11-26T05:00:00+00:00"}))
+    settings = settings.model_copy(update={"demo_history_days": days})
+    if began is not None:
+        ms = int(datetime.fromisoformat(began).timestamp() * 1000)
+        demo_live.save(settings, demo_live.Position(settings.demo_seed, settings.demo_rate, ms, ms))
+    posted: list[dict[str, Any]] = []
+
+    def airflow(_: Settings, method: str, path: str, body: Any) -> dict[str, Any]:
+        if method == "POST":
+            assert path == "dags/recompute_range/dagRuns"
+            posted.append(body["conf"])
+        return {"dag_run_id": "manual__1", "state": "success", "task_instances": []}
+
+    monkeypatch.setattr(history, "_airflow", airflow)
+    monkeypatch.setattr(history, "_run", lambda *_: None)
+    history.recompute(settings, lambda _: None)
+    asked = {"reason": "the demo's history", "dry_run": False}
+    assert posted == ([{"from": span[0], "to": span[1], **asked}] if span else [])
+    assert "recomputed" in notes(settings)
 
 
 def test_an_airflow_that_does_not_answer_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch):

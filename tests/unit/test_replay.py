@@ -2,10 +2,13 @@
 
 import bz2
 import gzip
+import io
 import os
 import tarfile
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -173,15 +176,50 @@ def test_only_posts_make_the_pace(kafka: Kafka, tmp_path: Path, monkeypatch: pyt
     assert asked == [1_772_625_523_403, 1_772_625_523_403]
 
 
-def test_a_stop_ends_the_replay_with_what_was_sent(kafka: Kafka, tmp_path: Path) -> None:
+def test_a_stop_ends_the_replay_with_what_was_sent(
+    kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is half done: the account says how far it came."""
     file = tmp_path / "file"
     file.write_bytes(b"".join(line + b"\n" for line in LINES))
     stop = threading.Event()
-    stop.set()
+    send = kafka.send
+
+    def last(topic: str, *record: Any) -> None:
+        send(topic, *record)
+        if topic == "posts":
+            stop.set()
+
+    monkeypatch.setattr(kafka, "send", last)
     with pytest.raises(module.Interrupted, match=r"ended early: 1 lines, 1 records = 1 posts"):
         replay([str(file)], Settings(), stop=stop)
     assert [value for value, _, _ in kafka.posts()] == LINES[:1]
+
+
+@pytest.mark.parametrize(
+    ("written", "whole"),
+    [(b"", 0), (LINES[0] + b"\n" + LINES[0][:9], 1), (gzip.compress(LINES[0] + b"\n" + LINES[0])[:-9], 1)],
+)
+def test_a_stop_ends_a_replay_of_a_silent_pipe(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, written: bytes, whole: int
+) -> None:
+    """Its minutes are told while it is silent; what the stop cut off is neither sent nor a fault."""
+    ticks: list[Feed] = []
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(Feed, "tick", lambda feed: ticks.append(feed))
+    reader, writer = os.pipe()
+    os.write(writer, written)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    with os.fdopen(writer, "wb"), os.fdopen(reader, "rb") as silent:
+        monkeypatch.setattr(module.sys, "stdin", io.TextIOWrapper(silent))
+        with pytest.raises(module.Interrupted, match=f"ended early: {whole} lines, {whole} records = {whole} posts"):
+            replay(["-"], Settings(), stop=stop)
+    assert time.monotonic() - began < 2
+    assert len(ticks) > 5
+    assert [value for value, _, _ in kafka.posts()] == LINES[:1] * whole
+    assert kafka.status()[-1]["faults"] == []
 
 
 def test_the_command_prints_the_account(kafka: Kafka) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -11,11 +12,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from supervisor.options import expand
 
 from drinkstream import spark
 from drinkstream.errors import BadInputError, ConflictError, DrinkStreamError, UnavailableError
@@ -70,6 +73,41 @@ def test_a_program_that_dies_at_once_is_started_more_and_more_slowly(settings: S
     assert notes.begin(settings, "web", 111).pause == 0.0
 
 
+def test_a_query_that_dies_at_its_first_batch_has_not_really_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives longer than others that die at once; when its present life is long enough it is no longer failing."""
+    (settings.home / "run").mkdir(parents=True)
+    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+    for name in ("archive", "speed"):
+        notes.write(settings, name, notes.Note(1 << 30, time.time() - 40, time.time() - 25, quick_deaths=1))
+        note = run._replace_predecessor(settings, programs.PROGRAMS[name])
+        assert (note.quick_deaths, note.pause) == (2, 2.0)
+
+    answers = programs.PROGRAMS["archive"].answers
+    assert status._state(settings, "archive", "RUNNING") == "failing", "it waits for its next try"
+    notes.write(settings, "archive", replace(note, started=time.time() - 25))
+    assert status._state(settings, "archive", "RUNNING") == "failing"
+    with pytest.raises(UnavailableError, match="archive has only just started again"):
+        answers(settings)
+    notes.write(settings, "archive", replace(note, started=time.time() - 25, quick_deaths=0))
+    answers(settings)
+    notes.write(settings, "archive", replace(note, started=time.time() - 121))
+    assert status._state(settings, "archive", "RUNNING") == "running"
+    answers(settings)
+
+
+def test_a_clock_that_is_set_back_makes_no_program_young(settings: Settings) -> None:
+    """A start that lies in the future says nothing of how long the program has lived."""
+    (settings.home / "run").mkdir(parents=True)
+    notes.write(settings, "speed", notes.Note(108, time.time(), time.time()))
+    with pytest.raises(UnavailableError, match="speed has only just started"):
+        programs.PROGRAMS["speed"].answers(settings)
+    notes.write(settings, "speed", notes.Note(108, time.time() + 3600, time.time() + 3600))
+    programs.PROGRAMS["speed"].answers(settings)
+    assert notes.begin(settings, "speed", 109).quick_deaths == 0
+
+
 def test_a_note_that_a_crash_cut_off_is_no_note(settings: Settings) -> None:
     """The next start begins as if there were none."""
     (settings.home / "run").mkdir(parents=True)
@@ -90,6 +128,38 @@ def test_two_programs_on_one_port_and_an_impossible_port_are_refused(settings: S
         f"the web and Airflow both have port {free} (DRINKSTREAM_WEB_PORT)",
         "nothing was started: stop the other program, or set another port",
     ]
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1"])
+def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings, host: str) -> None:
+    """No port of it is in use; the setting alone is named, with what the system says of it."""
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"host": host}), ["kafka", "web"])
+    (told,) = str(raised.value).splitlines()
+    assert told.startswith(f"DRINKSTREAM_HOST={host} is no IPv4 address of this machine (")
+    assert told.endswith("): nothing was started")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.EACCES, "is not for this user to listen on, as those below 1024 are root's"),
+        (errno.ENOBUFS, "cannot be listened on: No buffer space available"),
+    ],
+)
+def test_a_port_that_may_not_be_had_is_not_said_to_be_in_use(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, code: int, told: str
+) -> None:
+    """There is no other program to stop."""
+
+    class Refusing(socket.socket):
+        def bind(self, _: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(ports.socket, "socket", Refusing)
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"web_port": 80}), ["web"])
+    assert str(raised.value).splitlines()[0] == f"the web: port 80 (DRINKSTREAM_WEB_PORT) {told}"
 
 
 def test_servers_that_are_elsewhere_are_not_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +281,16 @@ def test_a_program_that_cannot_be_started_for_want_of_space_waits_for_the_next_t
     assert capsys.readouterr().out == "web: [Errno 28] No space left on device; next try in 30 s\n"
 
 
+def test_a_repository_may_lie_below_a_path_of_any_characters(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """supervisord fills in what a percent sign stands for, then splits the command as a shell does."""
+    python = "/tmp/it's my 50% repo/%(here)s/.venv/bin/python"
+    monkeypatch.setattr(supervisor.sys, "executable", python)
+    command = supervisor._section(settings, programs.PROGRAMS["web"])["command"]
+    assert shlex.split(expand(command, {"here": "/"}, "command")) == [python, "-m", "stack.run", "web"]
+
+
 def test_supervisord_outlives_a_disk_on_which_it_can_write_no_log() -> None:
     """It ended at its first line, and with it the restarts of all programs, also once there was space again."""
     with tempfile.TemporaryDirectory(prefix="ds-full-") as folder:
@@ -318,6 +398,30 @@ def test_clean_removes_nothing_while_the_stack_runs(
     assert [path.name for path in settings.home.iterdir()] == [home.MARK]
 
 
+@pytest.mark.parametrize("command", [lambda: status.main([]), lambda: down.main(["--only", "web"])])
+def test_what_a_dead_supervisord_left_running_is_told_of_with_what_ends_it(
+    settings: Settings, command: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """It counts on, and nobody can be asked for one program of it any more."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(settings.home))
+    (settings.home / "run").mkdir(parents=True)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(sleeping, cwd=settings.home, start_new_session=True)
+    (settings.home / "run" / "session").write_text(str(process.pid))
+    try:
+        assert command() == UnavailableError.exit_code
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    assert capsys.readouterr() == (
+        "",
+        "supervisord died, and what it ran (1 processes) runs on without it: `make up` ends that and starts all anew, "
+        "`make down` only ends it\n",
+    )
+    assert command() == 0
+
+
 def test_jars_are_those_committed_to(tmp_path: Path) -> None:
     """A missing one is told of; a changed one is removed and told of; one of an older list goes."""
     for folder in jars.FOLDERS:
@@ -357,6 +461,13 @@ def test_the_committed_jars_are_what_the_descriptor_is_for() -> None:
         "spark/spark-token-provider-kafka-0-10_2.13-4.2.0.jar",
     ]
     assert [name for name in names if name.startswith("web/")] == ["web/echarts-5.5.0.jar", "web/echarts.min.js"]
+
+
+def test_install_without_any_python_is_an_error_that_names_the_one_that_is_needed() -> None:
+    """Make takes a recipe that begins with a minus for one whose errors do not matter."""
+    done = subprocess.run(["make", "PYTHON=", "install"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith("DrinkStream needs Python 3.11, and there is no Python: make PYTHON=")
 
 
 def test_the_schema_is_read_as_single_statements(tmp_path: Path, settings: Settings) -> None:
