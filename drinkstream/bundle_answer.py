@@ -2,23 +2,29 @@
 
 published day  its n is exactly the number of its ids
 live day       its n is at most that: numbers are read first, and posts go on coming until its ids are
+certainty      low base and intervals are those of the answer's own numbers
+labels         the answer is said to be of what question.json asks, and of each day of it
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar, cast, get_args
+from math import isclose
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 from drinkstream.errors import IntegrityError
+from drinkstream.interval import CONFIDENCE, Interval
+from drinkstream.merge import days_between
 from drinkstream.reconcile import CellName
-from drinkstream.share import By, Filter, Shares, Total, shares
+from drinkstream.share import By, Filter, Share, Shares, Total, shares
 
 Cells = Mapping[CellName, frozenset[str]]
 Name = tuple[str | None, str | None]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +45,32 @@ class Day:
     run: Run | None
 
 
+class Row(NamedTuple):
+    """The numbers of one row of the answer."""
+
+    n: int
+    share: float | None
+    mix: float | None
+    interval: Interval | None
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The question, the numbers of the answer (`rows`: n, share, mix by category and brand), and the days."""
+    """The question, the answer and the days.
 
+    `asked` is what the answer must repeat of the question, `wanted` the days that it is about; `labels` are what the
+    answer says of itself, `rows` its numbers by category and brand.
+    """
+
+    asked: Mapping[str, str]
+    wanted: Sequence[str]
+    labels: Mapping[str, Any]
     topic: str
     by: By
     narrowed: Filter
     total: int | None
     mix_total: int | None
-    rows: Mapping[Name, tuple[int, float | None, float | None]]
+    rows: Mapping[Name, Row]
     n: Mapping[str, int | None]
     days: Sequence[Day]
 
@@ -63,13 +85,15 @@ def read(parts: Mapping[str, bytes]) -> Said:
             _maybe(_text, question[name]) for name in ("category", "brand", "source", "lang")
         )
         narrowed = Filter(category, brand, source, lang, frozenset(question["kinds"]))
+        asked = {name: _text(question[name]) for name in ("from", "to", "by", "at")}
+        wanted = [str(day) for day in days_between(*(date.fromisoformat(asked[name]) for name in ("from", "to")))]
     with _named(parts, "answer.json") as answer:
         total, mix_total = _maybe(_whole, answer["total"]), _maybe(_whole, answer["mix_total"])
-        rows = {
-            (_maybe(_text, row["category"]), _maybe(_text, row["brand"])): (_whole(row["n"]), row["share"], row["mix"])
-            for row in answer["shares"]
-        }
-        n = {_text(day["day"]): _maybe(_whole, day["n"]) for day in answer["days"]}
+        rows = _once(
+            ((_maybe(_text, row["category"]), _maybe(_text, row["brand"])), _row(row)) for row in answer["shares"]
+        )
+        n = _once((_text(day["day"]), _maybe(_whole, day["n"])) for day in answer["days"])
+        labels = {name: answer[name] for name in (*asked, "unit", "reposts", "low_base", "confidence")}
     with _named(parts, "runs.json") as runs:
         days = [
             Day(
@@ -79,7 +103,7 @@ def read(parts: Mapping[str, bytes]) -> Said:
             )
             for day in runs
         ]
-    return Said(topic, cast(By, by), narrowed, total, mix_total, rows, n, days)
+    return Said(asked, wanted, labels, topic, cast(By, by), narrowed, total, mix_total, rows, n, days)
 
 
 def part(parts: Mapping[str, bytes], name: str) -> bytes:
@@ -90,9 +114,11 @@ def part(parts: Mapping[str, bytes], name: str) -> bytes:
 
 
 def faults(said: Said, ids: Mapping[str, Cells]) -> tuple[str, ...]:
-    """Numbers of the answer that the ids of its days do not give. `ids`: by day, of every day but the missing ones."""
+    """What the answer has otherwise than its question and ids. `ids`: by day, of every day but the missing ones."""
     layers = {day.day: day.layer for day in said.days}
     found = [] if layers.keys() == said.n.keys() else ["answer.json is not of the same days as runs.json"]
+    if [day.day for day in said.days] != said.wanted:
+        found.append("runs.json is not of the days that question.json asks about")
     totals = {day: _totals(cells) for day, cells in ids.items()}
     settled = {day: some for day, some in totals.items() if layers[day] != "speed"}
     least, most = _shares(said, settled), _shares(said, totals)
@@ -111,20 +137,45 @@ def faults(said: Said, ids: Mapping[str, Cells]) -> tuple[str, ...]:
         )
     # a filter on the dimension itself only selects rows: the mix is of all of them
     selected = said.narrowed.category if said.by == "category" else said.narrowed.brand
-    if selected is None and whole != sum(n for n, _, _ in said.rows.values()):
+    if selected is None and whole != sum(row.n for row in said.rows.values()):
         found.append(f"answer.json has a mix_total of {said.mix_total}, which is not the sum of its rows")
-    return (*found, *_rows(said, least, most))
+    return (*found, *_rows(said, least, most), *_labels(said))
 
 
 def _rows(said: Said, least: Shares, most: Shares) -> Iterator[str]:
+    of = Shares(said.total or 0, said.mix_total or 0, ())
     low, high = ({(row.category, row.brand): row.n for row in one.rows} for one in (least, most))
     for name in sorted(said.rows.keys() | high.keys(), key=str):
-        n, share, mix = said.rows.get(name, (0, None, None))
+        n, share, mix, interval = said.rows.get(name, Row(0, None, None, None))
         value = " with ".join(one for one in name if one)
         if outside := _outside(f" for {value}", n, low.get(name, 0), high.get(name, 0)):
             yield from outside
-        elif name in said.rows and (share, mix) != (_parts(n, said.total), _parts(n, said.mix_total)):
+        elif name not in said.rows:
+            continue
+        elif (share, mix) != (_parts(n, said.total), _parts(n, said.mix_total)):
             yield f"answer.json has the share {share} and mix {mix} for {value}, and they are not those of {n:,} posts"
+        elif not _close(interval, of.interval(Share(*name, n, share, mix))):
+            yield f"answer.json has the interval {json.dumps(interval)} for {value}, and it is not that of {n:,} posts"
+
+
+def _labels(said: Said) -> Iterator[str]:
+    right: dict[str, Any] = {
+        **said.asked,
+        "unit": "posts",
+        "reposts": said.narrowed.reposts,
+        "low_base": Shares(said.total, 0, ()).low_base if said.total is not None else None,
+        "confidence": CONFIDENCE,
+    }
+    for name, value in right.items():
+        if said.labels[name] != value:
+            yield f"answer.json has {json.dumps(said.labels[name])} as {name}, and it is {json.dumps(value)}"
+
+
+def _close(one: Interval | None, other: Interval | None) -> bool:
+    # the last digits of a logarithm are not the same on every machine
+    if one is None or other is None:
+        return one is other
+    return all(isclose(a, b, abs_tol=1e-9) for a, b in zip(one, other, strict=True))
 
 
 def _shares(said: Said, totals: Mapping[str, Sequence[Total]]) -> Shares:
@@ -162,6 +213,24 @@ def _named(parts: Mapping[str, bytes], name: str) -> Iterator[Any]:
 def _run(run: Any) -> Run:
     position = {place: _whole(offset) for place, offset in run["position"].items()}
     return Run(_text(run["run_id"]), _text(run["meaning"]), position)
+
+
+def _row(row: Any) -> Row:
+    return Row(_whole(row["n"]), row["share"], row["mix"], _maybe(_interval, row["interval"]))
+
+
+def _interval(value: Any) -> Interval:
+    low, high = value
+    return Interval(float(low), float(high))
+
+
+def _once(pairs: Iterable[tuple[K, T]]) -> dict[K, T]:
+    found: dict[K, T] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key!r} twice")
+        found[key] = value
+    return found
 
 
 def _text(value: Any) -> str:

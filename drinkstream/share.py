@@ -42,6 +42,11 @@ class Filter:
     lang: str | None = None
     kinds: frozenset[str] = frozenset(KINDS)
 
+    @property
+    def reposts(self) -> str:
+        """Whether reposts count, in the word of the answer."""
+        return "included" if "repost" in self.kinds else "excluded"
+
     def admits(self, total: Total) -> bool:
         """Whether a total counts under the filters on source, language and kind."""
         return (

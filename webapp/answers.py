@@ -217,7 +217,7 @@ def parts_of_whole(asked: Asked, base: Basis, table: Columns) -> list[int | None
 
 
 def head(asked: Asked) -> dict[str, Any]:
-    return {"from": str(asked.first), "to": str(asked.last), "unit": "posts", "reposts": asked.reposts}
+    return {"from": str(asked.first), "to": str(asked.last), "unit": "posts", "reposts": asked.narrowed.reposts}
 
 
 def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:

@@ -61,6 +61,7 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "ranges": [_askable(first, last) for first, last in answers.spans(base.state.days)[-6:]],
         "days": answers.days(asked, base)["days"],
         "holes": holes(base),
+        "in_force": {p.run_id for p in base.state.now.publications.values()},
         "given": request.args.to_dict(),
         "today": str(today),
         "week": str(today - timedelta(days=6)),
@@ -153,8 +154,10 @@ def not_found(error: NotFoundError) -> tuple[str, int]:
 
 @blueprint.errorhandler(UnavailableError)
 def unavailable(error: UnavailableError) -> tuple[str, int, Mapping[str, str]]:
-    """503: the store was not reached yet. The page asks again by itself."""
-    page = render_template("error.html", title="No numbers yet", message=str(error), again=True)
+    """503: the store or the archive is away. Before the first numbers the page asks again by itself."""
+    none = serving().view.peek() is None
+    title = "No numbers yet" if none else "Cannot be answered now"
+    page = render_template("error.html", title=title, message=str(error), again=none)
     return page, 503, {"Retry-After": "3"}
 
 

@@ -87,11 +87,6 @@ class Asked:
         """The same question, answered by another dimension."""
         return replace(self, by=by)
 
-    @property
-    def reposts(self) -> str:
-        """Whether reposts count, in the word of the answer."""
-        return "included" if "repost" in self.narrowed.kinds else "excluded"
-
 
 @dataclass(frozen=True, slots=True)
 class AskedRejections:

@@ -18,6 +18,7 @@ from drinkstream.bundle import unpack, whole
 from drinkstream.cells import pack
 from drinkstream.cli import cli
 from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.interval import wilson
 from drinkstream.settings import Settings
 from drinkstream.store.read import CellIds, Run
 from drinkstream.verify import UNPROVED, verify
@@ -251,6 +252,72 @@ def test_an_answer_that_its_ids_do_not_give_is_a_fault(web: Web, other: Archive)
     assert not verdict.holds
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("from", "2017-09-01", 'answer.json has "2017-09-01" as from, and it is "2017-09-14"'),
+        ("to", "2017-09-30", 'answer.json has "2017-09-30" as to, and it is "2017-09-14"'),
+        ("by", "brand", 'answer.json has "brand" as by, and it is "category"'),
+        ("at", "other", f'answer.json has "other" as at, and it is "{AT}"'),
+        ("unit", "litres", 'answer.json has "litres" as unit, and it is "posts"'),
+        ("reposts", "included", 'answer.json has "included" as reposts, and it is "excluded"'),
+        ("low_base", False, "answer.json has false as low_base, and it is true"),
+        ("low_base", None, "answer.json has null as low_base, and it is true"),
+        ("confidence", 0.999, "answer.json has 0.999 as confidence, and it is 0.95"),
+    ],
+)
+def test_a_label_that_the_question_or_the_numbers_do_not_give_is_a_fault(
+    web: Web, other: Archive, name: str, value: object, fault: str
+) -> None:
+    parts = forged(parts_of(web.client, DAY), **{name: value})
+    assert verify(unpack(made.pack(parts)), other).faults == (fault,)
+
+
+@pytest.mark.parametrize("interval", [[0.49, 0.51], [0.15, 0.851], [float("nan")] * 2, None])
+def test_an_interval_that_its_numbers_do_not_give_is_a_fault(web: Web, other: Archive, interval: object) -> None:
+    parts = parts_of(web.client, DAY)
+    tea, *others = json.loads(parts["answer.json"])["shares"]
+    verdict = verify(forged(parts, shares=[{**tea, "interval": interval}, *others]), other)
+    (fault,) = verdict.faults
+    assert fault.startswith("answer.json has the interval ")
+    assert fault.endswith(" for tea, and it is not that of 2 posts")
+    assert not verdict.holds
+
+
+def test_an_answer_is_of_every_day_that_was_asked_about(web: Web, other: Archive) -> None:
+    """Also where question and answer were both changed."""
+    parts = forged(parts_of(web.client, DAY), **{"from": "2017-09-01"})
+    question = made.plain({**json.loads(parts["question.json"]), "from": "2017-09-01"})
+    (fault,) = verify({**parts, "question.json": question}, other).faults
+    assert fault == "runs.json is not of the days that question.json asks about"
+
+
+@pytest.mark.parametrize("name", ["shares", "days"])
+def test_a_row_that_stands_twice_is_refused(web: Web, other: Archive, name: str) -> None:
+    """A reader may take the one that was not looked at."""
+    parts = parts_of(web.client, DAY)
+    first, *others = json.loads(parts["answer.json"])[name]
+    with pytest.raises(IntegrityError, match=r"^answer\.json: not what a bundle has there .* twice"):
+        verify(forged(parts, **{name: [{**first, "n": 9}, first, *others]}), other)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "from=2017-09-16&to=2017-09-16",
+        "from=2017-09-14&to=2017-09-16&by=brand",
+        "from=2017-09-14&to=2017-09-15&reposts=include",
+        f"{DAY}&kind=repost",
+        f"{DAY}&source=demo&by=brand",
+        f"{DAY}&as_of=2017-09-15T03:00:00Z",
+        f"{DAY}&as_of=2017-09-14T03:00:00Z",
+    ],
+)
+def test_whatever_was_asked_the_bundle_agrees_with_itself(web: Web, other: Archive, question: str) -> None:
+    """Of missing days, of days without a post, of an earlier state."""
+    assert verify(parts_of(web.client, question), other).faults == ()
+
+
 def test_a_post_erased_since_is_named_with_the_reason(web: Web, tmp_path: Path) -> None:
     """So is one that was never archived here, which looks the same."""
     without = archive(tmp_path / "other", [one for one in rows(LINES) if one["key"] != f"x:{A}"])
@@ -315,7 +382,7 @@ def test_a_day_said_not_to_be_final_does_not_hide_invented_numbers(web: Web, oth
     """Neither its own, nor those of published days beside it."""
     parts = parts_of(web.client, DAY)
     (day,) = json.loads(parts["runs.json"])
-    tea = {"category": "tea", "brand": None, "n": 900, "share": 0.9, "mix": 1.0}
+    tea = {"category": "tea", "brand": None, "n": 900, "share": 0.9, "mix": 1.0, "interval": None}
     (said,) = json.loads(parts["answer.json"])["days"]
     invented = forged(parts, total=1000, mix_total=900, shares=[tea], days=[{**said, "n": 1000}])
     for layer in ("batch", "speed"):
@@ -346,7 +413,14 @@ def test_live_ids_may_be_more_than_their_number_and_never_fewer(web: Web, other:
         whole, total = sum(n.values()), 4 + n["water"]
         days = [published, {**live, "n": n["water"]}]
         shares = [
-            {"category": name, "brand": None, "n": one, "share": one / total, "mix": one / whole}
+            {
+                "category": name,
+                "brand": None,
+                "n": one,
+                "share": one / total,
+                "mix": one / whole,
+                "interval": wilson(one, total),
+            }
             for name, one in n.items()
         ]
         return {"total": total, "mix_total": whole, "shares": shares, "days": days}

@@ -71,6 +71,9 @@ def test_a_list_of_posts_is_paged(web: Web) -> None:
     second = web.client.get(on).text
     assert re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", second) == ["demo:103"]
     assert 'rel="next"' not in second
+    assert "CSV of this page (2 of 3)" in text(first)
+    assert "CSV of this page (1 of 3)" in text(second)
+    assert "CSV of this page" not in text(web.client.get("/posts?from=2017-09-14&to=2017-09-14").text)
 
 
 def test_a_page_of_nothing_says_that_it_is_missing(web: Web) -> None:
@@ -146,3 +149,35 @@ def test_before_the_store_was_reached_the_page_asks_again(web: Web, store: Store
     assert response.status_code == 503
     assert "no numbers yet: the store is away" in text(response.text)
     assert '<meta http-equiv="refresh" content="3">' in response.text
+
+
+def test_once_there_are_numbers_a_page_that_fails_says_so_and_does_not_ask_again(web: Web, store: Store) -> None:
+    web.get("status")
+    store.away = True
+    response = web.client.get("/posts?from=2017-09-14&to=2017-09-14")
+    assert response.status_code == 503
+    assert "<h1>Cannot be answered now</h1>" in response.text
+    assert "No numbers yet" not in response.text
+    assert 'http-equiv="refresh"' not in response.text
+
+
+def test_the_table_of_days_leads_to_the_run_that_it_shows(web: Web, store: Store) -> None:
+    """Rejected records are shown of the run in force only, so an earlier one has no link to them."""
+    day = "/?from=2017-09-14&to=2017-09-14"
+    earlier = f"{day}&as_of=2017-09-15T03:00:00Z"
+    assert 'href="/reconciliation/2017-09-14?run=run-1"' in web.client.get(earlier).text
+    assert 'href="/rejections/2017-09-14"' in web.client.get(earlier).text
+    store.log.append(Publication(DAY, 2, "run-2", datetime(2017, 9, 15, 12, 34, 56, tzinfo=UTC)))
+    store.runs["run-2"] = []
+    web.view.look()
+    for page in (web.client.get(f"{day}&at={AT}").text, web.client.get(earlier).text):
+        assert 'href="/reconciliation/2017-09-14?run=run-1"' in page
+        assert "/rejections/2017-09-14" not in page
+    present = web.client.get(day).text
+    assert 'href="/reconciliation/2017-09-14"' in present
+    assert 'href="/rejections/2017-09-14"' in present
+
+
+def test_a_browser_does_not_put_back_what_stood_in_the_form(web: Web) -> None:
+    """Else the dates of another day stand over the numbers of this one."""
+    assert re.search(r'<form id="filter"[^>]* autocomplete="off">', web.client.get("/").text)

@@ -25,19 +25,17 @@ function chart(place) {
   return made;
 }
 
-function put(place, make) {
+function put(place, make, question) {
   const made = chart(place);
   if (!made) return;
-  const option = make();
-  const named = () => JSON.stringify(made.getOption()?.legend?.[0]?.data);
-  // what somebody hid stays hidden while the numbers move; another question begins with all of its lines
-  const others = made.getOption()?.legend && named() !== JSON.stringify(option.legend.data);
-  drawn.set(place, make);
-  made.setOption(option, { replaceMerge: others ? ["series", "legend"] : ["series"] });
+  // what somebody hid stays hidden while numbers and places move; another question begins with all of its lines
+  const others = drawn.has(place) && drawn.get(place).question !== question;
+  drawn.set(place, { make, question });
+  made.setOption(make(), { replaceMerge: others ? ["series", "legend"] : ["series"] });
 }
 
 export function redrawAll() {
-  for (const [place, make] of drawn) if (place.isConnected) put(place, make);
+  for (const [place, { make, question }] of drawn) if (place.isConnected) put(place, make, question);
 }
 
 const SLICES = 12;
@@ -96,7 +94,8 @@ function opensPoints(place, answer, measure, open) {
   });
 }
 
-export function drawLines(place, answer, measure, open) {
+// `question` is what is asked, whatever days and numbers come.
+export function drawLines(place, answer, measure, question, open) {
   const names = answer.series.map((one) => one[answer.by]);
   const time = (period) => Date.parse(period);
   // a point between two gaps has no line to either side, so it needs a dot to be seen
@@ -134,7 +133,7 @@ export function drawLines(place, answer, measure, open) {
       data: answer.periods.map((period, row) => [time(period), one[measure][row]]),
       markArea: at === 0 ? holes(answer) : undefined,
     })),
-  }));
+  }), question);
   opensPoints(place, answer, measure, open);
 }
 

@@ -120,7 +120,7 @@ function postsUrl({ answer, params, whole }, one, at) {
 // Draws a trend as lines, and lists it as text; both lead to the posts.
 function showLines(chart, table, trend, what) {
   const url = (one, at) => postsUrl(trend, one, at);
-  drawLines(byId(chart), trend.answer, what, (one, at) => location.assign(url(one, at)));
+  drawLines(byId(chart), trend.answer, what, only(trend.params, FILTERS).toString(), (one, at) => location.assign(url(one, at)));
   fillTable(byId(table), trend.answer, what, url);
 }
 
@@ -224,6 +224,7 @@ function submit() {
 
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 form.addEventListener("change", () => { if (form.checkValidity()) submit(); });
+window.addEventListener("pageshow", fillForm); // a browser that restores a page puts back what stood in its fields
 window.addEventListener("popstate", () => { if (location.pathname === "/") { fillForm(); seen = {}; refresh(); } });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 document.addEventListener("click", (event) => {
