@@ -44,7 +44,7 @@ def drain(servers: Servers, sizes: Sizes) -> Measured:
 def drain_with_archive(servers: Servers, sizes: Sizes) -> Measured:
     """Posts/s through both the drain and the archive query, which must end up with every record; each's own beside."""
     long, old = filled(servers, "day", sizes.warm_up + sizes.posts), filled(servers, "b", 2 * sizes.old_posts)
-    # a small part is the warm-up: what the slower of both has left of it, once the other took it, is in the measured time
+    # a small part is the warm-up: what the slower has left of it, once the other took it, is in the measured time
     a = _runs(servers, sizes, long, sizes.short_warm_up, archive=True)
     return a.beside_it(OLD, _runs(servers, sizes, old, sizes.old_posts // 6, archive=True))
 
