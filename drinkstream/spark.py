@@ -56,6 +56,24 @@ PARALLEL = "-XX:+UseParallelGC"
 """For who shares few cores with the JVM: no room for a collector that works beside it."""
 
 
+_COMPILERS_BEHIND = 10  # niceness above that of the work
+
+
+def compilers_behind() -> list[str]:
+    """Options with which a JVM that counts or archives as posts arrive compiles behind its work, not in place of it.
+
+    It goes on compiling for minutes, by bursts of a third of a second.
+    """
+    # the flags take none below zero, which is for who runs the stack ahead of all else
+    niceness = max(0, os.getpriority(os.PRIO_PROCESS, 0))
+    return [
+        # under this policy it sets the niceness of all its threads, so it is told which they came with
+        "-XX:ThreadPriorityPolicy=1",
+        *[f"-XX:JavaPriority{priority}_To_OSPriority={niceness}" for priority in range(1, 11)],
+        f"-XX:CompilerThreadPriority={min(niceness + _COMPILERS_BEHIND, 19)}",
+    ]
+
+
 def java_options(settings: Settings, *options: str) -> str:
     """What a session's JVM is started with: `options`, and what every one of ours is.
 

@@ -25,7 +25,7 @@ from drinkstream.errors import DrinkStreamError, IntegrityError
 from drinkstream.positions import Ledger, Positions
 from drinkstream.post import ERASED
 from drinkstream.settings import Settings
-from drinkstream.spark import PARALLEL, session
+from drinkstream.spark import PARALLEL, compilers_behind, session
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.progress import Told
@@ -105,7 +105,7 @@ def run(settings: Settings) -> None:
     topics = (settings.posts_topic, settings.status_topic)
     with only_one(settings.checkpoints) as mark:
         look(settings.bootstrap, topics, KAFKA_WAIT)  # Spark is not started for a Kafka that is away
-        spark = session(settings, "archive", settings.archive_heap, WRITING, java=[PARALLEL])
+        spark = session(settings, "archive", settings.archive_heap, WRITING, java=[PARALLEL, *compilers_behind()])
         try:
             mark(int(spark._jvm.java.lang.ProcessHandle.current().pid()))  # type: ignore[union-attr]
             create(spark, Archive(settings.archive), Ledger.beside(settings.archive))

@@ -14,7 +14,6 @@ watermark.
 """
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -40,7 +39,7 @@ from drinkstream.command import exit_code
 from drinkstream.errors import ConflictError, IntegrityError
 from drinkstream.retention import expiring
 from drinkstream.settings import Settings
-from drinkstream.spark import PARALLEL, session, wake_workers
+from drinkstream.spark import PARALLEL, compilers_behind, session, wake_workers
 from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
@@ -74,8 +73,6 @@ KAFKA_WAIT_S = 120.0
 STOP_WAIT_S = 25.0
 """So long a query that was told to stop lets its micro-batch end. What is cut off is done again at the next start."""
 
-_COMPILER_BEHIND = 10  # niceness above that of the work
-
 STREAM_CONF = {
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
@@ -104,8 +101,6 @@ STREAM_CONF = {
 
 def java(settings: Settings) -> list[str]:
     """Options of the speed query's JVM."""
-    # the flags take none below zero, which is for who runs the stack ahead of all else
-    niceness = max(0, os.getpriority(os.PRIO_PROCESS, 0))
     return [
         PARALLEL,
         # a micro-batch's sets of ids outlive a young collection, but not the micro-batch: where they have no room among
@@ -116,11 +111,7 @@ def java(settings: Settings) -> list[str]:
         "-XX:-UseAdaptiveSizePolicy",
         # else classes fill their first room five times while the query starts, and all is collected each time
         "-XX:MetaspaceSize=256m",
-        # the JVM goes on compiling for minutes, by bursts of a third of a second: behind the work, not in place of it.
-        # Under this policy it sets the niceness of all its threads, so it is told which they came with
-        "-XX:ThreadPriorityPolicy=1",
-        *[f"-XX:JavaPriority{priority}_To_OSPriority={niceness}" for priority in range(1, 11)],
-        f"-XX:CompilerThreadPriority={min(niceness + _COMPILER_BEHIND, 19)}",
+        *compilers_behind(),
     ]
 
 
