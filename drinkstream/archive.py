@@ -126,7 +126,7 @@ class Archive:
 
     def days(self) -> dict[str, int]:
         """Rows of each event day (`YYYY-MM-DD`, or `none`), of all topics, by day."""
-        return {row["day"]: row["n"] for row in self._select("day, count(*) AS n", end="GROUP BY day ORDER BY day")}
+        return self._by_day("TRUE")
 
     def rows_by_day(self, topic: str) -> dict[str, int]:
         """Rows of `topic` under each event day (`YYYY-MM-DD`, or `none`)."""

@@ -189,9 +189,9 @@ def _is_body(raw: list[str], positions: list[int], index: int) -> bool:
 def _parted(body: str, text: Text, start: int) -> list[str]:
     """The words of a tag's body that is not ASCII, by its underscores and capitals."""
     written = text.written(start, start + len(body))
-    if len(written) != len(body):  # folding made one character of several
-        return [word for word in body.split("_") if word] or [body]
-    cuts = [at for at in range(1, len(body)) if written[at].isupper() and written[at - 1].islower()]
+    # where folding made one character of several, no capital is where it stands in the body
+    end = len(body) if len(written) == len(body) else 0
+    cuts = [at for at in range(1, end) if written[at].isupper() and written[at - 1].islower()]
     pieces = [body[first:last] for first, last in pairwise((0, *cuts, len(body)))]
     return [word for piece in pieces for word in piece.split("_") if word] or [body]
 

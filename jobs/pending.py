@@ -116,16 +116,10 @@ def rolled_back(log: Iterable[Publication]) -> frozenset[str]:
 
     A rollback that was undone is none.
     """
-    newest: dict[str, str] = {}
-    in_force: dict[str, str] = {}
-    known: set[tuple[str, str]] = set()
+    runs: dict[str, list[str]] = {}
     for entry in sorted(log, key=lambda entry: entry.seq):
-        day = str(entry.day)
-        in_force[day] = entry.run_id
-        if (day, entry.run_id) not in known:
-            newest[day] = entry.run_id
-        known.add((day, entry.run_id))
-    return frozenset(day for day, run_id in in_force.items() if newest[day] != run_id)
+        runs.setdefault(str(entry.day), []).append(entry.run_id)
+    return frozenset(day for day, named in runs.items() if named[-1] != list(dict.fromkeys(named))[-1])
 
 
 def counted(reader: Reader, published: Mapping[date, Publication]) -> dict[date, Run]:

@@ -44,10 +44,8 @@ def session_id(settings: Settings) -> int | None:
 
 def left(settings: Settings) -> list[psutil.Process]:
     """What a supervisord that died has left running; nothing while one runs."""
-    old = session_id(settings)
-    if old is None or pid(settings) is not None:
-        return []
-    return [p for p in processes.session(old) if processes.is_ours(p, settings.home)]
+    old = _dead_session(settings)
+    return [] if old is None else [p for p in processes.session(old) if processes.is_ours(p, settings.home)]
 
 
 def refuse_left(settings: Settings) -> None:
@@ -61,9 +59,14 @@ def refuse_left(settings: Settings) -> None:
 
 def sweep(settings: Settings, say: Callable[[str], None]) -> None:
     """End what a supervisord that died has left running; nothing happens while one runs."""
-    old = session_id(settings)
-    if old is not None and pid(settings) is None and (swept := processes.sweep_session(old, settings.home)):
+    old = _dead_session(settings)
+    if old is not None and (swept := processes.sweep_session(old, settings.home)):
         say(f"ended what a killed supervisord had left: {', '.join(swept)}")
+
+
+def _dead_session(settings: Settings) -> int | None:
+    """The session of a supervisord that died; None while one runs, and before the first."""
+    return session_id(settings) if pid(settings) is None else None
 
 
 def start(settings: Settings) -> None:
