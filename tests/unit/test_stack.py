@@ -130,7 +130,7 @@ def test_two_programs_on_one_port_and_an_impossible_port_are_refused(settings: S
     ]
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "::1"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1", "::"])
 def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings, host: str) -> None:
     """No port of it is in use; the setting alone is named, with what the system says of it."""
     with pytest.raises(BadInputError) as raised:
@@ -138,6 +138,20 @@ def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings,
     (told,) = str(raised.value).splitlines()
     assert told.startswith(f"DRINKSTREAM_HOST={host} is no IPv4 address of this machine (")
     assert told.endswith("): nothing was started")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0"])  # noqa: S104 - nothing listens there
+def test_a_host_that_is_every_address_is_refused(settings: Settings, host: str) -> None:
+    """PostgreSQL and the page would listen everywhere, asking nobody for a password, and the others not at all."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"host": host, "web_port": free}), ["web"])
+    assert str(raised.value) == (
+        f"DRINKSTREAM_HOST={host} is every address of this machine, and Kafka and Cassandra have to tell their clients "
+        "one: nothing was started"
+    )
 
 
 @pytest.mark.parametrize(
