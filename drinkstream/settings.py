@@ -159,6 +159,14 @@ class Settings(BaseModel):
             raise ValueError("give an absolute path, or a file:/// address of one")
         return uri
 
+    @field_validator("keyspace")
+    @classmethod
+    def _as_cql_reads_it(cls, keyspace: str) -> str:
+        # capitals without quotes around them are small letters to CQL, and only to CQL
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,47}", keyspace) is None:
+            raise ValueError("give 1 to 48 of a-z, 0-9 and _, the first of them a letter")
+        return keyspace
+
     @field_validator("kafka_bootstrap")
     @classmethod
     def _with_ports(cls, servers: str) -> str:

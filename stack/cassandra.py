@@ -1,6 +1,5 @@
 """The Cassandra node: its command line, its roles, and the tables."""
 
-import re
 from pathlib import Path
 
 from cassandra import DriverException
@@ -115,7 +114,7 @@ def grant(settings: Settings, session: Session) -> None:
 def tables(settings: Settings) -> list[str]:
     """The CQL statements that make the keyspace and every table of schema.cql."""
     keyspace = (
-        f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
+        f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = "
         "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
     )
     return [keyspace, *statements(SCHEMA, settings)]
@@ -159,7 +158,7 @@ def admin(settings: Settings) -> Session:
 
 
 def _grants(settings: Settings) -> list[str]:
-    keyspace, writer = _name(settings.keyspace), _name(settings.cassandra_user)
+    keyspace, writer = settings.keyspace, _name(settings.cassandra_user)
     return [
         f"GRANT MODIFY ON KEYSPACE {keyspace} TO {writer}",
         f"GRANT SELECT ON KEYSPACE {keyspace} TO {writer}",  # LWT reads before it writes
@@ -167,10 +166,9 @@ def _grants(settings: Settings) -> list[str]:
     ]
 
 
-def _name(name: str) -> str:
-    if not re.fullmatch(r"\w+", name):
-        raise BadInputError(f"{name!r} cannot be the name of a Cassandra role or keyspace: letters, digits, _ only")
-    return name
+def _name(role: str) -> str:
+    # in quotes: else CQL makes small letters of capitals, and a login does not
+    return '"' + role.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

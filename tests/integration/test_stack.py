@@ -112,9 +112,9 @@ def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
         "home": tmp_path / "home",
         "cassandra_hosts": cassandra_settings.host,
         "keyspace": "elsewhere",
-        "cassandra_user": "away_writer",
+        "cassandra_user": "Away-Writer",
         "cassandra_password": SecretStr("it's one"),
-        "cassandra_reader": "away_reader",
+        "cassandra_reader": "awayReader",
         "cassandra_reader_password": SecretStr("another"),
     }
     away = cassandra_settings.model_copy(update=update)

@@ -208,6 +208,7 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
         *(("HOME", home, "give an absolute path of letters") for home in ("/tmp/my data", "var", "/tmp/50%")),
         ("JARS", "jars", "give an absolute path"),
         ("KAFKA_BOOTSTRAP", "k1,k2:9092", "give host:port"),
+        *(("KEYSPACE", name, "give 1 to 48 of a-z") for name in ("DrinkStream", "1st", "drink-stream", "k" * 49)),
         *(("ARCHIVE_URI", uri, "give an absolute path") for uri in ("data/archive", "s3a://bucket/archive")),
         ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
         ("POSTS_PARTITIONS", "0", "greater than 0"),
@@ -227,10 +228,10 @@ def test_a_settings_file_has_one_setting_a_line(tmp_path: Path) -> None:
     file.write_bytes(
         b"# X\r\n\r\nDRINKSTREAM_SOURCE=x\r\n"
         b'DRINKSTREAM_X_BEARER_TOKEN="a=b%3D"\n DRINKSTREAM_X_CONSUMER_KEY = \'"k\'\n'
-        b'DRINKSTREAM_KEYSPACE=\'mine\nDRINKSTREAM_X_API_URL=""\nDRINKSTREAM_WEB_PORT=8001\n'
+        b'DRINKSTREAM_POSTS_TOPIC=\'mine\nDRINKSTREAM_X_API_URL=""\nDRINKSTREAM_WEB_PORT=8001\n'
     )
     read = Settings.load({"DRINKSTREAM_FILE": str(file), "DRINKSTREAM_WEB_PORT": "8002"})
-    assert (read.source, read.keyspace, read.x_api_url, read.web_port) == ("x", "'mine", "", 8002)
+    assert (read.source, read.posts_topic, read.x_api_url, read.web_port) == ("x", "'mine", "", 8002)
     assert (read.x_bearer_token, read.x_consumer_key) == (SecretStr("a=b%3D"), SecretStr('"k'))
 
 
