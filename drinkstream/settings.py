@@ -90,8 +90,12 @@ class Settings(BaseModel):
     )
     speed_max_offsets: int = Field(600_000, gt=0, description="records a micro-batch takes at most")
     spark_master: str = Field("local[2]", description="Spark master of all jobs")
+    # in the format of its version 4, the default of 5, Cassandra takes no row that would live beyond January 2038
     speed_ttl_days: int = Field(
-        35, gt=0, description="days that Cassandra keeps speed cells; never changed once the tables are made"
+        35,
+        gt=0,
+        le=1825,
+        description="days that Cassandra keeps speed cells, 1825 at most; never changed once the tables are made",
     )
 
     # recompute, audit, web

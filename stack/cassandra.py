@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from cassandra import DriverException
+from cassandra import DriverException, InvalidRequest
 from cassandra.cluster import NoHostAvailable, Session
+from cassandra.protocol import ConfigurationException, SyntaxException
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import ROOT, Settings
@@ -51,7 +52,7 @@ def set_up(settings: Settings) -> None:
     """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only.
 
     Raises UnavailableError where the node does not let us in yet, or does not answer in time: call it again, each step
-    may be repeated.
+    may be repeated. Raises BadInputError for what it will not take the next time either.
     """
     session = admin(settings)
     try:
@@ -61,6 +62,8 @@ def set_up(settings: Settings) -> None:
             session.execute(statement)
         if runs := repack(session, settings.keyspace):
             print(f"cassandra: the cells of {runs} runs are packed now", flush=True)
+    except (InvalidRequest, ConfigurationException, SyntaxException) as error:
+        raise BadInputError(f"Cassandra refuses the roles and tables that the settings name: {error}") from error
     except (DriverException, NoHostAvailable) as error:
         raise UnavailableError(f"Cassandra does not take its roles and tables: {error}") from error
     finally:

@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -62,6 +63,15 @@ def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_
             cassandra.apply_schema(longer, session)
     finally:
         session.cluster.shutdown()
+
+
+@pytest.mark.parametrize("change", [{"keyspace": "table"}, {"keyspace": "k" * 49}, {"speed_ttl_days": 10_000}])
+def test_what_cassandra_will_never_take_is_told_of_at_once(
+    cassandra_settings: Settings, change: dict[str, Any]
+) -> None:
+    """A word of CQL's own, a name that is too long, a life that is: trying again for ten minutes changes nothing."""
+    with pytest.raises(BadInputError, match="Cassandra refuses the roles and tables that the settings name: "):
+        cassandra.set_up(cassandra_settings.model_copy(update={"keyspace": "refused", **change}))
 
 
 def test_the_password_that_cassandra_comes_with_is_refused(cassandra_settings: Settings) -> None:

@@ -212,6 +212,7 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
         *(("ARCHIVE_URI", uri, "give an absolute path") for uri in ("data/archive", "s3a://bucket/archive")),
         ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
         ("POSTS_PARTITIONS", "0", "greater than 0"),
+        ("SPEED_TTL_DAYS", "1826", "less than or equal to 1825"),
         ("LIVE_REFRESH", "inf", "finite"),
         *(("X_BEARER_TOKEN", token, "give one line of ASCII") for token in ("to\rken", "tok\u00e9n")),
     ],
