@@ -486,6 +486,30 @@ def test_install_without_any_python_is_an_error_that_names_the_one_that_is_neede
     assert done.stderr.startswith("DrinkStream needs Python 3.11, and there is no Python: make PYTHON=")
 
 
+@pytest.mark.parametrize(
+    ("lacking", "installed"),
+    [
+        ("ensurepip", {"python3.11", "python3.11-venv", "python3.11-dev"}),
+        ("Python.h", {"python3.11", "python3.11-venv", "python3.11-dev"}),
+        ("java.home", {"openjdk-17-jre-headless"}),
+        ("nothing", set()),
+    ],
+)
+def test_the_test_of_a_change_installs_what_a_python_or_java_that_is_there_lacks(
+    tmp_path: Path, lacking: str, installed: set[str]
+) -> None:
+    """Debian's python3 without its two other packages, another Java than 17: the command is there, and will not do."""
+    programs = dict.fromkeys(("make", "chromium", "gcc"), "")
+    programs["python3.11"] = f"""case "$2" in *{lacking}*) exit 1;; esac"""
+    programs["apt-get"] = f"""echo "$@" >>{shlex.quote(str(tmp_path / "asked"))}"""
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    subprocess.run([ROOT / ".ci" / "run"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    asked = (tmp_path / "asked").read_text().split() if (tmp_path / "asked").is_file() else []
+    assert {word for word in asked if not word.startswith("-")} - {"update", "install"} == installed
+
+
 def test_the_schema_is_read_as_single_statements(tmp_path: Path, settings: Settings) -> None:
     """Comments go, even with a semicolon in them; placeholders are filled in."""
     file = tmp_path / "schema.cql"
