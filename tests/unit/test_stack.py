@@ -297,6 +297,25 @@ def test_a_program_that_cannot_be_started_for_want_of_space_waits_for_the_next_t
     assert capsys.readouterr().out == "web: [Errno 28] No space left on device; next try in 30 s\n"
 
 
+def test_up_on_a_full_disk_names_the_folder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the exit code of what may be there later, not a traceback and that of a fault of ours."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(up.Settings, "load", lambda: settings)
+    for module, name in (up.jars, "fetch"), (up.ports, "check"), (up.account, "way"):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(up.config, "write", full)
+    assert up.main([]) == 3
+    assert capsys.readouterr().err == (
+        f"[Errno 28] No space left on device: is there space below {settings.home}, and may you write there? What was "
+        "started runs on: run it again\n"
+    )
+
+
 def test_a_repository_may_lie_below_a_path_of_any_characters(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
