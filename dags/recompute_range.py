@@ -47,7 +47,8 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
 | difference | the archive or Cassandra did not answer | clear it |
-| publish | somebody published a day in between; the other days are published | look at it, ask for that day anew |
+| publish | `approve` was marked as successful, which is nobody's answer; nothing was published | clear `approve` |
+| publish (exit code 5) | somebody published a day in between; the others are published | look at it, ask for it anew |
 | reconcile (exit code 6) | published, but its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the archive or Cassandra did not answer; the days are published | clear it |
 """
@@ -57,7 +58,17 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from archive_wait import WaitForArchive
-from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator, reason
+from job_operators import (
+    ATTEMPT,
+    RUN,
+    WHO,
+    AnswerOperator,
+    ApprovedOperator,
+    ApproveOperator,
+    JobOperator,
+    RecomputeOperator,
+    reason,
+)
 
 from drinkstream.errors import BadInputError
 from drinkstream.range_request import RangeRequest
@@ -67,10 +78,17 @@ settings = Settings.load()
 
 WHY = RUN + ": {{ ti.xcom_pull(task_ids='check')['reason'] }}"
 
+NEEDED = (
+    "{{ ti.xcom_pull(task_ids='difference')['published'] | length > 0 "
+    "and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
+)
+"""Template: whether a person must approve."""
+
 APPROVED = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{% if answer %} (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
+    "{% if answer and answer['chosen_options'] == ['Approve'] %} (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
 )
+"""Template: who did, to be said behind the reason; empty where nobody was asked, or nobody answered."""
 
 PATIENCE = timedelta(days=7)
 """How long a person has for an answer."""
@@ -123,18 +141,17 @@ with DAG(
             "anew? Reason: {{ ti.xcom_pull(task_ids='check')['reason'] }}"
         ),
         body="{{ ti.xcom_pull(task_ids='difference')['body'] }}",
-        needed=(
-            "{{ ti.xcom_pull(task_ids='difference')['published'] | length > 0 "
-            "and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
-        ),
+        needed=NEEDED,
         response_timeout=PATIENCE,
         defaults=ApproveOperator.REJECT,
     )
-    publish = JobOperator(
+    publish = ApprovedOperator(
         task_id="publish",
         module="jobs.publish",
         arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY + APPROVED],
         skip="{{ ti.xcom_pull(task_ids='check')['dry_run'] }}",
+        needed=NEEDED,
+        approver=APPROVED,
         trigger_rule="none_failed",
     )
     reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
@@ -149,6 +166,7 @@ with DAG(
     # a person decides on what they have seen: the report is of these runs and of no others
     difference >> approve
     # a rejection skips it; where nobody had to be asked (approve skipped) it goes on
+    # as it does where the task was marked as successful: it asks whether somebody had to be, itself
     approve >> publish
     # compares what is in force now with what the live stream counted; nothing to compare where nothing was published
     publish >> reconcile

@@ -200,6 +200,26 @@ class ApproveOperator(ApprovalOperator):
         return super().execute(context)
 
 
+class ApprovedOperator(JobOperator):
+    """Runs a program; where `needed` renders to "True" it needs a person's approval, and fails without an `approver`.
+
+    As where the task that asks was marked as successful, which is nobody's answer.
+    """
+
+    template_fields: Sequence[str] = (*JobOperator.template_fields, "needed", "approver")
+
+    def __init__(self, *, needed: str, approver: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.needed = needed
+        self.approver = approver
+
+    def execute(self, context: Any) -> str | None:
+        """Raises AirflowFailException where nobody has approved what must be, or like JobOperator."""
+        if self.needed == "True" and not self.approver:
+            raise AirflowFailException("days that were published would change, and nobody approved it: clear `approve`")
+        return super().execute(context)
+
+
 def settle(attempt: str, why: str, *more: Any) -> JobOperator:
     """The first of audit, publish and reconcile of an attempt's runs; `more` arguments go to each of them."""
     audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", attempt, *more])

@@ -1,6 +1,7 @@
 """What every DAG file must be: parsed without a fault or a connection, owned, described, and wired as its text says."""
 
 import ast
+import copy
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -210,7 +212,12 @@ def test_a_person_is_asked_where_a_published_day_would_change(
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(None, ""), ({"responded_by_user": {"id": "ops", "name": "ops"}}, " (approved by ops)")],
+    [
+        (None, ""),
+        ({"chosen_options": ["Approve"], "responded_by_user": {"id": "ops", "name": "ops"}}, " (approved by ops)"),
+        ({"chosen_options": ["Reject"], "responded_by_user": {"id": "ops", "name": "ops"}}, ""),
+        ({"chosen_options": ["Reject"], "responded_by_user": None}, ""),  # nobody answered for a week
+    ],
 )
 def test_the_log_of_publications_names_who_approved(bag: Any, answer: object, why: str):
     task = tasks(bag, "recompute_range")["publish"]
@@ -219,6 +226,40 @@ def test_the_log_of_publications_names_who_approved(bag: Any, answer: object, wh
     context = {"ti": ti, "dag": bag.dags["recompute_range"], "run_id": "manual__1"}
     written = task.get_template_env().from_string(task.arguments[-1]).render(context)
     assert written == f"recompute_range manual__1: new brands{why}"
+
+
+@pytest.mark.parametrize(
+    ("published", "dry_run", "answer", "becomes"),
+    [
+        (["2017-09-14"], False, None, "refused"),
+        (["2017-09-14"], False, "Reject", "refused"),
+        (["2017-09-14"], False, "Approve", "published"),
+        ([], False, None, "published"),
+        (["2017-09-14"], True, None, "skipped"),
+    ],
+)
+def test_nothing_is_published_that_somebody_had_to_approve_and_nobody_did(
+    bag: Any, monkeypatch: pytest.MonkeyPatch, published: list[str], dry_run: bool, answer: str | None, becomes: str
+):
+    """Whoever marks `approve` as successful has not answered, though everything behind it then runs."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    said: dict[str, Any] = {"difference": {"published": published}, "check": {"reason": "r", "dry_run": dry_run}}
+    said["approve"] = answer and {"chosen_options": [answer], "responded_by_user": {"id": "ops", "name": "ops"}}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    monkeypatch.setattr(job_operators.subprocess, "Popen", Mock(side_effect=OSError("it was started")))
+    task = copy.copy(tasks(bag, "recompute_range")["publish"])
+    for name in ("needed", "approver", "skip"):
+        assert name in task.template_fields
+        setattr(task, name, task.get_template_env().from_string(getattr(task, name)).render(ti=ti))
+    kind, words = {
+        "refused": (AirflowFailException, "clear `approve`"),
+        "skipped": (AirflowSkipException, "was not wanted"),
+        "published": (OSError, "it was started"),
+    }[becomes]
+    with pytest.raises(kind, match=words):
+        task.execute({})
 
 
 def test_what_each_program_is_called_with(bag: Any):
