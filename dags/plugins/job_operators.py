@@ -54,8 +54,15 @@ Airflow serves the older logical date first, so days of a long backfill would co
 
 
 def reason(description: str) -> Param:
-    """The field of a form that asks why; `description` says where the answer is kept."""
-    return Param(type="string", minLength=1, maxLength=REASON_LENGTH, title="Reason", description=description)
+    """The field of a form that asks why; `description` says where the answer is kept. Blanks are no reason."""
+    return Param(
+        type="string",
+        minLength=1,
+        maxLength=REASON_LENGTH,
+        pattern=r"\S",
+        title="Reason",
+        description=description,
+    )
 
 
 class JobOperator(BaseOperator):

@@ -432,6 +432,18 @@ def test_the_form_of_a_rollback(bag: Any):
         params.validate()
 
 
+@pytest.mark.parametrize("name", ["recompute_range", "rollback_share", "erase_posts"])
+def test_blanks_are_no_reason(bag: Any, name: str):
+    """What an erasure list or a log of publications keeps for years must say why."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    reason = copy.copy(bag.dags[name].params.get_param("reason"))  # it keeps what it is asked about
+    for given in ("", "  ", "\n\t"):
+        with pytest.raises(ParamValidationError):
+            reason.resolve(given)
+    assert reason.resolve(" ticket 4711 ") == " ticket 4711 "
+
+
 @pytest.mark.parametrize(
     ("name", "task_id", "form"),
     [

@@ -118,6 +118,25 @@ def test_a_program_ends_by_airflow_s_own_timeout(monkeypatch: pytest.MonkeyPatch
     assert task._process.returncode == -signal.SIGTERM
 
 
+def test_a_program_ends_with_a_task_that_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """As where a person marks the task as failed: Airflow calls `on_kill` while `execute` waits for the program."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowException
+
+    task = job_operators.JobOperator(task_id="job", module="program")
+    task.on_kill()  # nothing was started yet
+
+    def info(_: str, text: str) -> None:
+        if text == "ready":
+            task.on_kill()
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    monkeypatch.setattr(job_operators.JobOperator, "log", Mock(info=info))
+    (tmp_path / "program.py").write_text(ENDLESS.format(on_term="SIG_DFL"))
+    with pytest.raises(AirflowException, match="program ended with exit code -15: ready"):
+        task.execute({})
+
+
 def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_path: Path):
     from airflow.sdk.exceptions import AirflowSkipException
 
