@@ -186,7 +186,7 @@ def archived_at(settings: Settings, version: int | None) -> Archived:
             raise
         raise AuditError(
             f"version {version} of the archive, which its run read, is gone: its files were deleted meanwhile, as an "
-            f"erasure does: clear `recompute`, which reads the newest ({error})"
+            f"erasure does: recompute the day anew, from the newest ({error})"
         ) from error
 
 

@@ -133,7 +133,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     reader.runs_of_attempt.return_value = [attempted]
     reader.publications.return_value = reader.coverage_days.return_value = []
     words = f"version {version} of the archive, which its run read, is gone"
-    with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
+    with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: recompute the day anew, from the newest"):
         audit(settings, reader, writer, "attempt", AFTER)
     assert capsys.readouterr().out.startswith(f"day=2017-09-14 run=r1: {words}")
     (stored,) = writer.run.call_args_list
