@@ -255,8 +255,8 @@ class RecomputeOperator(SparkSubmitOperator):
     Either `first` to `last`, or `days` with commas between them. All of them are templates. `more` options of
     jobs.recompute are passed on.
 
-    Each try is an attempt of its own: a killed task may leave its Spark running, and what that writes must never be
-    taken for the work of the try that succeeded.
+    Each try is an attempt of its own: a killed task's Spark ends with it, but a moment later, and what that writes must
+    never be taken for the work of the try that succeeded.
     """
 
     def __init__(
@@ -290,6 +290,8 @@ class RecomputeOperator(SparkSubmitOperator):
     def execute(self, context: Any) -> str:  # type: ignore[override]
         """Returns the name of this try, which its runs are stored under. Raises like JobOperator."""
         stand_back()
+        # whatever ends this process: Airflow would wait a minute for what it left, and then start another beside it
+        self.application_args = [*(self.application_args or ()), "--led-by", str(os.getpid())]
         try:
             super().execute(context)
         except AirflowException as error:

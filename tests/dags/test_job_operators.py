@@ -1,6 +1,7 @@
 """Tasks that start programs: what they pass on, which failures are repeated, and what a person reads in the end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -171,7 +172,7 @@ def test_a_recompute_that_failed_says_its_exit_code_and_is_repeated_like_any_job
     assert isinstance(failed.value, AirflowFailException) is not repeated
 
 
-def test_a_recompute_stands_back_and_hands_on_the_name_of_the_try_that_succeeded(
+def test_a_recompute_stands_back_ends_with_its_task_and_hands_on_the_name_of_the_try_that_succeeded(
     monkeypatch: pytest.MonkeyPatch, stood_back: Mock
 ):
     import job_operators
@@ -186,6 +187,7 @@ def test_a_recompute_stands_back_and_hands_on_the_name_of_the_try_that_succeeded
     context = {"ti": SimpleNamespace(id="01a20b74", try_number=2)}
     assert task.execute(context) == "01a20b74.2"
     assert (done, stood_back.call_count) == ([(task, context)], 1)
+    assert task.application_args[-2:] == ["--led-by", str(os.getpid())]
 
 
 def test_what_a_task_starts_after_it_stood_back_is_nicer():
