@@ -46,6 +46,7 @@ The last line of the failed task's log says what is wrong and what to do.
 | wait | the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
+| difference (exit code 5) | another run of each day came into force since | ask anew for what you still need |
 | difference | the archive or Cassandra did not answer | clear it |
 | publish | `approve` was marked as successful, which is nobody's answer; nothing was published | clear `approve` |
 | publish (exit code 5) | somebody published a day in between; the others are published | look at it, ask for it anew |
@@ -86,7 +87,8 @@ NEEDED = (
 
 APPROVED = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{% if answer and answer['chosen_options'] == ['Approve'] %} (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
+    "{% if answer and answer['chosen_options'] == ['Approve'] %}"
+    " (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
 )
 """Template: who did, to be said behind the reason; empty where nobody was asked, or nobody answered."""
 

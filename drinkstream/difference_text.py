@@ -31,10 +31,11 @@ Found = tuple[Report, Sequence[Moved]]
 """A report, with the moves that were explained."""
 
 
-def form(found: Sequence[Found], site: str, gone: Sequence[str] = ()) -> str:
+def form(found: Sequence[Found], site: str, gone: Sequence[str] = (), overtaken: Sequence[str] = ()) -> str:
     """What a person who approves must know, days that were published first in words, then each in a table.
 
-    `site`: the address of the web, which has the reports in full. `gone`: days whose run was overtaken and dropped.
+    `site`: the address of the web, which has the reports in full. `overtaken`: days of which another run came into
+    force since; `gone`: those whose run was dropped, too.
     """
     published = [one for one in found if one[0].published]
     new = len(found) - len(published)
@@ -51,11 +52,12 @@ def form(found: Sequence[Found], site: str, gone: Sequence[str] = ()) -> str:
         lines += [f"- [{report.day}]({link(report, site)}): {_summary(report)}" for report, _ in rest]
     if same := [str(report.day) for report, _ in published if not report.moved]:
         lines += ["", f"No post moves on {', '.join(same)}."]
-    if gone:
-        lines += [
-            "",
-            f"Not published by this: {', '.join(gone)}. Another run came into force, and this one was dropped.",
-        ]
+    for days, why in (
+        (gone, "Another run came into force, and this one was dropped."),
+        (overtaken, "Another run came into force since this one began."),
+    ):
+        if days:
+            lines += ["", f"Not published by this: {', '.join(days)}. {why}"]
     return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ from drinkstream.difference import (
     tally,
 )
 from drinkstream.difference_text import ANSWER, form, in_full
-from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.errors import BadInputError, ConflictError, IntegrityError
 from drinkstream.merge import Publication
 from drinkstream.post import Post
 from drinkstream.reconcile import Known, Place
@@ -66,12 +66,17 @@ def run(attempt: str) -> None:
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         runs = runs_of(reader, attempt)
-        kept = whole(runs)
+        kept, overtaken = whole(runs), []
         rules, found = kept_rules(reader), []
         for attempted in kept:
             log = log_of(reader, attempted.day)
             if seqs := [entry.seq for entry in log if entry.run_id == attempted.run_id]:
                 print(as_published(reader, attempted, min(seqs)), end="\n\n", flush=True)
+                continue
+            # no approval lets it be published any more
+            if log and log[-1].seq != attempted.fingerprint.get("seq", 0):
+                print(as_overtaken(attempted, log[-1]), end="\n\n", flush=True)
+                overtaken.append(str(attempted.day))
                 continue
             report, changed, moved = difference(settings, reader, attempted, log, rules)
             writer.difference(report, changed, moved)
@@ -79,10 +84,15 @@ def run(attempt: str) -> None:
             found.append((report, moved))
     finally:
         cassandra.cluster.shutdown()
+    if len(overtaken) == len(kept):
+        raise ConflictError(
+            f"nothing to approve: other runs came into force since on {', '.join(overtaken)}. Recompute what you still "
+            "need"
+        )
     site = f"http://{settings.host}:{settings.web_port}"
     published = [str(report.day) for report, _ in found if report.published]
     gone = [str(one.day) for one in runs if one not in kept]
-    print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone)}))
+    print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone, overtaken)}))
 
 
 def as_published(reader: Reader, attempted: Run, seq: int) -> str:
@@ -92,6 +102,14 @@ def as_published(reader: Reader, attempted: Run, seq: int) -> str:
     if report is None:
         return f"{said}, and had not been compared"
     return f"{said}; its report of before:\n\n" + in_full(report, reader.moved_posts(attempted.day, attempted.run_id))
+
+
+def as_overtaken(attempted: Run, last: Publication) -> str:
+    """Why a run is left out that began before the publication in force, in words."""
+    return (
+        f"day={attempted.day} run={attempted.run_id}: left out, seq {last.seq}, run {last.run_id}, came into force "
+        "since it began"
+    )
 
 
 def difference(

@@ -94,8 +94,10 @@ def test_a_form_shows_the_days_that_change_and_names_the_others():
 
 
 def test_a_form_names_the_days_that_an_approval_no_longer_publishes():
-    assert form([(FIRST, ())], "http://web", ["2017-09-14", "2017-09-20"]).endswith(
+    text = form([(FIRST, ())], "http://web", ["2017-09-14", "2017-09-20"], ["2017-09-21"])
+    assert text.endswith(
         "\n\nNot published by this: 2017-09-14, 2017-09-20. Another run came into force, and this one was dropped."
+        "\n\nNot published by this: 2017-09-21. Another run came into force since this one began."
     )
 
 
