@@ -59,6 +59,7 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | audit | nobody collected the day: the archive holds no post of it | nothing, unless the collector should have run |
+| audit | both layers count the day too differently | find out why; `recompute_range` lets a person publish it |
 | audit | another run published the day since this one began | look at it, clear `recompute` if yours shall win |
 | publish (exit code 5) | another run published the day since the audit | as above |
 | reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |

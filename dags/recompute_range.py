@@ -23,8 +23,9 @@ brands, old and new, how many posts move, why, and by which rules. Its log has a
 it at `/difference/DAY`. With `dry_run` the run ends here: the runs are written and audited, the published numbers stay.
 
 ## Approve
-Where **any of the days was published before**, `approve` waits for a person: the task's tab **Required Actions** (and
-*Required Actions* on Airflow's first page) shows what would change. `ops` and `admin` may answer, `analyst` may look.
+Where **any of the days was published before**, or is beyond the audit's bounds, `approve` waits for a person: the
+task's tab **Required Actions** (and *Required Actions* on Airflow's first page) shows what would change. `ops` and
+`admin` may answer, `analyst` may look.
 
 | answer | then |
 |---|---|
@@ -34,8 +35,13 @@ Where **any of the days was published before**, `approve` waits for a person: th
 
 An answer counts once. To decide anew, clear `approve`; to see a newer report too, clear `difference`. Until it is
 answered other runs of this DAG wait, but the nightly one does not: where it published one of the days in between,
-`publish` says so and leaves that day alone. Where no day was published before, nobody is asked: `approve` is skipped
-and `publish` goes on.
+`publish` says so and leaves that day alone. Where nothing has to be decided, nobody is asked: `approve` is skipped and
+`publish` goes on.
+
+**Beyond the audit's bounds** is a day of which the speed layer counts more or fewer posts than the recompute, by more
+than `DRINKSTREAM_AUDIT_TOLERANCE`, and every other gate is passed: as where Kafka lost records before they were
+archived. The question names day and both numbers. Once approved the day is final with the number of the recompute, and
+the log of publications names both and who approved. `reconcile` may then end red: its log names the posts.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -80,17 +86,16 @@ settings = Settings.load()
 WHY = RUN + ": {{ ti.xcom_pull(task_ids='check')['reason'] }}"
 
 NEEDED = (
-    "{{ ti.xcom_pull(task_ids='difference')['published'] | length > 0 "
-    "and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
+    "{% set found = ti.xcom_pull(task_ids='difference') %}"
+    "{{ (found['published'] or found['asks']) | length > 0 and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
 )
 """Template: whether a person must approve."""
 
-APPROVED = (
+APPROVER = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{% if answer and answer['chosen_options'] == ['Approve'] %}"
-    " (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
+    "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}{% endif %}"
 )
-"""Template: who did, to be said behind the reason; empty where nobody was asked, or nobody answered."""
+"""Template: who did; empty where nobody was asked, or nobody answered."""
 
 PATIENCE = timedelta(days=7)
 """How long a person has for an answer."""
@@ -134,7 +139,7 @@ with DAG(
         asked_by=WHY,
         execution_timeout=timedelta(hours=24),
     )
-    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT])
+    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT, "--ask"])
     difference = AnswerOperator(task_id="difference", module="jobs.difference", arguments=["--attempt", ATTEMPT])
     approve = ApproveOperator(
         task_id="approve",
@@ -150,10 +155,10 @@ with DAG(
     publish = ApprovedOperator(
         task_id="publish",
         module="jobs.publish",
-        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY + APPROVED],
+        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY, "--approved-by", APPROVER],
         skip="{{ ti.xcom_pull(task_ids='check')['dry_run'] }}",
         needed=NEEDED,
-        approver=APPROVED,
+        approver=APPROVER,
         trigger_rule="none_failed",
     )
     reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])

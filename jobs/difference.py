@@ -30,7 +30,7 @@ from drinkstream.difference import (
     ruled,
     tally,
 )
-from drinkstream.difference_text import ANSWER, form, in_full
+from drinkstream.difference_text import ANSWER, beyond, form, in_full
 from drinkstream.errors import BadInputError, ConflictError, IntegrityError
 from drinkstream.merge import Publication
 from drinkstream.post import Post
@@ -60,14 +60,14 @@ def main(argv: list[str] | None = None) -> int:
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are compared with what is in force.")
 def run(attempt: str) -> None:
-    """Report what every run of ATTEMPT would change; the last line says for whom approves which days were published."""
+    """Report what every run of ATTEMPT would change; the last line says for whom approves what they decide on."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         runs = runs_of(reader, attempt)
         kept, overtaken = whole(runs), []
-        rules, found = kept_rules(reader), []
+        rules, found, asks = kept_rules(reader), [], dict[str, str]()
         for attempted in kept:
             log = log_of(reader, attempted.day)
             if seqs := [entry.seq for entry in log if entry.run_id == attempted.run_id]:
@@ -82,6 +82,10 @@ def run(attempt: str) -> None:
             writer.difference(report, changed, moved)
             print(in_full(report, moved), end="\n\n", flush=True)
             found.append((report, moved))
+            if attempted.asks:
+                day = str(attempted.day)
+                asks[day] = "; ".join(attempted.asks)
+                print(beyond(day, asks[day]), end="\n\n", flush=True)
     finally:
         cassandra.cluster.shutdown()
     if len(overtaken) == len(kept):
@@ -92,7 +96,8 @@ def run(attempt: str) -> None:
     site = f"http://{settings.host}:{settings.web_port}"
     published = [str(report.day) for report, _ in found if report.published]
     gone = [str(one.day) for one in runs if one not in kept]
-    print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone, overtaken)}))
+    body = form(found, site, gone, overtaken, asks)
+    print(ANSWER + json.dumps({"published": published, "asks": list(asks), "body": body}))
 
 
 def as_published(reader: Reader, attempted: Run, seq: int) -> str:

@@ -223,7 +223,7 @@ class ApprovedOperator(JobOperator):
     def execute(self, context: Any) -> str | None:
         """Raises AirflowFailException where nobody has approved what must be, or like JobOperator."""
         if self.needed == "True" and not self.approver:
-            raise AirflowFailException("days that were published would change, and nobody approved it: clear `approve`")
+            raise AirflowFailException("a person has to approve this, and nobody did: clear `approve`")
         return super().execute(context)
 
 

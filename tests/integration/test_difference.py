@@ -201,6 +201,22 @@ def test_a_day_that_another_run_took_meanwhile_is_left_out_and_the_others_are_as
     assert log.startswith(said + f"### {after}\n\nNever published: run first would be its first, 0 posts.")
 
 
+def test_what_the_audit_left_to_a_person_is_asked_of_them_though_the_day_was_never_published(
+    servers: Servers, tmp_path: Path
+):
+    history = History(apart(servers.cassandra(), tmp_path))
+    history.posts(3)
+    attempt, run_id = history.run()
+    words = "batch counts 3 posts, the speed layer 300"
+    history.writer.run(DAY, run_id, audit=json.dumps({"at": "", "failed": [], "asks": [words]}))
+    answer, log = compared(history, attempt)
+    assert (answer["published"], answer["asks"]) == ([], [str(DAY)])
+    asked = f"**{DAY} is beyond the audit's bounds: {words}. Approve it only if you know which of them is right.**"
+    assert asked in answer["body"]
+    assert asked in log
+    history.close()
+
+
 def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):
     """As after a task was cleared: held against itself a run changes nothing, and a person was asked of that."""
     attempt, run_id = history.run()

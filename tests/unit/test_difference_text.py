@@ -101,6 +101,15 @@ def test_a_form_names_the_days_that_an_approval_no_longer_publishes():
     )
 
 
+def test_a_form_names_the_days_that_the_audit_left_to_who_approves():
+    text = form([(FIRST, ())], "http://web", asks={"2017-09-13": "batch counts 400 posts, the speed layer 1000"})
+    assert text == (
+        "**0 days published before would change for everybody: 0 posts moved.** 1 day would be published for the first "
+        "time.\n\n**2017-09-13 is beyond the audit's bounds: batch counts 400 posts, the speed layer 1000. Approve it "
+        "only if you know which of them is right.**"
+    )
+
+
 def test_a_form_of_a_year_stays_short():
     """A week in full, a line and a link for each of the others."""
     year = [(replace(REPORT, day=date(2017, 1, 1) + timedelta(days=n)), MOVED) for n in range(365)]
