@@ -59,7 +59,9 @@ The last line of the failed task's log says what is wrong and what to do.
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it |
 | audit | a gate failed: it names each; the day stays as it was | settle the cause, clear `recompute` |
 | audit | nobody collected the day: the archive holds no post of it | nothing, unless the collector should have run |
-| publish | somebody published the day in between (exit code 5) | look at it, clear `recompute` if yours shall win |
+| audit | both layers count the day too differently | find out why; `recompute_range` lets a person publish it |
+| audit | another run published the day since this one began | look at it, clear `recompute` if yours shall win |
+| publish (exit code 5) | another run published the day since the audit | as above |
 | reconcile (exit code 6) | the day is published; its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the day is published; the archive or Cassandra did not answer | clear it |
 | pending | Cassandra or the archive did not answer | clear it |

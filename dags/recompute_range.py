@@ -23,8 +23,9 @@ brands, old and new, how many posts move, why, and by which rules. Its log has a
 it at `/difference/DAY`. With `dry_run` the run ends here: the runs are written and audited, the published numbers stay.
 
 ## Approve
-Where **any of the days was published before**, `approve` waits for a person: the task's tab **Required Actions** (and
-*Required Actions* on Airflow's first page) shows what would change. `ops` and `admin` may answer, `analyst` may look.
+Where **any of the days was published before**, or is beyond the audit's bounds, `approve` waits for a person: the
+task's tab **Required Actions** (and *Required Actions* on Airflow's first page) shows what would change. `ops` and
+`admin` may answer, `analyst` may look.
 
 | answer | then |
 |---|---|
@@ -34,8 +35,13 @@ Where **any of the days was published before**, `approve` waits for a person: th
 
 An answer counts once. To decide anew, clear `approve`; to see a newer report too, clear `difference`. Until it is
 answered other runs of this DAG wait, but the nightly one does not: where it published one of the days in between,
-`publish` says so and leaves that day alone. Where no day was published before, nobody is asked: `approve` is skipped
-and `publish` goes on.
+`publish` says so and leaves that day alone. Where nothing has to be decided, nobody is asked: `approve` is skipped and
+`publish` goes on.
+
+**Beyond the audit's bounds** is a day of which the speed layer counts more or fewer posts than the recompute, by more
+than `DRINKSTREAM_AUDIT_TOLERANCE`, and every other gate is passed: as where Kafka lost records before they were
+archived. The question names day and both numbers. Once approved the day is final with the number of the recompute, and
+the log of publications names both and who approved. `reconcile` may then end red: its log names the posts.
 
 ## When it is red
 The last line of the failed task's log says what is wrong and what to do.
@@ -46,8 +52,10 @@ The last line of the failed task's log says what is wrong and what to do.
 | wait | the archive is behind; it names partitions and offsets | start the archive query, clear `wait` |
 | recompute | Spark or Cassandra failed; it is tried again by itself | read its log, clear it: all days anew |
 | audit | a gate failed on some day: it names each; no day is published | settle it, clear `recompute` |
+| difference (exit code 5) | another run of each day came into force since | ask anew for what you still need |
 | difference | the archive or Cassandra did not answer | clear it |
-| publish | somebody published a day in between; the other days are published | look at it, ask for that day anew |
+| publish | `approve` was marked as successful, which is nobody's answer; nothing was published | clear `approve` |
+| publish (exit code 5) | somebody published a day in between; the others are published | look at it, ask for it anew |
 | reconcile (exit code 6) | published, but its log names posts that one layer lacks for no cause | find out why |
 | reconcile | the archive or Cassandra did not answer; the days are published | clear it |
 """
@@ -57,7 +65,17 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from archive_wait import WaitForArchive
-from job_operators import ATTEMPT, RUN, WHO, AnswerOperator, ApproveOperator, JobOperator, RecomputeOperator, reason
+from job_operators import (
+    ATTEMPT,
+    RUN,
+    WHO,
+    AnswerOperator,
+    ApprovedOperator,
+    ApproveOperator,
+    JobOperator,
+    RecomputeOperator,
+    reason,
+)
 
 from drinkstream.errors import BadInputError
 from drinkstream.range_request import RangeRequest
@@ -67,10 +85,17 @@ settings = Settings.load()
 
 WHY = RUN + ": {{ ti.xcom_pull(task_ids='check')['reason'] }}"
 
-APPROVED = (
-    "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{% if answer %} (approved by {{ answer['responded_by_user']['name'] }}){% endif %}"
+NEEDED = (
+    "{% set found = ti.xcom_pull(task_ids='difference') %}"
+    "{{ (found['published'] or found['asks']) | length > 0 and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
 )
+"""Template: whether a person must approve."""
+
+APPROVER = (
+    "{% set answer = ti.xcom_pull(task_ids='approve') %}"
+    "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}{% endif %}"
+)
+"""Template: who did; empty where nobody was asked, or nobody answered."""
 
 PATIENCE = timedelta(days=7)
 """How long a person has for an answer."""
@@ -114,7 +139,7 @@ with DAG(
         asked_by=WHY,
         execution_timeout=timedelta(hours=24),
     )
-    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT])
+    audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", ATTEMPT, "--ask"])
     difference = AnswerOperator(task_id="difference", module="jobs.difference", arguments=["--attempt", ATTEMPT])
     approve = ApproveOperator(
         task_id="approve",
@@ -123,18 +148,17 @@ with DAG(
             "anew? Reason: {{ ti.xcom_pull(task_ids='check')['reason'] }}"
         ),
         body="{{ ti.xcom_pull(task_ids='difference')['body'] }}",
-        needed=(
-            "{{ ti.xcom_pull(task_ids='difference')['published'] | length > 0 "
-            "and not ti.xcom_pull(task_ids='check')['dry_run'] }}"
-        ),
+        needed=NEEDED,
         response_timeout=PATIENCE,
         defaults=ApproveOperator.REJECT,
     )
-    publish = JobOperator(
+    publish = ApprovedOperator(
         task_id="publish",
         module="jobs.publish",
-        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY + APPROVED],
+        arguments=["--attempt", ATTEMPT, "--who", WHO, "--why", WHY, "--approved-by", APPROVER],
         skip="{{ ti.xcom_pull(task_ids='check')['dry_run'] }}",
+        needed=NEEDED,
+        approver=APPROVER,
         trigger_rule="none_failed",
     )
     reconcile = JobOperator(task_id="reconcile", module="jobs.reconcile", arguments=["--attempt", ATTEMPT])
@@ -149,6 +173,7 @@ with DAG(
     # a person decides on what they have seen: the report is of these runs and of no others
     difference >> approve
     # a rejection skips it; where nobody had to be asked (approve skipped) it goes on
+    # as it does where the task was marked as successful: it asks whether somebody had to be, itself
     approve >> publish
     # compares what is in force now with what the live stream counted; nothing to compare where nothing was published
     publish >> reconcile

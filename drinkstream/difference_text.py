@@ -31,10 +31,17 @@ Found = tuple[Report, Sequence[Moved]]
 """A report, with the moves that were explained."""
 
 
-def form(found: Sequence[Found], site: str, gone: Sequence[str] = ()) -> str:
+def form(
+    found: Sequence[Found],
+    site: str,
+    gone: Sequence[str] = (),
+    overtaken: Sequence[str] = (),
+    asks: Mapping[str, str] | None = None,
+) -> str:
     """What a person who approves must know, days that were published first in words, then each in a table.
 
-    `site`: the address of the web, which has the reports in full. `gone`: days whose run was overtaken and dropped.
+    `site`: the address of the web, which has the reports in full. `overtaken`: days of which another run came into
+    force since; `gone`: those whose run was dropped, too. `asks`: by day what its audit leaves to who approves.
     """
     published = [one for one in found if one[0].published]
     new = len(found) - len(published)
@@ -43,6 +50,8 @@ def form(found: Sequence[Found], site: str, gone: Sequence[str] = ()) -> str:
         f"**{_many(len(published), 'day')} published before would change for everybody: {_many(moved, 'post')} moved.**"
         + (f" {_many(new, 'day')} would be published for the first time." if new else "")
     ]
+    for day, words in (asks or {}).items():
+        lines += ["", beyond(day, words)]
     changed = [one for one in published if one[0].moved]
     for one in changed[: FORM.days]:
         lines += ["", in_full(*one, FORM, site)]
@@ -51,12 +60,18 @@ def form(found: Sequence[Found], site: str, gone: Sequence[str] = ()) -> str:
         lines += [f"- [{report.day}]({link(report, site)}): {_summary(report)}" for report, _ in rest]
     if same := [str(report.day) for report, _ in published if not report.moved]:
         lines += ["", f"No post moves on {', '.join(same)}."]
-    if gone:
-        lines += [
-            "",
-            f"Not published by this: {', '.join(gone)}. Another run came into force, and this one was dropped.",
-        ]
+    for days, why in (
+        (gone, "Another run came into force, and this one was dropped."),
+        (overtaken, "Another run came into force since this one began."),
+    ):
+        if days:
+            lines += ["", f"Not published by this: {', '.join(days)}. {why}"]
     return "\n".join(lines)
+
+
+def beyond(day: str, words: str) -> str:
+    """What a person is asked about a day that its audit neither passed nor refused."""
+    return f"**{day} is beyond the audit's bounds: {words}. Approve it only if you know which of them is right.**"
 
 
 def in_full(report: Report, moved: Iterable[Moved], bounds: Bounds = LOG, site: str = "") -> str:

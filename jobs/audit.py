@@ -4,14 +4,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cache, partial
 
 import click
 
 from drinkstream.archive import Archive
-from drinkstream.audit import Facts, close, failed_gates
+from drinkstream.audit import Facts, apart, close, failed_gates
 from drinkstream.cells import ANY, NO_BRAND
 from drinkstream.command import exit_code
 from drinkstream.erasures import Erasures
@@ -38,13 +38,14 @@ def main(argv: list[str] | None = None) -> int:
 
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are audited.")
+@click.option("--ask", is_flag=True, help="Leave a total too far from the speed layer's to the person who approves.")
 @only_day
-def run(attempt: str, day: date | None) -> None:
+def run(attempt: str, ask: bool, day: date | None) -> None:
     """Check every run of ATTEMPT against the archive, the speed layer and the log of publications."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
-        audit(settings, Reader(cassandra), Writer(cassandra), attempt, datetime.now(UTC), day)
+        audit(settings, Reader(cassandra), Writer(cassandra), attempt, datetime.now(UTC), day, ask)
     finally:
         cassandra.cluster.shutdown()
 
@@ -61,12 +62,31 @@ class Archived:
     unaccounted: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gates that a run failed, and what is left to the person who approves it, each in words."""
+
+    failed: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """All of it in a line."""
+        return "; ".join([*self.failed, *(f"a person has to approve that {words}" for words in self.asks)]) or "passed"
+
+
 def audit(
-    settings: Settings, reader: Reader, writer: Writer, attempt: str, now: datetime, day: date | None = None
+    settings: Settings,
+    reader: Reader,
+    writer: Writer,
+    attempt: str,
+    now: datetime,
+    day: date | None = None,
+    ask: bool = False,
 ) -> None:
     """Stores the verdict with each run, or with that of one day. Raises AuditError that names every failed gate.
 
-    A run that was published is left as it is: its verdict let it be, and others rely on that, as a rollback does.
+    With `ask` a run that is only `apart` is no failure: the verdict says what a person is to approve. A run that was
+    published is left as it is: its verdict let it be, and others rely on that, as a rollback does.
     """
     epoch = reader.current_epoch()
     failures = []
@@ -81,19 +101,27 @@ def audit(
         try:
             held = archived(attempted.archive_version)
         except AuditError as gone:
-            failed: tuple[str, ...] = (str(gone),)
+            verdict = Verdict(failed=(str(gone),))
         else:
             found = facts(settings, reader, attempted, epoch, held, log)
-            failed = failed_gates(found, now, settings.max_rejected_share, settings.audit_tolerance)
+            verdict = judged(settings, found, now, ask)
             counts = f" batch={found.batch_n} speed={found.speed_n} removed={found.removed}"
             if found.behind:
                 counts += f" (speed is {found.behind} records behind what the run read: its count is not compared)"
-        writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), "failed": failed}))
-        verdict = "passed" if not failed else "; ".join(failed)
-        print(f"day={attempted.day} run={attempted.run_id}{counts}: {verdict}")
-        failures += [f"{attempted.day}: {words}" for words in failed]
+        writer.run(attempted.day, attempted.run_id, audit=json.dumps({"at": now.isoformat(), **asdict(verdict)}))
+        print(f"day={attempted.day} run={attempted.run_id}{counts}: {verdict.words()}")
+        failures += [f"{attempted.day}: {words}" for words in verdict.failed]
     if failures:
         raise AuditError("not to be published. " + ". ".join(failures))
+
+
+def judged(settings: Settings, found: Facts, now: datetime, ask: bool) -> Verdict:
+    """The verdict on a run; with `ask` what a person may let pass is left to one, where nothing else fails."""
+    failed, beyond = failed_gates(found, now, settings.max_rejected_share), apart(found, settings.audit_tolerance)
+    if ask and not failed:
+        return Verdict(asks=beyond)
+    further = "; once you know which of them is right, recompute_range lets a person publish it"
+    return Verdict(failed=(*failed, *(words + further for words in beyond)))
 
 
 def facts(
@@ -186,7 +214,7 @@ def archived_at(settings: Settings, version: int | None) -> Archived:
             raise
         raise AuditError(
             f"version {version} of the archive, which its run read, is gone: its files were deleted meanwhile, as an "
-            f"erasure does: clear `recompute`, which reads the newest ({error})"
+            f"erasure does: recompute the day anew, from the newest ({error})"
         ) from error
 
 

@@ -30,8 +30,8 @@ from drinkstream.difference import (
     ruled,
     tally,
 )
-from drinkstream.difference_text import ANSWER, form, in_full
-from drinkstream.errors import BadInputError, IntegrityError
+from drinkstream.difference_text import ANSWER, beyond, form, in_full
+from drinkstream.errors import BadInputError, ConflictError, IntegrityError
 from drinkstream.merge import Publication
 from drinkstream.post import Post
 from drinkstream.reconcile import Known, Place
@@ -60,29 +60,44 @@ def main(argv: list[str] | None = None) -> int:
 @click.command()
 @click.option("--attempt", required=True, help="The attempt whose runs are compared with what is in force.")
 def run(attempt: str) -> None:
-    """Report what every run of ATTEMPT would change; the last line says for whom approves which days were published."""
+    """Report what every run of ATTEMPT would change; the last line says for whom approves what they decide on."""
     settings = Settings.load()
     cassandra = connect(settings, settings.writer_login())
     try:
         reader, writer = Reader(cassandra), Writer(cassandra)
         runs = runs_of(reader, attempt)
-        kept = whole(runs)
-        rules, found = kept_rules(reader), []
+        kept, overtaken = whole(runs), []
+        rules, found, asks = kept_rules(reader), [], dict[str, str]()
         for attempted in kept:
             log = log_of(reader, attempted.day)
             if seqs := [entry.seq for entry in log if entry.run_id == attempted.run_id]:
                 print(as_published(reader, attempted, min(seqs)), end="\n\n", flush=True)
                 continue
+            # no approval lets it be published any more
+            if log and log[-1].seq != attempted.fingerprint.get("seq", 0):
+                print(as_overtaken(attempted, log[-1]), end="\n\n", flush=True)
+                overtaken.append(str(attempted.day))
+                continue
             report, changed, moved = difference(settings, reader, attempted, log, rules)
             writer.difference(report, changed, moved)
             print(in_full(report, moved), end="\n\n", flush=True)
             found.append((report, moved))
+            if attempted.asks:
+                day = str(attempted.day)
+                asks[day] = "; ".join(attempted.asks)
+                print(beyond(day, asks[day]), end="\n\n", flush=True)
     finally:
         cassandra.cluster.shutdown()
+    if len(overtaken) == len(kept):
+        raise ConflictError(
+            f"nothing to approve: other runs came into force since on {', '.join(overtaken)}. Recompute what you still "
+            "need"
+        )
     site = f"http://{settings.host}:{settings.web_port}"
     published = [str(report.day) for report, _ in found if report.published]
     gone = [str(one.day) for one in runs if one not in kept]
-    print(ANSWER + json.dumps({"published": published, "body": form(found, site, gone)}))
+    body = form(found, site, gone, overtaken, asks)
+    print(ANSWER + json.dumps({"published": published, "asks": list(asks), "body": body}))
 
 
 def as_published(reader: Reader, attempted: Run, seq: int) -> str:
@@ -92,6 +107,14 @@ def as_published(reader: Reader, attempted: Run, seq: int) -> str:
     if report is None:
         return f"{said}, and had not been compared"
     return f"{said}; its report of before:\n\n" + in_full(report, reader.moved_posts(attempted.day, attempted.run_id))
+
+
+def as_overtaken(attempted: Run, last: Publication) -> str:
+    """Why a run is left out that began before the publication in force, in words."""
+    return (
+        f"day={attempted.day} run={attempted.run_id}: left out, seq {last.seq}, run {last.run_id}, came into force "
+        "since it began"
+    )
 
 
 def difference(

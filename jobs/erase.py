@@ -29,8 +29,6 @@ from drinkstream.why import parse
 from drinkstream.wire_x_inside import author, inside, reposted
 from drinkstream.wire_x_inside import versions as line_versions
 
-SHOWN = 20
-
 EDITED_WITHIN_MS = 86_400_000
 """X lets a post be edited for an hour, and the demo for three."""
 
@@ -111,7 +109,7 @@ def run(
         named |= of_user(archive, settings.posts_topic, user, begun)
     found = look(archive, settings.posts_topic, named)
     keys = found.keys | begun | (found.carriers.keys() if carriers else frozenset())
-    for key, held in sorted(found.carriers.items())[:SHOWN]:
+    for key, held in sorted(found.carriers.items()):
         note = "" if carriers else ": not erased, see --carriers"
         print(f"{key} carries the text of {', '.join(sorted(held))}{note}")
     for key in sorted(found.unknown):

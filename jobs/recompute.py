@@ -31,6 +31,7 @@ from drinkstream.taxonomy_kept import installed
 from jobs.counted import counted, fingerprints, rejections
 from jobs.coverage import settle
 from jobs.elsewhere import elsewhere
+from jobs.leader import end_with
 from jobs.lines import Lines
 from jobs.ordinary import FEW
 from jobs.readings import level_rows, posts, readings, removed
@@ -70,10 +71,19 @@ def main(argv: list[str] | None = None) -> int:
 @click.option("--attempt", required=True, help="Name of this attempt; audit and publish ask for its runs.")
 @click.option("--asked-by", default="", help="Who asked, and what for.")
 @click.option("--same-rules", is_flag=True, help="Refuse days that are published by other rules than those installed.")
+@click.option("--led-by", type=int, help="Process id: end with this process, as with the task that waits for it.")
 def run(
-    first: datetime | None, last: datetime | None, days: str, attempt: str, asked_by: str, same_rules: bool
+    first: datetime | None,
+    last: datetime | None,
+    days: str,
+    attempt: str,
+    asked_by: str,
+    same_rules: bool,
+    led_by: int | None,
 ) -> None:
     """Recompute the days FROM to TO, or DAYS, from the archive, each into a new run."""
+    if led_by is not None:
+        end_with(led_by)
     request = Request(asked_days(first, last, days), attempt, asked_by, same_rules)
     # before Spark's first worker starts, which reads code and taxonomy as they are then: `recompute_chunk` sees by this
     # one that they were changed

@@ -54,8 +54,15 @@ Airflow serves the older logical date first, so days of a long backfill would co
 
 
 def reason(description: str) -> Param:
-    """The field of a form that asks why; `description` says where the answer is kept."""
-    return Param(type="string", minLength=1, maxLength=REASON_LENGTH, title="Reason", description=description)
+    """The field of a form that asks why; `description` says where the answer is kept. Blanks are no reason."""
+    return Param(
+        type="string",
+        minLength=1,
+        maxLength=REASON_LENGTH,
+        pattern=r"\S",
+        title="Reason",
+        description=description,
+    )
 
 
 class JobOperator(BaseOperator):
@@ -200,6 +207,26 @@ class ApproveOperator(ApprovalOperator):
         return super().execute(context)
 
 
+class ApprovedOperator(JobOperator):
+    """Runs a program; where `needed` renders to "True" it needs a person's approval, and fails without an `approver`.
+
+    As where the task that asks was marked as successful, which is nobody's answer.
+    """
+
+    template_fields: Sequence[str] = (*JobOperator.template_fields, "needed", "approver")
+
+    def __init__(self, *, needed: str, approver: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.needed = needed
+        self.approver = approver
+
+    def execute(self, context: Any) -> str | None:
+        """Raises AirflowFailException where nobody has approved what must be, or like JobOperator."""
+        if self.needed == "True" and not self.approver:
+            raise AirflowFailException("a person has to approve this, and nobody did: clear `approve`")
+        return super().execute(context)
+
+
 def settle(attempt: str, why: str, *more: Any) -> JobOperator:
     """The first of audit, publish and reconcile of an attempt's runs; `more` arguments go to each of them."""
     audit = JobOperator(task_id="audit", module="jobs.audit", arguments=["--attempt", attempt, *more])
@@ -228,8 +255,8 @@ class RecomputeOperator(SparkSubmitOperator):
     Either `first` to `last`, or `days` with commas between them. All of them are templates. `more` options of
     jobs.recompute are passed on.
 
-    Each try is an attempt of its own: a killed task may leave its Spark running, and what that writes must never be
-    taken for the work of the try that succeeded.
+    Each try is an attempt of its own: a killed task's Spark ends with it, but a moment later, and what that writes must
+    never be taken for the work of the try that succeeded.
     """
 
     def __init__(
@@ -263,6 +290,8 @@ class RecomputeOperator(SparkSubmitOperator):
     def execute(self, context: Any) -> str:  # type: ignore[override]
         """Returns the name of this try, which its runs are stored under. Raises like JobOperator."""
         stand_back()
+        # whatever ends this process: Airflow would wait a minute for what it left, and then start another beside it
+        self.application_args = [*(self.application_args or ()), "--led-by", str(os.getpid())]
         try:
             super().execute(context)
         except AirflowException as error:

@@ -35,6 +35,11 @@ class Run:
         """Whether the run was audited and failed no gate."""
         return bool(self.audit) and not self.audit["failed"]
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What the audit left to the person who approves the run, in words."""
+        return tuple(self.audit.get("asks", ()))
+
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:

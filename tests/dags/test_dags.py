@@ -1,6 +1,7 @@
 """What every DAG file must be: parsed without a fault or a connection, owned, described, and wired as its text says."""
 
 import ast
+import copy
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -181,15 +183,21 @@ def test_a_failure_stops_what_follows_and_so_does_a_rejection_or_a_dry_run(bag: 
 
 
 @pytest.mark.parametrize(
-    ("published", "dry_run", "asked"),
-    [(["2017-09-14"], False, "True"), ([], False, "False"), (["2017-09-14"], True, "False"), ([], True, "False")],
+    ("published", "asks", "dry_run", "asked"),
+    [
+        (["2017-09-14"], [], False, "True"),
+        ([], ["2017-09-14"], False, "True"),
+        ([], [], False, "False"),
+        (["2017-09-14"], ["2017-09-15"], True, "False"),
+        ([], [], True, "False"),
+    ],
 )
-def test_a_person_is_asked_where_a_published_day_would_change(
-    bag: Any, published: list[str], dry_run: bool, asked: str
+def test_a_person_is_asked_where_a_published_day_would_change_or_the_audit_leaves_one_to_them(
+    bag: Any, published: list[str], asks: list[str], dry_run: bool, asked: str
 ):
     """Seeing the report; without an answer in a week it is a rejection."""
     task = tasks(bag, "recompute_range")["approve"]
-    said = {"difference": {"published": published, "body": "**1 day**"}}
+    said = {"difference": {"published": published, "asks": asks, "body": "**1 day**"}}
     said["check"] = {"first": "2017-09-01", "last": "2017-09-30", "reason": "new brands", "dry_run": dry_run}
     ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
     shown = {
@@ -209,16 +217,58 @@ def test_a_person_is_asked_where_a_published_day_would_change(
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
-    [(None, ""), ({"responded_by_user": {"id": "ops", "name": "ops"}}, " (approved by ops)")],
+    ("answer", "approver"),
+    [
+        (None, ""),
+        ({"chosen_options": ["Approve"], "responded_by_user": {"id": "ops", "name": "ops"}}, "ops"),
+        ({"chosen_options": ["Reject"], "responded_by_user": {"id": "ops", "name": "ops"}}, ""),
+        ({"chosen_options": ["Reject"], "responded_by_user": None}, ""),  # nobody answered for a week
+    ],
 )
-def test_the_log_of_publications_names_who_approved(bag: Any, answer: object, why: str):
+def test_the_program_that_publishes_is_told_who_approved(bag: Any, answer: object, approver: str):
     task = tasks(bag, "recompute_range")["publish"]
     said = {"check": {"reason": "new brands"}, "approve": answer}
     ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
     context = {"ti": ti, "dag": bag.dags["recompute_range"], "run_id": "manual__1"}
-    written = task.get_template_env().from_string(task.arguments[-1]).render(context)
-    assert written == f"recompute_range manual__1: new brands{why}"
+    written = [task.get_template_env().from_string(one).render(context) for one in task.arguments[-4:]]
+    assert written == ["--why", "recompute_range manual__1: new brands", "--approved-by", approver]
+
+
+@pytest.mark.parametrize(
+    ("published", "dry_run", "answer", "becomes"),
+    [
+        (["2017-09-14"], False, None, "refused"),
+        (["2017-09-14"], False, "Reject", "refused"),
+        (["2017-09-14"], False, "Approve", "published"),
+        ([], False, None, "published"),
+        (["2017-09-14"], True, None, "skipped"),
+    ],
+)
+def test_nothing_is_published_that_somebody_had_to_approve_and_nobody_did(
+    bag: Any, monkeypatch: pytest.MonkeyPatch, published: list[str], dry_run: bool, answer: str | None, becomes: str
+):
+    """Whoever marks `approve` as successful has not answered, though everything behind it then runs."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    said: dict[str, Any] = {
+        "difference": {"published": published, "asks": []},
+        "check": {"reason": "r", "dry_run": dry_run},
+    }
+    said["approve"] = answer and {"chosen_options": [answer], "responded_by_user": {"id": "ops", "name": "ops"}}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: said[task_ids])
+    monkeypatch.setattr(job_operators.subprocess, "Popen", Mock(side_effect=OSError("it was started")))
+    task = copy.copy(tasks(bag, "recompute_range")["publish"])
+    for name in ("needed", "approver", "skip"):
+        assert name in task.template_fields
+        setattr(task, name, task.get_template_env().from_string(getattr(task, name)).render(ti=ti))
+    kind, words = {
+        "refused": (AirflowFailException, "clear `approve`"),
+        "skipped": (AirflowSkipException, "was not wanted"),
+        "published": (OSError, "it was started"),
+    }[becomes]
+    with pytest.raises(kind, match=words):
+        task.execute({})
 
 
 def test_what_each_program_is_called_with(bag: Any):
@@ -228,7 +278,7 @@ def test_what_each_program_is_called_with(bag: Any):
     run = "{{ dag.dag_id }} {{ run_id }}"
     who = "{{ dag_run.triggering_user_name or 'airflow' }}"
     reason = "{{ ti.xcom_pull(task_ids='check')['reason'] }}"
-    approved = tasks(bag, "recompute_range")["publish"].arguments[-1].removeprefix(f"{run}: {reason}")
+    approver = tasks(bag, "recompute_range")["publish"].approver
     of_one = tasks(bag, "nightly_share")["each_pending.audit"].arguments[2:]
     day = "{{ ds }}"
     first = "{{ ti.xcom_pull(task_ids='check')['first'] }}"
@@ -258,11 +308,11 @@ def test_what_each_program_is_called_with(bag: Any):
             ],
         ),
         ("nightly_share", "each_pending.reconcile"): ("jobs.reconcile", ["--attempt", of_pending, *of_one]),
-        ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt]),
+        ("recompute_range", "audit"): ("jobs.audit", ["--attempt", attempt, "--ask"]),
         ("recompute_range", "difference"): ("jobs.difference", ["--attempt", attempt]),
         ("recompute_range", "publish"): (
             "jobs.publish",
-            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}{approved}"],
+            ["--attempt", attempt, "--who", who, "--why", f"{run}: {reason}", "--approved-by", approver],
         ),
         ("recompute_range", "reconcile"): ("jobs.reconcile", ["--attempt", attempt]),
         ("rollback_share", "rollback"): (
@@ -389,6 +439,18 @@ def test_the_form_of_a_rollback(bag: Any):
     assert params.get_param("run").value == ""
     with pytest.raises(ParamValidationError):
         params.validate()
+
+
+@pytest.mark.parametrize("name", ["recompute_range", "rollback_share", "erase_posts"])
+def test_blanks_are_no_reason(bag: Any, name: str):
+    """What an erasure list or a log of publications keeps for years must say why."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    reason = copy.copy(bag.dags[name].params.get_param("reason"))  # it keeps what it is asked about
+    for given in ("", "  ", "\n\t"):
+        with pytest.raises(ParamValidationError):
+            reason.resolve(given)
+    assert reason.resolve(" ticket 4711 ") == " ticket 4711 "
 
 
 @pytest.mark.parametrize(

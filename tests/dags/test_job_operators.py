@@ -1,6 +1,7 @@
 """Tasks that start programs: what they pass on, which failures are repeated, and what a person reads in the end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -118,6 +119,25 @@ def test_a_program_ends_by_airflow_s_own_timeout(monkeypatch: pytest.MonkeyPatch
     assert task._process.returncode == -signal.SIGTERM
 
 
+def test_a_program_ends_with_a_task_that_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """As where a person marks the task as failed: Airflow calls `on_kill` while `execute` waits for the program."""
+    import job_operators
+    from airflow.sdk.exceptions import AirflowException
+
+    task = job_operators.JobOperator(task_id="job", module="program")
+    task.on_kill()  # nothing was started yet
+
+    def info(_: str, text: str) -> None:
+        if text == "ready":
+            task.on_kill()
+
+    monkeypatch.setattr(job_operators, "ROOT", tmp_path)
+    monkeypatch.setattr(job_operators.JobOperator, "log", Mock(info=info))
+    (tmp_path / "program.py").write_text(ENDLESS.format(on_term="SIG_DFL"))
+    with pytest.raises(AirflowException, match="program ended with exit code -15: ready"):
+        task.execute({})
+
+
 def test_a_task_that_is_not_wanted_is_skipped_and_starts_nothing(job: Any, tmp_path: Path):
     from airflow.sdk.exceptions import AirflowSkipException
 
@@ -152,7 +172,7 @@ def test_a_recompute_that_failed_says_its_exit_code_and_is_repeated_like_any_job
     assert isinstance(failed.value, AirflowFailException) is not repeated
 
 
-def test_a_recompute_stands_back_and_hands_on_the_name_of_the_try_that_succeeded(
+def test_a_recompute_stands_back_ends_with_its_task_and_hands_on_the_name_of_the_try_that_succeeded(
     monkeypatch: pytest.MonkeyPatch, stood_back: Mock
 ):
     import job_operators
@@ -167,6 +187,7 @@ def test_a_recompute_stands_back_and_hands_on_the_name_of_the_try_that_succeeded
     context = {"ti": SimpleNamespace(id="01a20b74", try_number=2)}
     assert task.execute(context) == "01a20b74.2"
     assert (done, stood_back.call_count) == ([(task, context)], 1)
+    assert task.application_args[-2:] == ["--led-by", str(os.getpid())]
 
 
 def test_what_a_task_starts_after_it_stood_back_is_nicer():

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,10 @@ def put_in_force(history: History, run_id: str) -> None:
     publish(history.reader, history.writer, run, "airflow", "nightly")
 
 
-def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
-    """The answer and the log of `python -m jobs.difference`, as Airflow calls it."""
+def called(history: History, attempt: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m jobs.difference`, as Airflow calls it."""
     history.archive()
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "jobs.difference", "--attempt", attempt],
         cwd=ROOT,
         env=environment(history.settings),
@@ -58,6 +59,11 @@ def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
         text=True,
         check=False,
     )
+
+
+def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
+    """Its answer and its log."""
+    done = called(history, attempt)
     assert (done.returncode, done.stderr) == (0, "")
     *log, last = done.stdout.splitlines()
     assert last.startswith("answer=")
@@ -149,21 +155,66 @@ def test_a_day_that_was_never_published_has_nothing_to_approve(servers: Servers,
 def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_are_said_to_be_unknown(
     history: History,
 ):
-    """As after a task was cleared: another run has come into force in between."""
+    """As after a task was cleared: what it stored before, of the code of before, is there no more."""
+    _, before = history.run({**BEFORE_COFFEE, PEPSI: set()}.get, "older")
+    put_in_force(history, before)
     attempt, run_id = history.run()
     compared(history, attempt)
-    assert stored(history, run_id)[0].moved == 10
-    _, between = history.run({**BEFORE_COFFEE, PEPSI: set()}.get, "older")
-    put_in_force(history, between)
+    report, moved = stored(history, run_id)
+    other = moved.popitem()[1]
+    planted = replace(other, move=replace(other.move, id=history.new_id()))
+    history.writer.difference(replace(report, moved=21), (), (*moved.values(), other, planted))
+    assert len(stored(history, run_id)[1]) == 21
     _, log = compared(history, attempt)
     report, moved = stored(history, run_id)
-    assert (report.seq, report.old_run, report.moved) == (2, between, 20)
+    assert (report.seq, report.old_run, report.moved, len(moved)) == (2, before, 20, 20)
     assert "the taxonomy of meaning older was not kept: its rules are not known" in log
     assert {(one.cause, one.was_told, one.becomes_told) for one in moved.values()} == {
         # what did not count then had no rules to tell
         (Cause.MEANING_CHANGED, False, True)
     }
-    assert applied(cells(history, between), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
+    assert applied(cells(history, before), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
+
+
+def test_a_day_that_another_run_took_meanwhile_is_left_out_and_the_others_are_asked_for(history: History):
+    """No approval could publish it. Its report, which a person saw, stays; without another day nobody is asked."""
+    attempt, run_id = history.run()
+    compared(history, attempt)
+    before = stored(history, run_id)
+    _, between = history.run(BEFORE_PEPSI, "old")
+    put_in_force(history, between)
+    done = called(history, attempt)
+    said = f"day={DAY} run={run_id}: left out, seq 2, run {between}, came into force since it began\n\n"
+    assert (done.returncode, done.stdout) == (5, said)
+    assert done.stderr == (
+        f"ConflictError: nothing to approve: other runs came into force since on {DAY}. Recompute what you still need\n"
+    )
+    assert stored(history, run_id) == before
+
+    after, now = DAY + timedelta(days=1), datetime.now(UTC)
+    row = {"meaning": "m", "status": "complete", "started_at": now, "fingerprint": {"seq": 0}, "audit": {"failed": []}}
+    history.writer.run(after, "first", attempt=attempt, asked_by="a test", position=history.position(), **row)
+    history.writer.run_of_attempt(attempt, after, "first")
+    answer, log = compared(history, attempt)
+    assert answer["published"] == []
+    assert f"Not published by this: {DAY}. Another run came into force since this one began." in answer["body"]
+    assert log.startswith(said + f"### {after}\n\nNever published: run first would be its first, 0 posts.")
+
+
+def test_what_the_audit_left_to_a_person_is_asked_of_them_though_the_day_was_never_published(
+    servers: Servers, tmp_path: Path
+):
+    history = History(apart(servers.cassandra(), tmp_path))
+    history.posts(3)
+    attempt, run_id = history.run()
+    words = "batch counts 3 posts, the speed layer 300"
+    history.writer.run(DAY, run_id, audit=json.dumps({"at": "", "failed": [], "asks": [words]}))
+    answer, log = compared(history, attempt)
+    assert (answer["published"], answer["asks"]) == ([], [str(DAY)])
+    asked = f"**{DAY} is beyond the audit's bounds: {words}. Approve it only if you know which of them is right.**"
+    assert asked in answer["body"]
+    assert asked in log
+    history.close()
 
 
 def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):

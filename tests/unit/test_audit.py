@@ -1,5 +1,6 @@
 """Each gate between a run and its publication, failed one at a time."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from drinkstream.archive_change import compact, vacuum
-from drinkstream.audit import Facts, failed_gates
+from drinkstream.audit import Facts, apart, failed_gates
 from drinkstream.cells import pack
 from drinkstream.coverage import Covered
 from drinkstream.errors import AuditError, UnavailableError
@@ -45,7 +46,7 @@ AFTER = datetime(2017, 9, 15, 2, 15, tzinfo=UTC)
 
 
 def gates(facts: Facts, now: datetime = AFTER) -> tuple[str, ...]:
-    return failed_gates(facts, now, max_rejected_share=0.01, tolerance=0.02)
+    return (*failed_gates(facts, now, max_rejected_share=0.01), *apart(facts, tolerance=0.02))
 
 
 def test_a_good_run_fails_no_gate():
@@ -133,7 +134,7 @@ def test_a_run_whose_version_of_the_archive_is_gone_fails_and_is_told_to_be_repe
     reader.runs_of_attempt.return_value = [attempted]
     reader.publications.return_value = reader.coverage_days.return_value = []
     words = f"version {version} of the archive, which its run read, is gone"
-    with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: clear `recompute`"):
+    with pytest.raises(AuditError, match=f"2017-09-14: {words}.*: recompute the day anew, from the newest"):
         audit(settings, reader, writer, "attempt", AFTER)
     assert capsys.readouterr().out.startswith(f"day=2017-09-14 run=r1: {words}")
     (stored,) = writer.run.call_args_list
@@ -279,6 +280,44 @@ def test_a_lower_count_of_a_speed_layer_that_is_behind_the_run_is_not_held_again
     else:
         with pytest.raises(AuditError, match=f"the speed layer {speed_n}: more than"):
             audit(settings, reader, writer, "a", AFTER)
+
+
+@pytest.mark.parametrize("speed_n", [1000, 160])
+def test_a_total_too_far_from_speed_s_is_left_to_who_approves_where_asked_for_and_nothing_else_is_wrong(
+    speed_n: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where Kafka lost records before they were archived; a night refuses it all the same."""
+    archive(tmp_path / "archive", [row(0)])
+    day = date(2017, 9, 14)
+    run = Run(day, "r1", "a", "", "m", "complete", AFTER, AFTER, 0, {}, {"rows": 1}, {"drinks": 400})
+    reader, writer = Mock(), Mock()
+    reader.current_epoch.return_value = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
+    reader.runs_of_attempt.return_value = [run]
+    reader.publications.return_value = reader.coverage_days.return_value = []
+    reader.speed_hours.return_value = frozenset({"2017-09-14T08"})
+    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
+    reader.batch_ids.return_value = reader.speed_ids.return_value = []
+    settings = Settings(home=tmp_path)
+
+    def stored() -> Run:
+        return replace(run, audit=json.loads(writer.run.call_args.kwargs["audit"]))
+
+    words = (
+        f"batch counts 400 posts, beside 0 that were deleted or erased, the speed layer {speed_n}: more than 5.0% apart"
+    )
+    with pytest.raises(AuditError, match=f"{words}; once you know which of them is right, recompute_range"):
+        audit(settings, reader, writer, "a", AFTER)
+    assert (stored().audited, stored().asks) == (False, ())
+
+    audit(settings, reader, writer, "a", AFTER, ask=True)
+    assert (stored().audited, stored().asks) == (True, (words,))
+    said = f"day=2017-09-14 run=r1 batch=400 speed={speed_n} removed=0: a person has to approve that {words}\n"
+    assert capsys.readouterr().out.endswith(said)
+
+    early = datetime(2017, 9, 14, 12, tzinfo=UTC)
+    with pytest.raises(AuditError, match=f"the day ends at 2017-09-15T00:00Z.*{words}"):
+        audit(settings, reader, writer, "a", early, ask=True)
+    assert (stored().audited, stored().asks) == (False, ())
 
 
 def test_the_audit_s_log_says_how_far_speed_is_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,8 +94,19 @@ def test_a_form_shows_the_days_that_change_and_names_the_others():
 
 
 def test_a_form_names_the_days_that_an_approval_no_longer_publishes():
-    assert form([(FIRST, ())], "http://web", ["2017-09-14", "2017-09-20"]).endswith(
+    text = form([(FIRST, ())], "http://web", ["2017-09-14", "2017-09-20"], ["2017-09-21"])
+    assert text.endswith(
         "\n\nNot published by this: 2017-09-14, 2017-09-20. Another run came into force, and this one was dropped."
+        "\n\nNot published by this: 2017-09-21. Another run came into force since this one began."
+    )
+
+
+def test_a_form_names_the_days_that_the_audit_left_to_who_approves():
+    text = form([(FIRST, ())], "http://web", asks={"2017-09-13": "batch counts 400 posts, the speed layer 1000"})
+    assert text == (
+        "**0 days published before would change for everybody: 0 posts moved.** 1 day would be published for the first "
+        "time.\n\n**2017-09-13 is beyond the audit's bounds: batch counts 400 posts, the speed layer 1000. Approve it "
+        "only if you know which of them is right.**"
     )
 
 

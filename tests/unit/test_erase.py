@@ -118,6 +118,21 @@ def test_the_post_its_repost_and_its_unreadable_line_go_and_a_quote_is_named(
     assert any("mine too" in text for text in texts(home))
 
 
+def test_every_post_that_carries_a_text_is_named_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their texts stay where they are not asked for, too: whoever answers for the erasure needs all of them."""
+    monkeypatch.setenv("DRINKSTREAM_HOME", str(tmp_path))
+    quoted = json.loads(v1(1, SECRET))
+    quotes = [stored(n, n, v1(n, "so true", by="7003", quoted_status=quoted)) for n in range(2, 123)]
+    archive(tmp_path / "archive", [stored(1, 1, line(1, SECRET)), *quotes])
+    assert job.main([f"x:{post_id(1)}", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"x:{post_id(n)} carries the text of x:{post_id(1)}: not erased, see --carriers" for n in range(2, 123)),
+        f"x:{post_id(1)}: would be erased",
+    ]
+
+
 def test_a_user_s_posts_are_those_that_their_lines_say_are_theirs(home: Path) -> None:
     """A repost of them by somebody else is found as one of theirs, not as the user's."""
     assert job.main(["--user", "x:7001", "--why", "the user left", "--carriers"]) == 0

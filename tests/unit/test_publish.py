@@ -71,6 +71,26 @@ def test_one_that_was_followed_by_another_says_which_is_in_force():
     assert log.runs_by_seq == ["before", "mine", "before"]
 
 
+def test_what_the_audit_left_to_a_person_is_published_only_by_one_and_the_log_says_so():
+    """Whoever reads the log later learns that the number was not like the others, and who let it pass."""
+    log = Log()
+    asks = replace(MINE, audit={"at": "", "failed": [], "asks": ["batch counts 400 posts, the speed layer 1000"]})
+    with pytest.raises(
+        AuditError,
+        match="2017-09-14: run mine was not published, since nobody approved that batch counts 400 posts, the speed",
+    ):
+        log.say(asks)
+    assert log.runs_by_seq == ["before"]
+    assert publish(log, log, asks, "ops", "a hole", "ann") == "day=2017-09-14 seq=2 run=mine: published"  # type: ignore[arg-type]
+    assert log.entries[-1].why == "a hole (approved by ann: batch counts 400 posts, the speed layer 1000)"
+
+
+def test_the_log_of_publications_names_who_approved():
+    log = Log()
+    publish(log, log, MINE, "ops", "new brands", "ann")  # type: ignore[arg-type]
+    assert log.entries[-1].why == "new brands (approved by ann)"
+
+
 def test_an_answer_that_was_lost_is_read_from_the_log():
     log = Log("written, but lost")
     assert log.say() == "day=2017-09-14 seq=2 run=mine: was published already"
