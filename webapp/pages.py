@@ -62,6 +62,7 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
         "days": answers.days(asked, base)["days"],
         "holes": holes(base),
         "in_force": {p.run_id for p in base.state.now.publications.values()},
+        "put_back": moves.put_back(base.state, (day.publication for day in base.days if day.publication is not None)),
         "given": request.args.to_dict(),
         "today": str(today),
         "week": str(today - timedelta(days=6)),
