@@ -34,8 +34,8 @@ class Cells(Protocol):
     def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]: ...
 
 
-def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
-    """All that is known of a post. Raises UnavailableError where the archive or the store does not answer.
+def gather(archive: Records, store: Cells, topic: str, source: str, post_id: str) -> Facts:
+    """All that is known of a post; `topic` is counted live. Raises UnavailableError without the archive or the store.
 
     The archive is searched under the day that the id carries and the one of no day; under all where the id carries
     none, or nothing was found.
@@ -92,6 +92,7 @@ def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
         choices=tuple(choose(day, state) for day in of),
         runs=tuple(runs),
         epoch=epoch,
+        topic=topic,
     )
 
 
