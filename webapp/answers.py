@@ -13,11 +13,12 @@ from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, looked_at, quiet_since
+from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, looked_at, midnight, quiet_since
 from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
 
+NOT_BEGUN = "not begun"
 UNSEEN = "not counted yet: it has not begun, or the live layer has not come so far"
 
 
@@ -220,7 +221,7 @@ def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     said = day.said.copy()
     said["n"] = n if counted(base, day) else None
     if day.counts is not None and said["n"] is None:
-        said["reason"] = UNSEEN
+        said["reason"] = NOT_BEGUN if midnight(day.choice.day) > base.now else UNSEEN
     said["pending"] = base.state.pending.get(day.choice.run) if day.choice.run is not None else None
     said["coverage"] = coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now)
     return said

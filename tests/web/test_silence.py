@@ -81,11 +81,15 @@ def test_a_day_that_nobody_has_come_to_is_no_zero(web: Web, store: Store, clock:
     assert (alone["total"], alone["before"]) == (None, None)
     assert web.get(f"status?from=2017-09-15&to={last}")["days"] == {"batch": 0, "speed": 1, "missing": len(told) - 1}
     page = web.client.get(f"/?from=2017-09-15&to={last}").text
-    assert "2017-09-16: missing: not counted yet" in page
-    assert (
-        f"{len(told) - 1} of {len(told)} days are not counted yet: they have not begun, or the live layer has not come "
-        "so far, and nothing is counted in their place."
-    ) in page
+    assert "2017-09-16: not counted yet" in page
+    begun = f"2 of {len(told)} days are not counted yet: the live layer has not come so far"
+    ahead = "; 1 of 4 days have not begun" if last == "2017-09-18" else ""
+    assert f"{begun}{ahead}, and nothing is counted in their place." in page
+    reasons = [day["reason"] for day in share["days"]][3:]
+    assert reasons == (["not begun"] if last == "2017-09-18" else [])
+    assert ("2017-09-18: not begun" in page) == bool(ahead)
+    assert "2<small> missing</small>" in page
+    assert ("1<small> not begun</small>" in page, "2 missing, 1 not begun" in page) == (bool(ahead), bool(ahead))
     layers = re.findall(r'<span class="key (\w+)"></span> ([^<]+)</td>', page)
     assert layers == [("speed", "live"), *[("missing", "–")] * (len(told) - 1)]
 
