@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 MINUTE = timedelta(minutes=1)
@@ -101,13 +102,25 @@ def connected(minutes: Iterable[Minute]) -> dict[datetime, int]:
     return dict(found)
 
 
-def of_day(day: date, sources: Sequence[Covered], now: datetime) -> dict[str, Any] | None:
+def of_day(day: date, sources: Sequence[Covered], now: datetime) -> Mapping[str, Any] | None:
     """The coverage of a day as an answer has it; None where no feed told anything of it, which is not known.
 
     `share` is connected seconds / seconds of the day (of a day that runs: passed so far) x sources that told anything.
     """
     if not sources:
         return None
+    if (now - LATE).date() > day:
+        return _of_passed_day(day, tuple(sources))
+    return _of_day(day, sources, now)
+
+
+@lru_cache(maxsize=8192)
+def _of_passed_day(day: date, sources: tuple[Covered, ...]) -> Mapping[str, Any]:
+    """The same of a day of which no line can be on its way any more: the clock has no part in it."""
+    return _of_day(day, sources, datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + LATE + MINUTE)
+
+
+def _of_day(day: date, sources: Sequence[Covered], now: datetime) -> Mapping[str, Any]:
     connected_ms = sum(one.connected_ms for one in sources)
     of_ms = sum(_passed_ms(day, one.until, now) for one in sources)
     return {

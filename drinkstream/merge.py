@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -137,7 +137,7 @@ def instant(when: datetime) -> str:
 
 def days_between(first: date, last: date) -> tuple[date, ...]:
     """Every day from `first` to `last`, both included."""
-    return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+    return tuple(map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1)))
 
 
 def hours_of(day: date | str) -> list[str]:

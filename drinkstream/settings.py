@@ -90,8 +90,12 @@ class Settings(BaseModel):
     )
     speed_max_offsets: int = Field(600_000, gt=0, description="records a micro-batch takes at most")
     spark_master: str = Field("local[2]", description="Spark master of all jobs")
+    # in the format of its version 4, the default of 5, Cassandra takes no row that would live beyond January 2038
     speed_ttl_days: int = Field(
-        35, gt=0, description="days that Cassandra keeps speed cells; never changed once the tables are made"
+        35,
+        gt=0,
+        le=1825,
+        description="days that Cassandra keeps speed cells, 1825 at most; never changed once the tables are made",
     )
 
     # recompute, audit, web
@@ -158,6 +162,14 @@ class Settings(BaseModel):
         if uri and not uri.removeprefix("file://").startswith("/"):
             raise ValueError("give an absolute path, or a file:/// address of one")
         return uri
+
+    @field_validator("keyspace")
+    @classmethod
+    def _as_cql_reads_it(cls, keyspace: str) -> str:
+        # capitals without quotes around them are small letters to CQL, and only to CQL
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,47}", keyspace) is None:
+            raise ValueError("give 1 to 48 of a-z, 0-9 and _, the first of them a letter")
+        return keyspace
 
     @field_validator("kafka_bootstrap")
     @classmethod

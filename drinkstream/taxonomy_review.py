@@ -34,16 +34,19 @@ def idle(taxonomy: Taxonomy) -> Iterator[str]:
     for trap in taxonomy.traps:
         used.update(trap.unless)
     yield from (f"context {name} is used by no entry" for name in taxonomy.contexts if name not in used)
-    aliases = Lexicon.of(taxonomy).heads.keys()
+    lexicon = Lexicon.of(taxonomy)
+    aliases, endings = lexicon.heads.keys(), tuple(lexicon.endings)
     for trap in taxonomy.traps:
         for spec in trap.words:
             forms = [tuple(fold(token).text for token in phrase) for phrase in phrases(spec)]
-            if not trap.ending and not any(_may_hold(form, aliases) for form in forms):
+            if not trap.ending and not any(_may_hold(form, aliases, endings) for form in forms):
                 yield f"{trap.rule}: no alias stands in {spec[:60]!r}"
 
 
-def _may_hold(form: tuple[str, ...], aliases: Set[str]) -> bool:
-    return not aliases.isdisjoint(form) or NO_SPACES.search("".join(form)) is not None
+def _may_hold(form: tuple[str, ...], aliases: Set[str], endings: tuple[str, ...]) -> bool:
+    if not aliases.isdisjoint(form) or NO_SPACES.search("".join(form)) is not None:
+        return True
+    return any(word.endswith(endings) for word in form)  # would be read as a compound
 
 
 def changes(old: Taxonomy, new: Taxonomy, posts: Iterable[tuple[object, str, str | None]]) -> Iterator[Change]:

@@ -4,7 +4,8 @@ The fast path decodes only the fields that are read, typed, with msgspec. A line
 field of another type, no JSON at all) is read again with the standard library, which also says what is wrong with it.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from drinkstream.wire_values import event_time, language, plain, post_id
 from drinkstream.wire_x_fields import Entities, Included, Includes, Line, Reposted, Tweet
 
 _LINE = msgspec.json.Decoder(Line)
+
+_CUT_WORD: Final = re.compile(r"(?<!\w)\w{1,5}(?=…\s*(?:https://t\.co/\w*\s*)?$)")
+"""A short word at the cut of a truncated text: `tea…` may have been `team`, as in a repost (drinkstream.judge)."""
 
 
 def read(value: bytes, source: str) -> Reading:
@@ -110,6 +114,8 @@ def _v1(line: Line, source: str) -> Reading:
     text, entities = carrier.text if carrier.full_text is None else carrier.full_text, carrier.entities
     if carrier.extended_tweet is not None and carrier.extended_tweet.full_text is not None:
         text, entities = carrier.extended_tweet.full_text, carrier.extended_tweet.entities or entities
+    elif text is not None and carrier.truncated is True:
+        text = _CUT_WORD.sub("", text)
     place = line.place.id if line.place else None
     return _post("post.x.v1", source, first, version, others, line.created_at, line.lang, kind, text, entities, place)
 

@@ -77,6 +77,7 @@ class EditHistory(msgspec.Struct, gc=False):
 class Reposted(msgspec.Struct, gc=False):
     text: str | None = None
     full_text: str | None = None
+    truncated: Any = None
     extended_tweet: Extended | None = None
     entities: Entities | None = None
 
@@ -88,6 +89,7 @@ class Line(Tweet, gc=False):
     includes: Includes | None = None
     id_str: Any = None
     full_text: str | None = None
+    truncated: Any = None
     extended_tweet: Extended | None = None
     retweeted_status: Reposted | None = None
     quoted_status: Quoted | None = None

@@ -1,10 +1,10 @@
 """The Cassandra node: its command line, its roles, and the tables."""
 
-import re
 from pathlib import Path
 
-from cassandra import DriverException
+from cassandra import DriverException, InvalidRequest
 from cassandra.cluster import NoHostAvailable, Session
+from cassandra.protocol import ConfigurationException, SyntaxException
 
 from drinkstream.errors import BadInputError, UnavailableError
 from drinkstream.settings import ROOT, Settings
@@ -52,7 +52,7 @@ def set_up(settings: Settings) -> None:
     """Our admin instead of Cassandra's, the keyspace with its tables, and two roles that may do what they need only.
 
     Raises UnavailableError where the node does not let us in yet, or does not answer in time: call it again, each step
-    may be repeated.
+    may be repeated. Raises BadInputError for what it will not take the next time either.
     """
     session = admin(settings)
     try:
@@ -62,6 +62,8 @@ def set_up(settings: Settings) -> None:
             session.execute(statement)
         if runs := repack(session, settings.keyspace):
             print(f"cassandra: the cells of {runs} runs are packed now", flush=True)
+    except (InvalidRequest, ConfigurationException, SyntaxException) as error:
+        raise BadInputError(f"Cassandra refuses the roles and tables that the settings name: {error}") from error
     except (DriverException, NoHostAvailable) as error:
         raise UnavailableError(f"Cassandra does not take its roles and tables: {error}") from error
     finally:
@@ -115,7 +117,7 @@ def grant(settings: Settings, session: Session) -> None:
 def tables(settings: Settings) -> list[str]:
     """The CQL statements that make the keyspace and every table of schema.cql."""
     keyspace = (
-        f"CREATE KEYSPACE IF NOT EXISTS {_name(settings.keyspace)} WITH replication = "
+        f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = "
         "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = true"
     )
     return [keyspace, *statements(SCHEMA, settings)]
@@ -159,7 +161,7 @@ def admin(settings: Settings) -> Session:
 
 
 def _grants(settings: Settings) -> list[str]:
-    keyspace, writer = _name(settings.keyspace), _name(settings.cassandra_user)
+    keyspace, writer = settings.keyspace, _name(settings.cassandra_user)
     return [
         f"GRANT MODIFY ON KEYSPACE {keyspace} TO {writer}",
         f"GRANT SELECT ON KEYSPACE {keyspace} TO {writer}",  # LWT reads before it writes
@@ -167,10 +169,9 @@ def _grants(settings: Settings) -> list[str]:
     ]
 
 
-def _name(name: str) -> str:
-    if not re.fullmatch(r"\w+", name):
-        raise BadInputError(f"{name!r} cannot be the name of a Cassandra role or keyspace: letters, digits, _ only")
-    return name
+def _name(role: str) -> str:
+    # in quotes: else CQL makes small letters of capitals, and a login does not
+    return '"' + role.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

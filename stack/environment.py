@@ -8,10 +8,10 @@ from pydantic import SecretStr
 
 from drinkstream.errors import UnavailableError
 from drinkstream.settings import PREFIX, ROOT, Settings
-from stack import java
+from stack import java, proxies
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", "TZ", "USER")
-_PASSED_ON_PREFIXES = ("SSL_", "REQUESTS_", "CURL_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_", "https_", "no_")
+_PASSED_ON_PREFIXES = ("SSL_", "REQUESTS_", "CURL_", "HTTP_PROXY", "HTTPS_PROXY", "http_", "https_")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -24,6 +24,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **given,
         **variables(settings),
+        **proxies.variables(settings),
         "PATH": ":".join(path),
         "JAVA_HOME": str(java_home),
         "PYTHONPATH": str(ROOT),

@@ -118,10 +118,12 @@ def _airflow(settings: Settings, method: str, path: str, body: dict[str, Any] | 
 def _ask(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> Any:
     base = f"http://{settings.host}:{settings.airflow_port}"
     password = json.loads(settings.secret("airflow_passwords.json"))[USER]
-    login = requests.post(f"{base}/auth/token", json={"username": USER, "password": password}, timeout=TIMEOUT)
-    login.raise_for_status()
-    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
-    answer = requests.request(method, f"{base}/api/v2/{path}", json=body, headers=headers, timeout=TIMEOUT)
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy leads to our own host
+        login = session.post(f"{base}/auth/token", json={"username": USER, "password": password}, timeout=TIMEOUT)
+        login.raise_for_status()
+        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        answer = session.request(method, f"{base}/api/v2/{path}", json=body, headers=headers, timeout=TIMEOUT)
     if answer.status_code == requests.codes.not_found:
         raise _NotYetError(f"Airflow does not know {path}: see the log of airflow-dag-processor")
     if not answer.ok:

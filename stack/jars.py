@@ -17,7 +17,7 @@ from pathlib import Path
 
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import ROOT, Settings
-from stack import java
+from stack import java, proxies
 from stack.home import claim
 
 HERE = Path(__file__).resolve().parent
@@ -181,6 +181,7 @@ def _retrieve(settings: Settings, folder: Path, listed: JarList, expected: int) 
     command = [
         *(
             f"{java.home()}/bin/java",
+            *proxies.java_options(),
             "-jar",
             str(ivy),
             *mirror,
@@ -220,8 +221,8 @@ def _retrieve(settings: Settings, folder: Path, listed: JarList, expected: int) 
     if ivy_run.returncode != 0 or faults:
         named = ", ".join(faults) or "".join(said[-15:])
         raise UnavailableError(
-            f"not downloaded from Maven Central: {named}. Run it again, it goes on from here; a mirror is named by an "
-            "Ivy settings file in DRINKSTREAM_IVY_SETTINGS"
+            f"not downloaded from Maven Central: {named}. Run it again, it goes on from here; a proxy is named by "
+            "https_proxy, a mirror by an Ivy settings file in DRINKSTREAM_IVY_SETTINGS"
         )
 
 

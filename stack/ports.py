@@ -1,6 +1,7 @@
 """Which TCP ports each program listens on, and whether they are free."""
 
 import errno
+import ipaddress
 import socket
 
 import psutil
@@ -60,6 +61,11 @@ def _refusal(host: str, port: int) -> OSError | None:
                     f"{PREFIX}HOST={host} is no IPv4 address of this machine ({error.strerror}): nothing was started"
                 ) from error
             return error
+        if ipaddress.ip_address(probe.getsockname()[0]).is_unspecified:
+            raise BadInputError(
+                f"{PREFIX}HOST={host} is every address of this machine, and Kafka and Cassandra have to tell their "
+                "clients one: nothing was started"
+            )
     return None
 
 

@@ -17,6 +17,8 @@ from drinkstream.store.session import connect
 Question = Callable[[Settings], None]
 T = TypeVar("T")
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own host
+
 for _name in ("kafka", "cassandra"):  # a server that is not up yet is no news here: it is what is being asked
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
@@ -169,7 +171,7 @@ def _healthy(settings: Settings, component: str) -> None:
 
 def _get(url: str, what: str, patience: float = 5) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=patience) as answer:  # noqa: S310 - http on our own host
+        with _DIRECT.open(url, timeout=patience) as answer:
             return bytes(answer.read())
     except (urllib.error.URLError, OSError) as error:
         raise UnavailableError(f"{what} does not answer at {url}: {error}") from error

@@ -40,7 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         settings = Settings.load()
-        up(settings, options.only)
+        try:
+            up(settings, options.only)
+        except OSError as error:
+            # a full disk above all
+            raise UnavailableError(
+                f"{error}: is there space below {settings.home}, and may you write there? What was started runs on: "
+                "run it again"
+            ) from error
     except DrinkStreamError as error:
         print(error, file=sys.stderr)
         return error.exit_code

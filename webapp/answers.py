@@ -218,12 +218,14 @@ def day_rows(base: Basis, parts: Sequence[int | None]) -> list[dict[str, Any]]:
 
 
 def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
-    said = day.said.copy()
-    said["n"] = n if counted(base, day) else None
-    if day.counts is not None and said["n"] is None:
-        said["reason"] = NOT_BEGUN if midnight(day.choice.day) > base.now else UNSEEN
-    said["pending"] = base.state.pending.get(day.choice.run) if day.choice.run is not None else None
-    said["coverage"] = coverage.of_day(day.choice.day, base.feeds[day.choice.day], base.now)
+    said, choice = day.said.copy(), day.choice
+    if n is not None and counted(base, day):
+        said["n"] = n
+    elif day.counts is not None:
+        said["reason"] = NOT_BEGUN if midnight(choice.day) > base.now else UNSEEN
+    if choice.run is not None:
+        said["pending"] = base.state.pending.get(choice.run)
+    said["coverage"] = coverage.of_day(choice.day, base.feeds[choice.day], base.now)
     return said
 
 

@@ -39,7 +39,7 @@ class Basis:
     @property
     def live(self) -> bool:
         """Whether any of its numbers may still move."""
-        return any(self.state.follows(day.choice.epoch) for day in self.days)
+        return any(map(self.state.follows, {day.choice.epoch for day in self.days}))
 
     @property
     def counts(self) -> Counts:
@@ -67,6 +67,11 @@ def looked_at(base: Basis, day: Day, counts: Counts, start: int = 0) -> bool:
     return bool(len(counts.n)) and bool(beneath(base.view.keys, base.narrowed)[counts.key].any())
 
 
+def all_counted(base: Basis, days: Sequence[Day]) -> bool:
+    """Whether every one of these days is counted; a published one is, or it would be missing."""
+    return all(counted(base, day) for day in [day for day in days if day.choice.run is None])
+
+
 def midnight(day: date) -> datetime:
     """The instant at which a day begins (UTC)."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -77,9 +82,9 @@ def basis(
 ) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
-    days = tuple(day_of(view, state, snapshot, asked.as_of, wanted) for wanted in asked.days)
-    narrowed = asked.narrowed
-    feeds = {day.choice.day: _told(state, day.choice.day, narrowed.source) for day in days}
+    wanted, narrowed = asked.days, asked.narrowed
+    days = days_of(view, state, snapshot, asked.as_of, wanted)
+    feeds = {day: _told(state, day, narrowed.source) for day in wanted}
     return Basis(view, state, snapshot, asked.as_of, now, token, days, narrowed, feeds, texts)
 
 
@@ -88,14 +93,17 @@ def _told(state: State, day: date, source: str | None) -> Sequence[Covered]:
     return told if source is None else [one for one in told if one.source == source]
 
 
-def day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
-    """One day as a snapshot of the state answers for it."""
+def days_of(
+    view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: Sequence[date]
+) -> tuple[Day, ...]:
+    """Days as a snapshot of the state answers for them."""
     if snapshot is not state.now:
-        return _day_of(view, state, snapshot, as_of, wanted)
-    known = state.standing.get(wanted)
-    if known is None:
-        known = state.standing[wanted] = _day_of(view, state, snapshot, as_of, wanted)
-    return known
+        return tuple(_day_of(view, state, snapshot, as_of, day) for day in wanted)
+    standing = state.standing
+    for day in wanted:
+        if day not in standing:
+            standing[day] = _day_of(view, state, snapshot, as_of, day)
+    return tuple([standing[day] for day in wanted])
 
 
 def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
@@ -118,15 +126,11 @@ def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None
 def days_before(base: Basis, days: int) -> tuple[Day, ...]:
     """The period of as many days right before that of the answer; none where any day of either is missing."""
     first = base.days[0].choice.day
-    if days >= first.toordinal() or not all(counted(base, day) for day in base.days):
+    if days >= first.toordinal() or not all_counted(base, base.days):
         return ()
-    found = []
-    for wanted in days_between(first - timedelta(days=days), first - timedelta(days=1)):
-        day = day_of(base.view, base.state, base.snapshot, base.as_of, wanted)
-        if not counted(base, day):
-            return ()
-        found.append(day)
-    return tuple(found)
+    wanted = days_between(first - timedelta(days=days), first - timedelta(days=1))
+    found = days_of(base.view, base.state, base.snapshot, base.as_of, wanted)
+    return found if all_counted(base, found) else ()
 
 
 def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:

@@ -13,7 +13,7 @@ from threading import Lock
 
 from drinkstream.coverage import LATE, Covered
 from drinkstream.merge import days_between
-from webapp.basis import Basis, day_of, same_until_published
+from webapp.basis import Basis, days_of, same_until_published
 from webapp.given import MOST_BYTES, Given
 from webapp.view import RunCounts, State
 
@@ -49,9 +49,9 @@ def mark(state: State, days: Sequence[date]) -> Mark:
     return Mark(
         state.token,
         state.days[-1] if state.days else None,
-        tuple(None if p is None else state.runs[p.run_id] for p in publications),
-        tuple(None if p is None else state.pending.get(p.run_id) for p in publications),
-        tuple(state.feeds.get(day, ()) for day in days),
+        tuple([None if p is None else state.runs[p.run_id] for p in publications]),
+        tuple([None if p is None else state.pending.get(p.run_id) for p in publications]),
+        tuple([state.feeds.get(day, ()) for day in days]),
     )
 
 
@@ -70,12 +70,8 @@ def rests_on(base: Basis) -> tuple[date, ...] | None:
     before = min(len(base.days), first.toordinal() - 1)
     days = days_between(first - timedelta(days=before), last)
     # a day that nothing answers for is missing until a publication or another epoch comes, and so another token
-    # a live day is the last one, mostly
-    return None if any(_is_live(base, day) for day in reversed(days)) else days
-
-
-def _is_live(base: Basis, day: date) -> bool:
-    return day_of(base.view, base.state, base.snapshot, base.as_of, day).choice.layer == "speed"
+    found = days_of(base.view, base.state, base.snapshot, base.as_of, days)
+    return None if any(day.choice.epoch is not None for day in found) else days
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ class Sums:
     """Sums of days with counts. Used by many threads."""
 
     def __init__(self) -> None:
-        self._wholes: Recent[tuple[str, ...], Counts] = Recent(MOST_BYTES, _nbytes)
+        self._wholes: Recent[tuple[str | None, ...], Counts] = Recent(MOST_BYTES, _nbytes)
         self._parts: OrderedDict[Hashable, dict[str, int]] = OrderedDict()
         self._lock = Lock()
 
@@ -55,7 +55,7 @@ class Sums:
     def _published(self, days: Sequence[Day]) -> Counts:
         def summed() -> Counts:
             # a range that was not asked about before is made of months that were summed for others
-            months = [list(month) for _, month in groupby(days, key=lambda day: day.choice.day.replace(day=1))]
+            months = [list(month) for _, month in groupby(days, key=lambda day: day.said["day"][:7])]
             if len(months) < _FEW_MONTHS:
                 return _summed(days)
             whole = [self._wholes.get(_runs(month), partial(_summed, month)) for month in months[1:-1]]
@@ -64,8 +64,8 @@ class Sums:
         return self._wholes.get(_runs(days), summed)
 
 
-def _runs(days: Sequence[Day]) -> tuple[str, ...]:
-    return tuple(str(day.choice.run) for day in days)
+def _runs(days: Sequence[Day]) -> tuple[str | None, ...]:
+    return tuple([day.choice.run for day in days])
 
 
 def _summed(days: Sequence[Day]) -> Counts:
@@ -81,5 +81,5 @@ def _part(known: dict[str, int], weights: NDArray[np.int64], run: str | None, co
     return n
 
 
-def _nbytes(runs: tuple[str, ...], counts: Counts) -> int:
+def _nbytes(runs: tuple[str | None, ...], counts: Counts) -> int:
     return counts.nbytes + 8 * len(runs)

@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -64,6 +65,15 @@ def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_
         session.cluster.shutdown()
 
 
+@pytest.mark.parametrize("change", [{"keyspace": "table"}, {"keyspace": "k" * 49}, {"speed_ttl_days": 10_000}])
+def test_what_cassandra_will_never_take_is_told_of_at_once(
+    cassandra_settings: Settings, change: dict[str, Any]
+) -> None:
+    """A word of CQL's own, a name that is too long, a life that is: trying again for ten minutes changes nothing."""
+    with pytest.raises(BadInputError, match="Cassandra refuses the roles and tables that the settings name: "):
+        cassandra.set_up(cassandra_settings.model_copy(update={"keyspace": "refused", **change}))
+
+
 def test_the_password_that_cassandra_comes_with_is_refused(cassandra_settings: Settings) -> None:
     """cassandra/cassandra, which every installation starts with, does not let anybody in."""
     with pytest.raises(UnavailableError, match="AuthenticationFailed"):
@@ -112,9 +122,9 @@ def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
         "home": tmp_path / "home",
         "cassandra_hosts": cassandra_settings.host,
         "keyspace": "elsewhere",
-        "cassandra_user": "away_writer",
+        "cassandra_user": "Away-Writer",
         "cassandra_password": SecretStr("it's one"),
-        "cassandra_reader": "away_reader",
+        "cassandra_reader": "awayReader",
         "cassandra_reader_password": SecretStr("another"),
     }
     away = cassandra_settings.model_copy(update=update)

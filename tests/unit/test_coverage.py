@@ -139,6 +139,8 @@ def test_each_source_that_told_anything_could_have_been_there_all_day() -> None:
         (EIGHT + timedelta(seconds=151), 8 * 3600.0 + 120),
         (EIGHT + timedelta(hours=4), 12 * 3600.0),
         (datetime(2017, 9, 15, 0, 0, 1, tzinfo=UTC), 86_400.0),
+        (datetime(2017, 9, 15, 0, 2, 30, tzinfo=UTC), 86_400.0),
+        (datetime(2019, 9, 15, tzinfo=UTC), 86_400.0),
     ],
 )
 def test_a_day_that_runs_is_covered_up_to_the_last_line_unless_that_is_long_ago(now: datetime, of_s: float) -> None:

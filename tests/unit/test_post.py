@@ -154,6 +154,22 @@ V1 = {
         ),
         post(text="the long form", hashtags=("tea",)),
     ),
+    "in compatible mode, long, without its long form: a short word at the cut may be a part of one": (
+        v1(text="a flat white for the tea… https://t.co/a1", truncated=True),
+        post(text="a flat white for the … https://t.co/a1"),
+    ),
+    "in compatible mode, cut behind a long word": (
+        v1(text="one more cappuccino… https://t.co/a1", truncated=True),
+        post(text="one more cappuccino… https://t.co/a1"),
+    ),
+    "not truncated, with dots of its own": (
+        v1(text="a cup of tea… https://t.co/a1", truncated=False),
+        post(text="a cup of tea… https://t.co/a1"),
+    ),
+    "repost of a truncated one": (
+        v1(text="RT @a: fl…", retweeted_status={"id": 2, "text": "flat white, no mil…", "truncated": True}),
+        post(kind="repost", text="flat white, no …"),
+    ),
     "reply": (v1(in_reply_to_status_id=1, in_reply_to_status_id_str="1"), post(kind="reply")),
     "addressed to someone, answering no post": (v1(in_reply_to_user_id=1, in_reply_to_screen_name="a"), post()),
     "quote that is a reply too": (

@@ -130,7 +130,7 @@ def test_two_programs_on_one_port_and_an_impossible_port_are_refused(settings: S
     ]
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "::1"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1", "::"])
 def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings, host: str) -> None:
     """No port of it is in use; the setting alone is named, with what the system says of it."""
     with pytest.raises(BadInputError) as raised:
@@ -138,6 +138,20 @@ def test_a_host_that_is_not_this_machines_is_refused_as_such(settings: Settings,
     (told,) = str(raised.value).splitlines()
     assert told.startswith(f"DRINKSTREAM_HOST={host} is no IPv4 address of this machine (")
     assert told.endswith("): nothing was started")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0"])  # noqa: S104 - nothing listens there
+def test_a_host_that_is_every_address_is_refused(settings: Settings, host: str) -> None:
+    """PostgreSQL and the page would listen everywhere, asking nobody for a password, and the others not at all."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    with pytest.raises(BadInputError) as raised:
+        ports.check(settings.model_copy(update={"host": host, "web_port": free}), ["web"])
+    assert str(raised.value) == (
+        f"DRINKSTREAM_HOST={host} is every address of this machine, and Kafka and Cassandra have to tell their clients "
+        "one: nothing was started"
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,9 +208,11 @@ def test_passwords_are_private_and_written_once(settings: Settings) -> None:
         *(("HOME", home, "give an absolute path of letters") for home in ("/tmp/my data", "var", "/tmp/50%")),
         ("JARS", "jars", "give an absolute path"),
         ("KAFKA_BOOTSTRAP", "k1,k2:9092", "give host:port"),
+        *(("KEYSPACE", name, "give 1 to 48 of a-z") for name in ("DrinkStream", "1st", "drink-stream", "k" * 49)),
         *(("ARCHIVE_URI", uri, "give an absolute path") for uri in ("data/archive", "s3a://bucket/archive")),
         ("SPEED_TRIGGER", "-1", "greater than or equal to 0"),
         ("POSTS_PARTITIONS", "0", "greater than 0"),
+        ("SPEED_TTL_DAYS", "1826", "less than or equal to 1825"),
         ("LIVE_REFRESH", "inf", "finite"),
         *(("X_BEARER_TOKEN", token, "give one line of ASCII") for token in ("to\rken", "tok\u00e9n")),
     ],
@@ -213,10 +229,10 @@ def test_a_settings_file_has_one_setting_a_line(tmp_path: Path) -> None:
     file.write_bytes(
         b"# X\r\n\r\nDRINKSTREAM_SOURCE=x\r\n"
         b'DRINKSTREAM_X_BEARER_TOKEN="a=b%3D"\n DRINKSTREAM_X_CONSUMER_KEY = \'"k\'\n'
-        b'DRINKSTREAM_KEYSPACE=\'mine\nDRINKSTREAM_X_API_URL=""\nDRINKSTREAM_WEB_PORT=8001\n'
+        b'DRINKSTREAM_POSTS_TOPIC=\'mine\nDRINKSTREAM_X_API_URL=""\nDRINKSTREAM_WEB_PORT=8001\n'
     )
     read = Settings.load({"DRINKSTREAM_FILE": str(file), "DRINKSTREAM_WEB_PORT": "8002"})
-    assert (read.source, read.keyspace, read.x_api_url, read.web_port) == ("x", "'mine", "", 8002)
+    assert (read.source, read.posts_topic, read.x_api_url, read.web_port) == ("x", "'mine", "", 8002)
     assert (read.x_bearer_token, read.x_consumer_key) == (SecretStr("a=b%3D"), SecretStr('"k'))
 
 
@@ -279,6 +295,25 @@ def test_a_program_that_cannot_be_started_for_want_of_space_waits_for_the_next_t
     assert run.main(["web"]) == 3
     assert waited == [30.0]
     assert capsys.readouterr().out == "web: [Errno 28] No space left on device; next try in 30 s\n"
+
+
+def test_up_on_a_full_disk_names_the_folder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the exit code of what may be there later, not a traceback and that of a fault of ours."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(up.Settings, "load", lambda: settings)
+    for module, name in (up.jars, "fetch"), (up.ports, "check"), (up.account, "way"):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(up.config, "write", full)
+    assert up.main([]) == 3
+    assert capsys.readouterr().err == (
+        f"[Errno 28] No space left on device: is there space below {settings.home}, and may you write there? What was "
+        "started runs on: run it again\n"
+    )
 
 
 def test_a_repository_may_lie_below_a_path_of_any_characters(
@@ -468,6 +503,30 @@ def test_install_without_any_python_is_an_error_that_names_the_one_that_is_neede
     done = subprocess.run(["make", "PYTHON=", "install"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith("DrinkStream needs Python 3.11, and there is no Python: make PYTHON=")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "installed"),
+    [
+        ("ensurepip", {"python3.11", "python3.11-venv", "python3.11-dev"}),
+        ("Python.h", {"python3.11", "python3.11-venv", "python3.11-dev"}),
+        ("java.home", {"openjdk-17-jre-headless"}),
+        ("nothing", set()),
+    ],
+)
+def test_the_test_of_a_change_installs_what_a_python_or_java_that_is_there_lacks(
+    tmp_path: Path, lacking: str, installed: set[str]
+) -> None:
+    """Debian's python3 without its two other packages, another Java than 17: the command is there, and will not do."""
+    programs = dict.fromkeys(("make", "chromium", "gcc"), "")
+    programs["python3.11"] = f"""case "$2" in *{lacking}*) exit 1;; esac"""
+    programs["apt-get"] = f"""echo "$@" >>{shlex.quote(str(tmp_path / "asked"))}"""
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    subprocess.run([ROOT / ".ci" / "run"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    asked = (tmp_path / "asked").read_text().split() if (tmp_path / "asked").is_file() else []
+    assert {word for word in asked if not word.startswith("-")} - {"update", "install"} == installed
 
 
 def test_the_schema_is_read_as_single_statements(tmp_path: Path, settings: Settings) -> None:

@@ -47,6 +47,14 @@ def test_entries_that_do_nothing_are_told(tmp_path: Path):
     assert "note: en.x: no alias stands in 'garden party'\n" in output
 
 
+def test_a_trap_for_what_ends_like_a_compound_does_something(tmp_path: Path):
+    ending = '[[drink]]\nid = "compound"\ncategory = "tea"\nwords = ["tea"]\nending = true\n'
+    trap = '[[trap]]\nid = "no-compounds"\nwords = ["plateau", "protea"]\n'
+    output = told("taxonomy", "check", written(tmp_path / "one", TEA + ending + trap))
+    assert "protea" not in output
+    assert "note: en.no-compounds: no alias stands in 'plateau'\n" in output
+
+
 def test_the_installed_one_has_no_entry_that_does_nothing():
     assert "note:" not in told("taxonomy", "check")
 
