@@ -4,6 +4,7 @@ published day  its n is exactly the number of its ids
 live day       its n is at most that: numbers are read first, and posts go on coming until its ids are
 certainty      low base and intervals are those of the answer's own numbers
 labels         the answer is said to be of what question.json asks, and of each day of it
+holes          null stands where nothing is known, and nowhere else
 """
 
 import json
@@ -139,7 +140,21 @@ def faults(said: Said, ids: Mapping[str, Cells]) -> tuple[str, ...]:
     selected = said.narrowed.category if said.by == "category" else said.narrowed.brand
     if selected is None and whole != sum(row.n for row in said.rows.values()):
         found.append(f"answer.json has a mix_total of {said.mix_total}, which is not the sum of its rows")
-    return (*found, *_rows(said, least, most), *_labels(said))
+    return (*found, *_holes(said, layers), *_rows(said, least, most), *_labels(said))
+
+
+def _holes(said: Said, layers: Mapping[str, str]) -> Iterator[str]:
+    for day, n in said.n.items():
+        # a live day may have no number yet
+        if layers.get(day) == "missing" and n is not None:
+            yield f"answer.json has {n:,} posts for {day}, which is missing: null must stand there"
+        if layers.get(day) == "batch" and n is None:
+            yield f"answer.json has null for {day}, which is published: a number must stand there"
+    unknown = all(n is None for n in said.n.values())
+    for name, number in (("total", said.total), ("mix_total", said.mix_total)):
+        if (number is None) != unknown:
+            days = "no day has" if unknown else "some day has"
+            yield f"answer.json has {json.dumps(number)} as {name}, and {days} a number"
 
 
 def _rows(said: Said, least: Shares, most: Shares) -> Iterator[str]:

@@ -154,7 +154,8 @@ def why(post: str, as_json: bool) -> None:
     settings = Settings.load()
     session = connect(settings, settings.reader_login())
     try:
-        answer = explain(gather(Archive(settings.archive), Reader(session), source, post_id))
+        archive, store = Archive(settings.archive), Reader(session)
+        answer = explain(gather(archive, store, settings.posts_topic, source, post_id))
     finally:
         session.cluster.shutdown()
     click.echo(json.dumps(answer, ensure_ascii=False) if as_json else "\n".join(told(answer)))

@@ -1,17 +1,19 @@
 """The facts about one post: asks the archive and the store, and decides nothing."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from drinkstream import meaning
 from drinkstream.archive import Row
-from drinkstream.cells import ANY, hour_of
+from drinkstream.cells import hour_of
 from drinkstream.edits import time_in_id
 from drinkstream.merge import Publication, choose, snapshot
 from drinkstream.post import NO_DAY, day_of
 from drinkstream.standing import read
 from drinkstream.store.read import CellIds, EpochRow, Run
-from drinkstream.taxonomy import load
+from drinkstream.taxonomy_kept import counted_in
 from drinkstream.why import CellName, EpochFacts, Facts, RunFacts, minutes
 
 
@@ -30,12 +32,13 @@ class Cells(Protocol):
     def publications(self, months: Iterable[str]) -> list[Publication]: ...
     def epochs(self) -> list[EpochRow]: ...
     def run(self, day: date, run_id: str) -> Run | None: ...
+    def taxonomy(self, meaning: str) -> dict[str, str]: ...
     def batch_minute(self, run_id: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]: ...
     def speed_minute(self, epoch: str, hour: str, minute: int, categories: Iterable[str]) -> Iterator[CellIds]: ...
 
 
-def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
-    """All that is known of a post. Raises UnavailableError where the archive or the store does not answer.
+def gather(archive: Records, store: Cells, topic: str, source: str, post_id: str) -> Facts:
+    """All that is known of a post; `topic` is counted live. Raises UnavailableError without the archive or the store.
 
     The archive is searched under the day that the id carries and the one of no day; under all where the id carries
     none, or nothing was found.
@@ -51,37 +54,7 @@ def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
     of = sorted({date.fromisoformat(day_of(ms)) for ms in starts})
     current = next((row for row in store.epochs() if row.status == "current"), None)
     state = snapshot(store.publications(sorted({str(day)[:7] for day in of})), current.as_epoch if current else None)
-    categories = (ANY, *load().categories)
-
-    def holding(cells: Iterable[CellIds]) -> Iterator[CellName]:
-        return (cell[:7] for cell in cells if cell.source == source and cell.holds(post_id))
-
-    runs = [
-        RunFacts(
-            state.publications[day],
-            store.run(day, state.publications[day].run_id),
-            frozenset(
-                cell
-                for hour, minute in _places(starts)
-                if hour[:10] == str(day)
-                for cell in holding(store.batch_minute(state.publications[day].run_id, hour, minute, categories))
-            ),
-        )
-        for day in of
-        if day in state.publications
-    ]
-    epoch = (
-        EpochFacts(
-            current,
-            frozenset(
-                cell
-                for hour, minute in _places(starts)
-                for cell in holding(store.speed_minute(current.epoch, hour, minute, categories))
-            ),
-        )
-        if current is not None
-        else None
-    )
+    found = _Found(store, source, post_id, [(hour_of(start), start // 60_000 % 60) for start in sorted(starts)])
     return Facts(
         source=source,
         id=post_id,
@@ -90,10 +63,39 @@ def gather(archive: Records, store: Cells, source: str, post_id: str) -> Facts:
         days=days,
         held=held,
         choices=tuple(choose(day, state) for day in of),
-        runs=tuple(runs),
-        epoch=epoch,
+        runs=tuple(found.of_run(state.publications[day]) for day in of if day in state.publications),
+        epoch=found.of_epoch(current) if current is not None else None,
+        topic=topic,
     )
 
 
-def _places(starts: Iterable[int]) -> list[tuple[str, int]]:
-    return [(hour_of(start), start // 60_000 % 60) for start in sorted(starts)]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Looks a post up in the cells of its minutes (hour, minute): by the categories that a run or an epoch had."""
+
+    store: Cells
+    source: str
+    post_id: str
+    places: list[tuple[str, int]]
+
+    def of_run(self, publication: Publication) -> RunFacts:
+        run, day = self.store.run(publication.day, publication.run_id), str(publication.day)
+        known = self._categories(run.meaning if run is not None else meaning.version())
+        cells = (
+            self.store.batch_minute(publication.run_id, *place, known) for place in self.places if place[0][:10] == day
+        )
+        return RunFacts(publication, run, self._holding(cells))
+
+    def of_epoch(self, epoch: EpochRow) -> EpochFacts:
+        known = self._categories(epoch.meaning)
+        return EpochFacts(
+            epoch, self._holding(self.store.speed_minute(epoch.epoch, *place, known) for place in self.places)
+        )
+
+    def _categories(self, version: str) -> tuple[str, ...]:
+        return counted_in({} if version == meaning.version() else self.store.taxonomy(version))
+
+    def _holding(self, found: Iterable[Iterable[CellIds]]) -> frozenset[CellName]:
+        return frozenset(
+            cell[:7] for cells in found for cell in cells if cell.source == self.source and cell.holds(self.post_id)
+        )

@@ -1,4 +1,4 @@
-"""Shares, mixes and trends from disjoint cell totals. Pure.
+"""Shares and mixes from disjoint cell totals. Pure.
 
 Every total handed in counts the posts of one (category, brand, source, kind, lang) in one period; totals of one level
 are disjoint, so sums over them are counts of distinct posts.
@@ -181,30 +181,6 @@ def _change(n: int, total: int, n_before: int, total_before: int) -> Change | No
 def _within(n: int, total: int) -> int:
     # live, a count may be read a moment after the denominator that it belongs to
     return min(n, total)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One point of a trend: `n` posts of `value` in `period`, and the denominator of its share there."""
-
-    period: str
-    value: str
-    n: int
-    total: int
-
-
-def trend(totals: Iterable[Total], by: By, question: Filter) -> tuple[Point, ...]:
-    """Counts by period and value of the dimension `by`, in the order of period, then value."""
-    by_period: dict[str, list[Total]] = defaultdict(list)
-    for total in totals:
-        by_period[total.period].append(total)
-    points = []
-    for period in sorted(by_period):
-        answer = shares(by_period[period], by, question)
-        for row in answer.rows:
-            value = row.category if by == "category" else row.brand
-            points.append(Point(period, value or "", row.n, answer.total))
-    return tuple(sorted(points, key=lambda point: (point.period, point.value)))
 
 
 def count(totals: Iterable[Total], question: Filter) -> int:

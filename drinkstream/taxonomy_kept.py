@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
+from drinkstream.cells import ANY
 from drinkstream.meaning import sources
 from drinkstream.taxonomy import Taxonomy, load
 
@@ -26,6 +27,11 @@ def installed() -> Mapping[str, str]:
 def categories(kept: Mapping[str, str]) -> tuple[str, ...]:
     """The categories of a taxonomy in files as `installed` gives them; none where its head was not kept."""
     return tuple(tomllib.loads(kept.get("taxonomy.toml", "")).get("categories", ()))
+
+
+def counted_in(*versions: Mapping[str, str]) -> tuple[str, ...]:
+    """'*' and the categories in which a post may count by the installed taxonomy, or by one of these: it had others."""
+    return (ANY, *dict.fromkeys((*load().categories, *(one for kept in versions for one in categories(kept)))))
 
 
 def restored(kept: Mapping[str, str]) -> Taxonomy:

@@ -59,7 +59,8 @@ class EpochFacts:
 class Facts:
     """What was found about a post. `days`: those that the archive was searched under (None: all), `held`: all it has.
 
-    `files` are by row, relative to the archive's folder; `choices` say which layer answers for the post's days.
+    `files` are by row, relative to the archive's folder; `choices` say which layer answers for the post's days. `topic`
+    is the one that is counted now.
     """
 
     source: str
@@ -71,6 +72,7 @@ class Facts:
     choices: tuple[Choice, ...]
     runs: tuple[RunFacts, ...]
     epoch: EpochFacts | None
+    topic: str
 
 
 def parse(key: str) -> tuple[str, str]:
@@ -125,7 +127,7 @@ def explain(facts: Facts) -> dict[str, Any]:
             for choice in facts.choices
         ],
         "runs": [_run(run, versions) for run in facts.runs],
-        "epoch": _epoch(facts.epoch, versions) if facts.epoch is not None else None,
+        "epoch": _epoch(facts.epoch, facts.topic, versions) if facts.epoch is not None else None,
     }
 
 
@@ -253,9 +255,9 @@ def _run(facts: RunFacts, versions: Sequence[Version]) -> dict[str, Any]:
     }
 
 
-def _epoch(facts: EpochFacts, versions: Sequence[Version]) -> dict[str, Any]:
+def _epoch(facts: EpochFacts, topic: str, versions: Sequence[Version]) -> dict[str, Any]:
     epoch = facts.epoch
-    seen = [v for v in versions if _seen(v.row, epoch)]
+    seen = [v for v in versions if _seen(v.row, epoch, topic)]
     posts = [v.record for v in seen if v.own and isinstance(v.record, Post)]
     expected = frozenset(cell for post in posts for cell in _cells(post))
     blind = sorted({day_of(post.event_ms) for post in posts} & {str(day) for day in epoch.blind_days})
@@ -297,8 +299,8 @@ def _erased(versions: Iterable[Version]) -> bool:
     return any(v.own and isinstance(v.record, Tombstone) and v.record.action == "erase" for v in versions)
 
 
-def _seen(row: Row, epoch: EpochRow) -> bool:
-    if row.cluster != epoch.cluster:
+def _seen(row: Row, epoch: EpochRow, topic: str) -> bool:
+    if (row.cluster, row.topic) != (epoch.cluster, topic):
         return False
     first = epoch.first_offsets.get(str(row.partition), 0)
     # an epoch whose positions are not stored yet is taken to have seen everything

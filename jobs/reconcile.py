@@ -29,7 +29,7 @@ from drinkstream.settings import Settings
 from drinkstream.store.read import EpochRow, Reader, Run
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
-from drinkstream.taxonomy import load
+from drinkstream.taxonomy_kept import counted_in
 from jobs.attempt import ids_of, only_day, runs_of, whole
 from jobs.audit import hours_within
 from jobs.facts import gather
@@ -175,7 +175,7 @@ def differences(reader: Reader, attempted: Run, epoch: EpochRow) -> tuple[Differ
     """The cells of a run's day whose ids differ from those of an epoch."""
     live = hours_within(attempted.day, reader.speed_hours(epoch.epoch))
     found: list[Difference] = []
-    for category in (ANY, *load().categories):
+    for category in counted_in(reader.taxonomy(attempted.meaning), reader.taxonomy(epoch.meaning)):
         speed = {cell[:7]: cell.ids for cell in reader.speed_ids(epoch.epoch, live, category, None)}
         found += compare(ids_of(reader, attempted, category), speed)
     return tuple(found)

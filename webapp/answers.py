@@ -13,11 +13,12 @@ from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.basis import Basis, counted, days_before, horizon, hours_with_cells, incomparable, midnight, quiet_since
-from webapp.counts import Columns, beneath, columns, levels, matching
+from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, looked_at, midnight, quiet_since
+from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
 
+NOT_BEGUN = "not begun"
 UNSEEN = "not counted yet: it has not begun, or the live layer has not come so far"
 
 
@@ -78,8 +79,7 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     """
     start, end = asked.minutes
     match = matching(base.view.keys, asked.narrowed)
-    whole = beneath(base.view.keys, asked.narrowed)
-    parts = [_part(asked, base, day, match, whole) for day in base.days]
+    parts = [_part(asked, base, day, match) for day in base.days]
     rows = day_rows(base, parts)
     known = [row["n"] for row in rows if row["n"] is not None]
     looked: list[tuple[Choice, list[str]]] = []
@@ -110,11 +110,8 @@ def posts(asked: Asked, base: Basis) -> dict[str, Any]:
     }
 
 
-def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_], whole: NDArray[np.bool_]) -> int | None:
-    """How many posts of a day, or of the asked period of it, match; None where it has no counts, or nobody looked.
-
-    `whole` are the keys of the denominators: where they count something, somebody looked.
-    """
+def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_]) -> int | None:
+    """How many posts of a day, or of the asked period of it, match; None where it has no counts, or nobody looked."""
     start, end = asked.minutes
     if (start, end) == (0, 1440):
         return None if day.counts is None else int(day.counts.n[match[day.counts.key]].sum())
@@ -122,11 +119,7 @@ def _part(asked: Asked, base: Basis, day: Day, match: NDArray[np.bool_], whole: 
     if minutes is None:
         return None
     counts = minutes.between(start, end)
-    # as in the trend a post whose clock is ahead stays in sight
-    if day.choice.layer == "speed" and not whole[counts.key].any():
-        begun = midnight(day.choice.day) + timedelta(minutes=start) <= horizon(base)
-        return 0 if begun else None
-    return int(counts.n[match[counts.key]].sum())
+    return int(counts.n[match[counts.key]].sum()) if looked_at(base, day, counts, start) else None
 
 
 def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
@@ -229,7 +222,7 @@ def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     if n is not None and counted(base, day):
         said["n"] = n
     elif day.counts is not None:
-        said["reason"] = UNSEEN
+        said["reason"] = NOT_BEGUN if midnight(choice.day) > base.now else UNSEEN
     if choice.run is not None:
         said["pending"] = base.state.pending.get(choice.run)
     said["coverage"] = coverage.of_day(choice.day, base.feeds[choice.day], base.now)

@@ -176,4 +176,4 @@ def explained(key: str) -> Answer:
     source, post_id = parse(key)
     here = serving()
     here.view.state()  # the store may never have been reached
-    return explain(gather(here.archive, here.view.store(), source, post_id))
+    return explain(gather(here.archive, here.view.store(), here.topic, source, post_id))

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from drinkstream.coverage import LATE, Covered
 from drinkstream.merge import Choice, Snapshot, absence, choose, days_between
-from webapp.counts import Counts
+from drinkstream.share import Filter
+from webapp.counts import Counts, beneath
 from webapp.day import Day
 from webapp.live import QUIET
 from webapp.query import Asked
@@ -18,8 +19,9 @@ from webapp.view import STALE_AFTER, State, View
 class Basis:
     """What one request answers from: one snapshot of a state, its token, and the days asked for.
 
-    `feeds` is what was told of these days by the sources asked about; `texts` looks up the texts of posts. `unread` are
-    the days of which something could not be read while the answer was made: another moment may have it.
+    `narrowed` is what the question is narrowed to, `feeds` what was told of these days by the sources asked about;
+    `texts` looks up the texts of posts. `unread` are the days of which something could not be read while the answer was
+    made: another moment may have it.
     """
 
     view: View
@@ -29,6 +31,7 @@ class Basis:
     now: datetime
     token: str
     days: tuple[Day, ...]
+    narrowed: Filter
     feeds: Mapping[date, Sequence[Covered]]
     texts: Callable[[Collection[str], Collection[str]], Found]
     unread: set[date] = field(default_factory=set)
@@ -51,11 +54,17 @@ class Basis:
 
 def counted(base: Basis, day: Day) -> bool:
     """Whether what a day has is a count. One that is not published and begins where nobody has looked yet has none."""
-    if day.counts is None:
-        return False
-    if day.choice.layer == "batch" or len(day.counts.n):
+    return day.counts is not None and looked_at(base, day, day.counts)
+
+
+def looked_at(base: Basis, day: Day, counts: Counts, start: int = 0) -> bool:
+    """Whether these counts of a day, from its minute `start` on, tell how many posts there were.
+
+    A post whose clock is ahead stays in sight, with all that it is a part of.
+    """
+    if day.choice.layer == "batch" or midnight(day.choice.day) + timedelta(minutes=start) <= horizon(base):
         return True
-    return midnight(day.choice.day) <= horizon(base)
+    return bool(len(counts.n)) and bool(beneath(base.view.keys, base.narrowed)[counts.key].any())
 
 
 def all_counted(base: Basis, days: Sequence[Day]) -> bool:
@@ -73,10 +82,10 @@ def basis(
 ) -> Basis:
     """Takes one snapshot of the state for a question. Raises BadInputError for a token that leads nowhere."""
     snapshot, token = state.at(asked.at, asked.as_of)
-    wanted, source = asked.days, asked.narrowed.source
+    wanted, narrowed = asked.days, asked.narrowed
     days = days_of(view, state, snapshot, asked.as_of, wanted)
-    feeds = {day: _told(state, day, source) for day in wanted}
-    return Basis(view, state, snapshot, asked.as_of, now, token, days, feeds, texts)
+    feeds = {day: _told(state, day, narrowed.source) for day in wanted}
+    return Basis(view, state, snapshot, asked.as_of, now, token, days, narrowed, feeds, texts)
 
 
 def _told(state: State, day: date, source: str | None) -> Sequence[Covered]:

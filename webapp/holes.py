@@ -3,7 +3,7 @@
 from collections import Counter
 
 from drinkstream.merge import choose, instant
-from webapp.basis import Basis, counted
+from webapp.basis import Basis, counted, midnight
 from webapp.day import Day
 
 
@@ -14,7 +14,9 @@ def holes(base: Basis) -> list[tuple[int, str]]:
 
 def _hole(base: Basis, day: Day) -> str:
     if day.counts is not None:
-        return "are not counted yet: they have not begun, or the live layer has not come so far"
+        if midnight(day.choice.day) > base.now:
+            return "have not begun"
+        return "are not counted yet: the live layer has not come so far"
     if choose(day.choice.day, base.snapshot).layer != "missing":
         return "are missing: what answered for them is no longer kept"
     if base.as_of is not None:

@@ -13,7 +13,7 @@ from drinkstream.cells import Level
 from drinkstream.difference import Change, Moved, Report, Row, Said
 from drinkstream.errors import NotFoundError, UnavailableError
 from drinkstream.lookup import Records
-from drinkstream.merge import instant
+from drinkstream.merge import Publication, instant
 from drinkstream.post import NO_DAY, Post
 from drinkstream.reconcile import Cause, CellName, Place
 from drinkstream.standing import by_post, text_of
@@ -48,6 +48,7 @@ def difference(asked: AskedMoves, view: View, state: State, archive: Records) ->
     """
     store, found = view.store(), _report(asked, view)
     publication = state.now.publications.get(asked.day)
+    in_force = publication if publication is not None and publication.run_id == found.run_id else None
     posts = (one for one in store.moved_posts(asked.day, found.run_id) if asked.cause in (None, one.cause))
     cells = store.changed_cells(asked.day, found.run_id)
     shown, listed = list(islice(posts, asked.limit)), list(islice(cells, asked.limit))
@@ -57,7 +58,9 @@ def difference(asked: AskedMoves, view: View, state: State, archive: Records) ->
         "unit": "posts",
         "reposts": "excluded",
         "run": found.run_id,
-        "in_force": publication is not None and publication.run_id == found.run_id,
+        "in_force": in_force is not None,
+        "seq": in_force.seq if in_force is not None else None,
+        "again": in_force is not None and found.run_id in put_back(state, [in_force]),
         "meaning": found.new_meaning,
         "against": {"run": found.old_run, "seq": found.seq, "meaning": found.old_meaning} if found.published else None,
         "compared_at": instant(found.at),
@@ -79,6 +82,12 @@ def changed(asked: AskedMoves, view: View) -> Iterator[dict[str, Any]]:
     """The cells that the run changes, read one by one: all, unless a limit was asked for. Raises as `difference`."""
     cells = view.store().changed_cells(asked.day, _report(asked, view).run_id)
     return map(_cell, islice(cells, asked.limit))
+
+
+def put_back(state: State, publications: Iterable[Publication]) -> frozenset[str]:
+    """Of these publications the runs that had been in force before: a report on one is of its first time."""
+    seqs = {p.run_id: p.seq for p in publications if p.seq > 1}
+    return frozenset(p.run_id for p in state.log if p.seq < seqs.get(p.run_id, 0)) if seqs else frozenset()
 
 
 def _report(asked: AskedMoves, view: View) -> Report:

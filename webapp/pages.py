@@ -45,7 +45,9 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
     here = serving()
     answer_by = {by: answers.share(asked.by_dimension(by), base) for by in get_args(By)}
     wholes = {by: denominator(by, asked.narrowed) for by in get_args(By)}
-    today = base.now.date()
+    today, days = base.now.date(), answers.days(asked, base)["days"]
+    status = answers.status(asked, base)
+    not_begun = sum(day["reason"] == answers.NOT_BEGUN for day in days)
     return {
         "asked": asked,
         "known": here.names.known(here.view.keys),
@@ -57,11 +59,14 @@ def _dashboard(asked: query.Asked, base: Basis) -> dict[str, Any]:
             by: (None if level.category == ANY else level.category, level.brand or None) for by, level in wholes.items()
         },
         "denominators": {by: _named(level) for by, level in wholes.items()},
-        "status": answers.status(asked, base),
+        "status": status,
+        "not_begun": not_begun,
+        "missing": status["days"]["missing"] - not_begun,
         "ranges": [_askable(first, last) for first, last in answers.spans(base.state.days)[-6:]],
-        "days": answers.days(asked, base)["days"],
+        "days": days,
         "holes": holes(base),
         "in_force": {p.run_id for p in base.state.now.publications.values()},
+        "put_back": moves.put_back(base.state, (day.publication for day in base.days if day.publication is not None)),
         "given": request.args.to_dict(),
         "today": str(today),
         "week": str(today - timedelta(days=6)),

@@ -1,7 +1,7 @@
 """The trend: counts and shares by period, with holes where nothing can be said."""
 
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from drinkstream.errors import UnavailableError
 from drinkstream.share import shares_of
 from webapp.answers import day_rows, freshness, head, parts_of_whole
 from webapp.basis import Basis, horizon, midnight
-from webapp.counts import Columns, Counts, columns, levels
+from webapp.counts import Columns, Counts, beneath, columns, levels
 from webapp.query import Asked
 
 _STEP = {"day": 1440, "hour": 60, "minute": 1}
@@ -24,7 +24,7 @@ def trend(asked: Asked, base: Basis) -> dict[str, Any]:
     minutes = [_minutes(asked, base, place, window) for place in range(len(base.days))]
     table = columns(base.view.keys, asked.by, asked.narrowed, _values(asked, base))
     cells, wholes = _grid(table, minutes, step)
-    known = _known(asked, base, wholes, step)
+    known = _known(asked, base, minutes, step)
     rows = range(window.start // step, -(-window.stop // step))
     divisors = [int(wholes[row]) if known[row] else None for row in rows]
     parts = parts_of_whole(asked, base, table)
@@ -79,15 +79,18 @@ def _grid(table: Columns, days: list[Counts | None], step: int) -> tuple[NDArray
     return cells, wholes
 
 
-def _known(asked: Asked, base: Basis, wholes: NDArray[np.int64], step: int) -> list[bool]:
-    # a post whose clock is ahead stays in sight
+def _known(asked: Asked, base: Basis, days: list[Counts | None], step: int) -> list[bool]:
+    # as `looked_at` has it, for all periods at once
     seen = _minutes_since(asked.first, horizon(base))
-    per_day = 1440 // step
-    return [
-        day.choice.layer == "batch" or (day.counts is not None and (row * step <= seen or bool(wholes[row])))
-        for place, day in enumerate(base.days)
-        for row in range(place * per_day, (place + 1) * per_day)
-    ]
+    per_day, whole = 1440 // step, beneath(base.view.keys, base.narrowed)
+    known = np.arange(per_day * len(days)) * step <= seen
+    for place, (day, counts) in enumerate(zip(base.days, days, strict=True)):
+        part = known[place * per_day : (place + 1) * per_day]
+        if counts is None or day.choice.layer == "batch":
+            part[:] = counts is not None
+        else:
+            part[counts.minute[whole[counts.key]] // step] = True
+    return cast(list[bool], known.tolist())
 
 
 def _covered(asked: Asked, base: Basis, rows: range, step: int) -> list[float | None]:

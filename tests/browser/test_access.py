@@ -158,6 +158,28 @@ def test_a_table_whose_numbers_are_the_same_is_left_alone(open_page: Open, site:
     assert page.evaluate("document.querySelector('#trend-table table').was")
 
 
+def test_a_table_that_is_read_stays_where_it_was_scrolled_to(open_page: Open, site: Site) -> None:
+    """While its own numbers move it is put in anew, and where only others do it is left alone, open as it is."""
+    today = site.rows.today
+    page = settled(open_page(f"/?from={today}&to={today}", width=360))
+    page.get_by_text("Days as a table").click()
+    page.evaluate("document.querySelector('#days .scroll').scrollLeft = 200")
+    count = page.locator("table.days td.num a").first
+    before = count.inner_text()
+    site.rows.now(1)
+    expect(count).not_to_have_text(before)
+    assert page.evaluate("document.querySelector('#days .scroll').scrollLeft") == 200
+    day = today - timedelta(days=3)
+    page = settled(open_page(f"/?from={day}&to={day}", width=360))
+    page.get_by_text("Days as a table").click()
+    page.evaluate("document.querySelector('#days table').was = true")
+    for _ in range(2):  # what the first look brought is put in before the second
+        looked = page.locator("#now-updated").inner_text()
+        site.rows.now(1)
+        expect(page.locator("#now-updated")).not_to_have_text(looked)
+    assert page.evaluate("document.querySelector('#days table').was")
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_phone_scrolls_in_one_direction_only(open_page: Open, path: str) -> None:
     page: Page = open_page(path, width=360)

@@ -38,8 +38,10 @@ def test_every_count_on_the_page_opens_as_many_posts(site: Site, open_page: Open
     page = settled(open_page(f"/?{settled_range(site)}&grain=day&reposts=include"))
     page.get_by_text("Trend as a table").click()
     page.get_by_text("Days as a table").click()
+    # a minute of the last hour is a hole once the live layer is called quiet, which may be before it is opened
     links = page.evaluate(
-        "[...document.querySelectorAll('main a[href^=\"/posts\"]')].map(a => [a.getAttribute('href'), a.textContent])"
+        "[...document.querySelectorAll('main a[href^=\"/posts\"]:not(#now-table a)')]"
+        ".map(a => [a.getAttribute('href'), a.textContent])"
     )
     where = ("#total", ".tile .muted", "#categories caption", "#categories td.share", "#brands td.num", "#days")
     places = {one: page.locator(f"{one} a[href^='/posts']").count() for one in (*where, "#trend-table")}

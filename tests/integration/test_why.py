@@ -134,7 +134,8 @@ class Stand:
         assert self.writer.publish(Publication(DAY, 1, run.run_id, datetime.now(UTC), "test", "why"))
 
     def why(self, n: int) -> dict[str, Any]:
-        return explain(gather(Archive(self.settings.archive), self.reader, "x", post_id(n)))
+        archive, topic = Archive(self.settings.archive), self.settings.posts_topic
+        return explain(gather(archive, self.reader, topic, "x", post_id(n)))
 
 
 @pytest.fixture

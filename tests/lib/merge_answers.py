@@ -154,8 +154,10 @@ def _fits(row: dict[str, object], answer: Answer, level: tuple[str, str]) -> boo
         return row["n"] is None
     least, most = bounds(answer, level)
     if row["n"] is None:
-        # the live layer has not come to the day, so nothing of it can have to be counted
-        return answer.layer == "speed" and not answer.least
+        # the live layer has not come to the day, so nothing that a share may divide by can have to be counted
+        category, brand = level
+        wholes = (("*", brand), ("*", "*") if category == "*" else (category, ""))
+        return answer.layer == "speed" and not any(listed(answer.least, whole) for whole in wholes)
     return isinstance(row["n"], int) and least <= row["n"] <= most
 
 

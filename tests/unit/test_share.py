@@ -1,10 +1,10 @@
-"""Denominators, shares, mixes and trends, on numbers small enough to count by hand."""
+"""Denominators, shares and mixes, on numbers small enough to count by hand."""
 
 import pytest
 
 from drinkstream.cells import Level
 from drinkstream.errors import BadInputError
-from drinkstream.share import By, Filter, Point, Share, Shares, Total, concerns, count, kinds, shares, trend
+from drinkstream.share import By, Filter, Share, Shares, Total, concerns, count, kinds, shares
 
 
 def totals(period: str, kind: str, lang: str, **levels: int) -> list[Total]:
@@ -85,14 +85,6 @@ def test_language_narrows_everything():
 
 def test_nothing_counted_gives_no_rows_and_no_division():
     assert shares([], "category", PLAIN) == Shares(0, 0, ())
-
-
-def test_trend_gives_a_point_for_each_period_and_value():
-    assert trend(DAY + GERMAN, "category", PLAIN) == (
-        Point("2017-09-14", "coffee", 7, 10),
-        Point("2017-09-14", "tea", 5, 10),
-        Point("2017-09-15", "tea", 2, 2),
-    )
 
 
 def test_count_is_the_level_that_the_question_names():

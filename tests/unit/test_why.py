@@ -61,7 +61,7 @@ def facts(
     *rows: Row, runs: tuple[RunFacts, ...] = (), live: EpochFacts | None = None, held: tuple[str, ...] = ()
 ) -> Facts:
     files = {one: f"day={one.day}/part-{one.offset}.parquet" for one in rows}
-    return Facts("x", ID, rows, files, ("2017-09-14", "none"), held, (CHOICE,), runs, live)
+    return Facts("x", ID, rows, files, ("2017-09-14", "none"), held, (CHOICE,), runs, live, "posts")
 
 
 def cell(category: str, brand: str, name: str) -> dict[str, str]:
@@ -239,6 +239,14 @@ def test_what_the_live_count_does_with_it_is_held_against_the_rules() -> None:
     assert says(epoch(LATTE, 8, blind=frozenset([DAY]))) == (
         f"counts it in 5 cells, {read}; it cannot answer for 2017-09-14"
     )
+
+
+def test_what_lies_under_another_topic_was_never_counted_live() -> None:
+    """Its offsets may be those of others there: the topic was changed, and the archive keeps both."""
+    before = replace(row(7, line("a starbucks latte")), topic="tweets")
+    answer = explain(facts(before, live=epoch(frozenset(), 20)))["epoch"]
+    assert (answer["agrees"], answer["expected"]) == (True, [])
+    assert answer["says"].endswith("; none of its records is among those that it has counted")
 
 
 def test_a_post_that_names_nothing_counts_nowhere() -> None:

@@ -443,6 +443,29 @@ def test_live_ids_may_be_more_than_their_number_and_never_fewer(web: Web, other:
     assert fault.startswith("answer.json has the share 0.9 and mix ")
 
 
+def test_a_hole_that_is_told_as_zero_is_a_fault(web: Web, other: Archive) -> None:
+    """Of a missing day nothing is known, which is not none; nor is a zero of a published day a hole."""
+    parts = parts_of(web.client, "from=2017-09-16&to=2017-09-16")
+    (day,) = json.loads(parts["answer.json"])["days"]
+    zero = forged(parts, total=0, mix_total=0, low_base=True, days=[{**day, "n": 0}])
+    hole = "answer.json has 0 posts for 2017-09-16, which is missing: null must stand there"
+    assert verify(zero, other).faults == (hole,)
+    assert verify(forged(zero, days=[day]), other).faults == (
+        "answer.json has 0 as total, and no day has a number",
+        "answer.json has 0 as mix_total, and no day has a number",
+    )
+    parts = parts_of(web.client, f"{DAY}&lang=fr")
+    (day,) = json.loads(parts["answer.json"])["days"]
+    assert day["n"] == 0
+    nothing = forged(parts, total=None, mix_total=None, low_base=None, days=[{**day, "n": None}])
+    gone = "answer.json has null for 2017-09-14, which is published: a number must stand there"
+    assert verify(nothing, other).faults == (gone,)
+    assert verify(forged(nothing, days=[day]), other).faults == (
+        "answer.json has null as total, and some day has a number",
+        "answer.json has null as mix_total, and some day has a number",
+    )
+
+
 def test_a_run_whose_row_is_gone_cannot_be_counted_again(web: Web, store: Store, other: Archive) -> None:
     store.gone.add("run-1")
     verdict = verify(parts_of(web.client, DAY), other)

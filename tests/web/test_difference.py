@@ -91,6 +91,8 @@ def test_a_report_says_counts_causes_rules_posts_and_cells(web: Web):
         "reposts": "excluded",
         "run": "run-2",
         "in_force": False,
+        "seq": None,
+        "again": False,
         "meaning": "m2",
         "against": {"run": "run-1", "seq": 1, "meaning": "m1"},
         "compared_at": "2017-09-20T02:31:00Z",
@@ -269,7 +271,7 @@ def test_the_page_shows_the_same_and_leads_to_each_cause_and_post(web: Web):
 def test_a_first_run_has_nothing_that_it_changes(web: Web):
     answer = web.get(f"{PATH}?run=run-1")
     assert (answer["against"], answer["in_force"], answer["moved"], answer["posts"]) == (None, True, 0, [])
-    assert "never published before" in web.client.get(f"/{PATH}?run=run-1").text
+    assert "The day was never published before this run" in web.client.get(f"/{PATH}?run=run-1").text
 
 
 def test_the_days_table_leads_to_what_a_later_publication_changed(web: Web, store: Store):
@@ -278,6 +280,31 @@ def test_the_days_table_leads_to_what_a_later_publication_changed(web: Web, stor
     store.runs["run-2"] = store.runs["run-1"]
     web.view.look()
     assert 'href="/difference/2017-09-14?run=run-2"' in web.client.get("/?from=2017-09-14&to=2017-09-14").text
+
+
+@pytest.mark.usefixtures("compared")
+def test_a_run_that_a_rollback_put_in_force_again_has_the_report_of_its_first_time(web: Web, store: Store):
+    """It says nothing of the number before it, so the days' table does not lead there."""
+    store.runs["run-2"] = store.runs["run-1"]
+    store.log += [Publication(DAY, 2, "run-2", AT, "ops", "new brands"), Publication(DAY, 3, "run-1", AT, "ops", "no")]
+    page = web.client.get("/?from=2017-09-14&to=2017-09-14").text
+    assert "/difference/" not in page
+    assert "(no. 3)" in said(page)
+    answer = web.get(f"{PATH}?run=run-1")
+    assert (answer["in_force"], answer["seq"], answer["again"]) == (True, 3, True)
+    page = said(web.client.get(f"/{PATH}?run=run-1").text)
+    assert "put in force again as publication no. 3, the report is of its first; compared" in page
+    answer = web.get(f"{PATH}?run=run-2")
+    assert (answer["in_force"], answer["seq"], answer["again"]) == (False, None, False)
+    assert "not in force; against publication no. 1" in said(web.client.get(f"/{PATH}?run=run-2").text)
+
+
+def test_a_later_run_has_the_report_that_it_was_published_by(web: Web, compared: Store):
+    compared.runs["run-2"] = compared.runs["run-1"]
+    compared.log.append(Publication(DAY, 2, "run-2", AT, "ops", "new brands"))
+    answer = web.get(PATH)
+    assert (answer["in_force"], answer["seq"], answer["again"]) == (True, 2, False)
+    assert "meaning m2 , in force; against" in said(web.client.get(f"/{PATH}").text)
 
 
 @pytest.mark.parametrize(

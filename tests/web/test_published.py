@@ -65,19 +65,25 @@ def made(web: Web, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def drink(store: Store, number: int) -> None:
-    """One more live post."""
-    store.lives["e1"] += post("2017-09-15T12:34", str(300 + number), "x", "original", "en", ("tea", None))
+def drink(store: Store) -> None:
+    """One more live post, in a micro-batch of its own."""
+    number = 100 + len(store.ended)
+    store.lives["e1"] += post("2017-09-15T12:34", f"3{number}", "x", "original", "en", ("tea", None))
     ended = datetime(2017, 9, 15, 12, 34, 56, number, tzinfo=UTC)
-    store.ended.append(batch(100 + number, ended, "2017-09-15T12"))
+    store.ended.append(batch(number, ended, "2017-09-15T12"))
+
+
+def drinks(web: Web) -> int:
+    """The posts of the live day."""
+    return web.get("share?from=2017-09-15&to=2017-09-15")["total"]
 
 
 def test_another_post_changes_no_published_day(web: Web, store: Store, made: list[str]) -> None:
     """So nothing about it is worked out anew, and a browser that has it is told so."""
     first = [said(web, path) for path in SETTLED[:2]]
     assert made == ["2017-09-14 to 2017-09-14", "2017-09-13 to 2017-09-14"]
-    for number in range(3):
-        drink(store, number)
+    for _ in range(3):
+        drink(store)
         web.view.look()
         assert [said(web, path) for path in SETTLED[:2]] == first
         named = {"If-None-Match": first[0][2]["ETag"]}
@@ -128,7 +134,7 @@ def leave(store: Store, number: int) -> None:
 
 
 EVENTS: dict[str, Callable[[Store, Clock, int], None]] = {
-    "a post": lambda store, _, number: drink(store, number),
+    "a post": lambda store, *_: drink(store),
     "a publication": publish,
     "pending records": lambda store, _, number: wait(store, number),
     "a late line": lambda store, _, number: tell(store, number),
@@ -150,14 +156,18 @@ def test_whatever_happens_it_is_what_would_be_made(
 ) -> None:
     """Asked before and after every look, in whatever order things happen."""
     store.away, store.status, clock.now = False, {}, NOW
+    web.view.look()  # what came while the store was away at the end of another example
     for event, number, passed in events:
         said(web, path)
+        before = drinks(web)
         clock.now += timedelta(seconds=passed)
         EVENTS[event](store, clock, number)
         if not store.away:
             web.pending.look()
         web.view.look()
         assert said(web, path) == anew(web, path), event
+        if event == "a post" and not store.away:
+            assert drinks(web) == before + 1
 
 
 def asked(web: Web, now: datetime, **given: str) -> Basis:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tests.web.conftest import NOW, Clock, Store, Web, batch, epoch
+from tests.web.conftest import NOW, Clock, Store, Web, batch, epoch, post
 
 LAST_THREE = "trend?grain=minute&last=3"
 SINCE = "2017-09-15T12:34:50Z"
@@ -81,11 +81,15 @@ def test_a_day_that_nobody_has_come_to_is_no_zero(web: Web, store: Store, clock:
     assert (alone["total"], alone["before"]) == (None, None)
     assert web.get(f"status?from=2017-09-15&to={last}")["days"] == {"batch": 0, "speed": 1, "missing": len(told) - 1}
     page = web.client.get(f"/?from=2017-09-15&to={last}").text
-    assert "2017-09-16: missing: not counted yet" in page
-    assert (
-        f"{len(told) - 1} of {len(told)} days are not counted yet: they have not begun, or the live layer has not come "
-        "so far, and nothing is counted in their place."
-    ) in page
+    assert "2017-09-16: not counted yet" in page
+    begun = f"2 of {len(told)} days are not counted yet: the live layer has not come so far"
+    ahead = "; 1 of 4 days have not begun" if last == "2017-09-18" else ""
+    assert f"{begun}{ahead}, and nothing is counted in their place." in page
+    reasons = [day["reason"] for day in share["days"]][3:]
+    assert reasons == (["not begun"] if last == "2017-09-18" else [])
+    assert ("2017-09-18: not begun" in page) == bool(ahead)
+    assert "2<small> missing</small>" in page
+    assert ("1<small> not begun</small>" in page, "2 missing, 1 not begun" in page) == (bool(ahead), bool(ahead))
     layers = re.findall(r'<span class="key (\w+)"></span> ([^<]+)</td>', page)
     assert layers == [("speed", "live"), *[("missing", "–")] * (len(told) - 1)]
 
@@ -97,3 +101,38 @@ def test_a_live_day_that_was_looked_at_is_a_zero(web: Web, store: Store, clock: 
     web.view.look()
     assert web.get("share?from=2017-09-16&to=2017-09-16")["days"][0]["n"] == 0
     assert date(2017, 9, 16) not in web.view.state().days
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "by", "total", "n"),
+    [
+        ("", "category", 1, 1),
+        ("", "brand", 0, 1),
+        ("&category=tea", "category", 1, 0),
+        ("&category=tea", "brand", 0, 0),
+        ("&lang=fr", "category", None, None),
+        ("&source=demo", "brand", None, None),
+        ("&brand=starbucks", "category", None, None),
+    ],
+)
+def test_a_post_of_tomorrow_is_a_count_in_all_answers_or_in_none(
+    web: Web, store: Store, clock: Clock, narrowed: str, by: str, total: int | None, n: int | None
+) -> None:
+    """It is in sight where a share of what is asked for may divide by it; else nobody has looked at that day yet."""
+    store.rows = [epoch("e1", "current")]
+    store.lives["e1"] += post("2017-09-16T00:10", "203", "x", "original", "en", ("coffee", None))
+    clock.now = datetime(2017, 9, 15, 23, 50, tzinfo=UTC)
+    question = f"from=2017-09-16&to=2017-09-16{narrowed}"
+    share = web.get(f"share?{question}&by={by}")
+    assert (share["total"], share["days"][0]["n"], share["low_base"]) == (total, total, None if total is None else True)
+    for grain, first in (("day", 0), ("hour", 0), ("minute", 10)):
+        trend = web.get(f"trend?{question}&by={by}&grain={grain}")
+        assert (trend["totals"][first], trend["days"][0]["n"]) == (total, total)
+        assert {*trend["totals"][:first], *trend["totals"][first + 1 :]} <= {None}
+    for path in ("posts", "days"):
+        answer = web.get(f"{path}?{question}")
+        assert (answer["total"], answer["days"][0]["n"]) == (n, n)
+    for period in ("2017-09-16T00", "2017-09-16T00:10"):
+        assert web.get(f"posts?period={period}{narrowed}")["total"] == n
+    status = web.get(f"status?{question}")
+    assert (status["total"], status["days"]["speed"]) == (n, 0 if n is None else 1)

@@ -7,9 +7,13 @@ const EVERY_MS = 2000;
 const LONG_EVERY_MS = 10000;
 const FILTERS = ["category", "brand", "source", "lang", "kind", "reposts", "by"];
 const STATE = ["as_of", "at"];
+const PARTS = ["live", "ranges", "summary", "categories", "brands", "days"];
 
 const byId = (id) => document.getElementById(id);
 const form = byId("filter");
+
+// The server's words for each part, as last put in place: the page opens details and paints in them.
+const said = new Map(PARTS.map((id) => [id, byId(id).innerHTML]));
 
 let measure = "n";
 let seen = {};
@@ -42,24 +46,25 @@ function say(message) {
   lost.textContent = message ?? "";
 }
 
-// Puts new content in place, keeping the focus where it was and opened details open.
+// Puts new content in place, keeping the focus where it was, opened details open and tables where they were scrolled to.
 function put(id, fresh) {
   const here = byId(id);
   const there = fresh.getElementById(id);
-  if (!there || here.innerHTML === there.innerHTML) return;
+  if (!there || said.get(id) === there.innerHTML) return;
+  said.set(id, there.innerHTML);
   const open = [...here.querySelectorAll("details")].map((one) => one.open);
-  const scrolled = [...here.querySelectorAll(".scroll")].map((one) => one.scrollTop);
+  const scrolled = [...here.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
   keepingFocus(here, () => {
     here.replaceChildren(...there.childNodes);
     here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
-    here.querySelectorAll(".scroll").forEach((one, at) => { one.scrollTop = scrolled[at] ?? 0; });
+    here.querySelectorAll(".scroll").forEach((one, at) => { [one.scrollLeft, one.scrollTop] = scrolled[at] ?? [0, 0]; });
   });
 }
 
 function showNumbers(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   if (!fresh.getElementById("days")) throw new Unanswered("Something else answers in place of the dashboard's server. Reload this page.");
-  for (const id of ["live", "ranges", "summary", "categories", "brands", "days"]) put(id, fresh);
+  for (const id of PARTS) put(id, fresh);
   document.title = fresh.title;
   moveTo(fresh.getElementById("days").dataset);
   paint();
