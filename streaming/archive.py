@@ -72,6 +72,10 @@ WRITING = {
     # no two are alike, so a dictionary of them is made in vain
     "spark.hadoop.parquet.enable.dictionary#key": "false",
     "spark.hadoop.parquet.enable.dictionary#value": "false",
+    # after so many rows a writer looks how much it holds, to end a page or a group of rows: by default after a hundred,
+    # and after ten thousand where the first were small, each of which may be a line of 12 MB
+    "spark.hadoop.parquet.page.size.row.check.min": "2",
+    "spark.hadoop.parquet.page.size.row.check.max": "2",
 }
 
 KAFKA_WAIT = 120.0
