@@ -26,6 +26,7 @@ from drinkstream.positions import Ledger, Positions
 from drinkstream.post import ERASED
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, compilers_behind, session
+from streaming.clock import Clock
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.progress import Told
@@ -122,7 +123,7 @@ def run(settings: Settings) -> None:
 
 
 def life(spark: "SparkSession", settings: Settings, stop: Event) -> None:
-    """One life of the query into the table, which is there: it ends when `stop` is set, or when the erasure list grew.
+    """One life of the query into the table, which is there: until `stop` is set, the erasure list grew or `watch` ends.
 
     Before it begins, what the life before still let in of the posts on the list is erased.
     """
@@ -256,9 +257,9 @@ def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuer
 def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[[Positions], None]) -> None:
     """Report each committed batch to `advance` and to the log, until it has `ended`; then let the running batch end.
 
-    Raises the query's own exception if it fails.
+    It ends too where the clock was set back. Raises the query's own exception if it fails.
     """
-    told = Told(query)
+    told, clock = Told(query), Clock()
     deadline = None
     while deadline is None or monotonic() < deadline:
         query.awaitTermination(1)
@@ -266,10 +267,12 @@ def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[
             if batch.numInputRows > 0:
                 advance(positions_of(batch.sources[0].endOffset))
                 log.info("batch=%d rows=%d ms=%d", batch.batchId, batch.numInputRows, batch.batchDuration)
-        if ended():
+        if clock.set_back() or ended():
             if not query.status["isTriggerActive"]:
                 break
             deadline = deadline or monotonic() + STOP_WAIT
+    if back := clock.set_back():
+        log.warning("the clock was set back by %.0f s: the query begins anew, since it would wait for as long", back)
     # a batch that is cut off here is done again at the next start
     query.stop()
 
