@@ -79,6 +79,9 @@ WRITING = {
     "spark.hadoop.parquet.page.size.row.check.max": "2",
 }
 
+WRITERS = 2
+"""Tasks that write a batch, a file of each day each, on however many cores: readers open every file."""
+
 KAFKA_WAIT = 120.0
 LOOK_S = 1
 """Between two looks at how much there is to archive."""
@@ -239,11 +242,11 @@ def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
 
 
 def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuery":
-    """Start the query into the archive's table: with each commit every task writes one file of each day."""
+    """Start the query into the archive's table: with each commit each of WRITERS tasks writes one file of each day."""
     log.info("checkpoint=%s start=%s", start.checkpoint, "going on" if start.offsets is None else start.offsets)
-    tasks = rows.sparkSession.sparkContext.defaultParallelism
+    cores = rows.sparkSession.sparkContext.defaultParallelism
     return (
-        rows.coalesce(tasks)
+        rows.coalesce(min(cores, WRITERS))
         .writeStream.format("delta")
         .queryName("archive")
         .outputMode("append")
