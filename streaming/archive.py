@@ -66,7 +66,8 @@ PROPERTIES = {
 }
 
 WRITING = {
-    # a task writes the files of so many days beside one another: by default it sorts all of its records by day first
+    # a task writes the files of seven days beside one another, and where there is an eighth sorts what is left by day:
+    # by default it sorts all of its records first
     "spark.sql.maxConcurrentOutputFileWriters": "8",
     # what they hold together of records that are not written yet: by default nearly the whole heap
     "spark.hadoop.parquet.memory.pool.ratio": "0.5",
