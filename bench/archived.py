@@ -75,7 +75,7 @@ def _write(folder: Path, note: Path, days: int, chunks: int, shape: str) -> None
     ):
         made = pool.map(partial(_part, chunks, shape), parts)
         for (day, _), (table, bytes_, levels) in zip(parts, made, strict=True):
-            # one file for each commit and compressed as the archive query does it
+            # one file for each commit, of which the archive query writes two, and compressed as it does
             write_deltalake(str(folder), table, mode="append", partition_by=["day"], writer_properties=WRITTEN)
             size += bytes_
             of_day = counts.setdefault(str(_date(day)), {})

@@ -8,7 +8,9 @@ since nine runs of them came to nothing.
 1. `make status` names every program and whether it runs; `make logs` shows why one does not.
 2. A program that supervisord keeps restarting says the reason in the last lines of its log.
 3. Cassandra or Kafka away: the programs wait for it and go on by themselves; so does this DAG.
-4. A day that no night takes any more: the logs of `audit`, or of `recompute_pending`, in `nightly_share` say why its
+4. A sign ahead of the clock: the clock is wrong, or was set back. Both queries begin anew by themselves, as their logs
+   say; the DAG is green once the clock has come to where it was.
+5. A day that no night takes any more: the logs of `audit`, or of `recompute_pending`, in `nightly_share` say why its
    runs failed. Settle that and run a Backfill of the day; it is named until it is published, or older than
    `DRINKSTREAM_SPEED_TTL_DAYS`. One that no recompute can read fails all days of `recompute_pending`: mend it, or run a
    Backfill of the others.

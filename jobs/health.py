@@ -23,6 +23,9 @@ from jobs.pending import MOST_RUNS, given_up
 NEWEST = timedelta(days=1)
 """The archive is asked for records no older than this."""
 
+AHEAD = timedelta(minutes=1)
+"""A sign further ahead of the clock is of before that was set back, and says nothing of now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signs:
@@ -121,6 +124,12 @@ def behind(position: Mapping[str, int], other: Mapping[str, int]) -> int:
 def stale_parts(signs: Signs, now: datetime, stale: timedelta) -> list[str]:
     """What is stale, each with what to look at. A layer that has processed all that the other has is only idle."""
     faults = []
+    for name, at in (("speed", signs.speed), ("archive", signs.archive)):
+        if at is not None and at - now > AHEAD:
+            faults.append(
+                f"the newest sign of `{name}` lies {(at - now).total_seconds():.0f} s ahead of the clock, which is "
+                "wrong or was set back: until it is there again see by the log whether anything moves"
+            )
     if signs.epoch is None:
         faults.append("no epoch of the speed layer answers: see the log of `speed`")
     elif signs.archive_ahead and (signs.speed is None or now - signs.speed > stale):

@@ -1,7 +1,8 @@
 """Keep the archive in few files, and none on the disk that it no longer needs.
 
-The query writes a small file every half minute for each day in it; readers open them all. What a rewrite leaves behind
-stays for an hour, for whoever still reads an earlier version; so does its text, if it had to be erased meanwhile.
+The query writes two small files every half minute for each day in it; readers open them all. What a rewrite leaves
+behind stays for an hour, for whoever still reads an earlier version; so does its text, if it had to be erased
+meanwhile.
 
 The erasure list comes last, since it only grows: were it first, a list that takes longer than the task may would leave
 the old files, erased texts in them, on the disk for good. How long these stay hangs on the deletion alone.

@@ -26,6 +26,7 @@ from drinkstream.positions import Ledger, Positions
 from drinkstream.post import ERASED
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, compilers_behind, session
+from streaming.clock import Clock
 from streaming.offsets import CONSUMER, look, positions_of
 from streaming.only_one import only_one
 from streaming.progress import Told
@@ -65,14 +66,22 @@ PROPERTIES = {
 }
 
 WRITING = {
-    # a task writes the files of so many days beside one another: by default it sorts all of its records by day first
+    # a task writes the files of seven days beside one another, and where there is an eighth sorts what is left by day:
+    # by default it sorts all of its records first
     "spark.sql.maxConcurrentOutputFileWriters": "8",
     # what they hold together of records that are not written yet: by default nearly the whole heap
     "spark.hadoop.parquet.memory.pool.ratio": "0.5",
     # no two are alike, so a dictionary of them is made in vain
     "spark.hadoop.parquet.enable.dictionary#key": "false",
     "spark.hadoop.parquet.enable.dictionary#value": "false",
+    # after so many rows a writer looks how much it holds, to end a page or a group of rows: by default after a hundred,
+    # and after ten thousand where the first were small, each of which may be a line of 12 MB
+    "spark.hadoop.parquet.page.size.row.check.min": "2",
+    "spark.hadoop.parquet.page.size.row.check.max": "2",
 }
+
+WRITERS = 2
+"""Tasks that write a batch, a file of each day each, on however many cores: readers open every file."""
 
 KAFKA_WAIT = 120.0
 LOOK_S = 1
@@ -118,7 +127,7 @@ def run(settings: Settings) -> None:
 
 
 def life(spark: "SparkSession", settings: Settings, stop: Event) -> None:
-    """One life of the query into the table, which is there: it ends when `stop` is set, or when the erasure list grew.
+    """One life of the query into the table, which is there: until `stop` is set, the erasure list grew or `watch` ends.
 
     Before it begins, what the life before still let in of the posts on the list is erased.
     """
@@ -234,11 +243,11 @@ def create(spark: "SparkSession", archive: Archive, ledger: Ledger) -> None:
 
 
 def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuery":
-    """Start the query into the archive's table: with each commit every task writes one file of each day."""
+    """Start the query into the archive's table: with each commit each of WRITERS tasks writes one file of each day."""
     log.info("checkpoint=%s start=%s", start.checkpoint, "going on" if start.offsets is None else start.offsets)
-    tasks = rows.sparkSession.sparkContext.defaultParallelism
+    cores = rows.sparkSession.sparkContext.defaultParallelism
     return (
-        rows.coalesce(tasks)
+        rows.coalesce(min(cores, WRITERS))
         .writeStream.format("delta")
         .queryName("archive")
         .outputMode("append")
@@ -252,9 +261,9 @@ def begin(rows: "DataFrame", settings: Settings, start: Start) -> "StreamingQuer
 def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[[Positions], None]) -> None:
     """Report each committed batch to `advance` and to the log, until it has `ended`; then let the running batch end.
 
-    Raises the query's own exception if it fails.
+    It ends too where the clock was set back. Raises the query's own exception if it fails.
     """
-    told = Told(query)
+    told, clock = Told(query), Clock()
     deadline = None
     while deadline is None or monotonic() < deadline:
         query.awaitTermination(1)
@@ -262,10 +271,12 @@ def watch(query: "StreamingQuery", ended: Callable[[], bool], advance: Callable[
             if batch.numInputRows > 0:
                 advance(positions_of(batch.sources[0].endOffset))
                 log.info("batch=%d rows=%d ms=%d", batch.batchId, batch.numInputRows, batch.batchDuration)
-        if ended():
+        if clock.set_back() or ended():
             if not query.status["isTriggerActive"]:
                 break
             deadline = deadline or monotonic() + STOP_WAIT
+    if back := clock.set_back():
+        log.warning("the clock was set back by %.0f s: the query begins anew, since it would wait for as long", back)
     # a batch that is cut off here is done again at the next start
     query.stop()
 

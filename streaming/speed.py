@@ -36,7 +36,7 @@ from drinkstream import meaning
 from drinkstream.archive import Archive
 from drinkstream.cells import SLOT_MS
 from drinkstream.command import exit_code
-from drinkstream.errors import ConflictError, IntegrityError
+from drinkstream.errors import ConflictError, IntegrityError, UnavailableError
 from drinkstream.retention import expiring
 from drinkstream.settings import Settings
 from drinkstream.spark import PARALLEL, compilers_behind, session, wake_workers
@@ -45,6 +45,7 @@ from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.taxonomy_kept import installed
 from streaming.beginning import first_offsets
+from streaming.clock import Clock
 from streaming.epochs import (
     Kafka,
     Life,
@@ -302,8 +303,10 @@ def watch(
 ) -> None:
     """Follows a running query: stores what it measured, makes its epoch current, ends it when that is asked.
 
-    Its last micro-batch is measured too. Raises IntegrityError where rows were dropped, or the query ended by itself.
+    Its last micro-batch is measured too. Raises IntegrityError where rows were dropped, or the query ended by itself,
+    and UnavailableError where it would stand still.
     """
+    clock = Clock()
 
     def look() -> list[Any]:
         """What has ended since the last time; that rows were dropped is noted before anything that may fail."""
@@ -329,6 +332,7 @@ def watch(
         while not stopping.wait(timeout=0.5):
             measure()
             _require_active(query)
+            _require_time(clock)
             if catch_up is None and word is not None and word.catch_up is not None:
                 catch_up = word.catch_up
                 writer.epoch(life.epoch, catch_up=catch_up)
@@ -359,6 +363,14 @@ def _require_active(query: StreamingQuery) -> None:
         # behind the cause Spark lists its plan, in which nobody would find it
         failure = str(query.exception()).partition("=== Streaming Query ===")[0].strip()
         raise IntegrityError(f"the speed query ended: {failure}")
+
+
+def _require_time(clock: Clock) -> None:
+    if back := clock.set_back():
+        raise UnavailableError(
+            f"the clock was set back by {back:.0f} s, and the query would wait for its next micro-batch as long: it is "
+            "started again"
+        )
 
 
 def _by_partition(offsets: Mapping[tuple[str, int], int]) -> dict[str, int]:

@@ -145,9 +145,12 @@ def incomparable(now: Sequence[Day], before: Sequence[Day]) -> str | None:
 
 
 def quiet_since(base: Basis) -> datetime | None:
-    """When the live layer last gave a sign, if that is too long ago for a stream that runs; else None."""
+    """When the live layer last gave a sign, if that is too long ago for a stream that runs; else None.
+
+    So is one as far ahead: it is of before the clock was set back.
+    """
     live = base.state.live
-    return live.last_sign if live is not None and base.now - live.last_sign > QUIET else None
+    return live.last_sign if live is not None and abs(base.now - live.last_sign) > QUIET else None
 
 
 def horizon(base: Basis) -> datetime:
@@ -175,7 +178,7 @@ def hours_with_cells(base: Basis, choice: Choice, hours: list[str]) -> list[str]
 def same_until(base: Basis) -> datetime:
     """Up to which instant (excluded) the same question, asked of the same state, is answered as at `base.now`.
 
-    Of the clock an answer takes the minute (and so the day), and whether some instants lie too far back: the last look
+    Of the clock an answer takes the minute (and so the day), and whether some instants lie too far off: the last look
     at the store, the end of the last micro-batch, the last minute that a feed told of.
     """
     if base.unread:
@@ -193,6 +196,7 @@ def _turns(base: Basis) -> Iterator[datetime]:
     yield base.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     yield base.state.read_at + STALE_AFTER
     if base.state.live is not None:
+        yield base.state.live.last_sign - QUIET
         yield base.state.live.last_sign + QUIET
     yield from _turns_of_feeds(base)
 

@@ -21,6 +21,15 @@ from tests.lib.cassandra_in_memory import Store
 NOW = datetime(2017, 9, 14, 12, 10, tzinfo=UTC)
 STALE = timedelta(seconds=300)
 FRESH, OLD = NOW - timedelta(seconds=20), NOW - timedelta(seconds=301)
+AHEAD = NOW + timedelta(minutes=50)
+
+
+def ahead(name: str) -> str:
+    """What is told of a part whose newest sign is AHEAD."""
+    return (
+        f"the newest sign of `{name}` lies 3000 s ahead of the clock, which is wrong or was set back: until it is "
+        "there again see by the log whether anything moves"
+    )
 
 
 @pytest.fixture
@@ -115,6 +124,10 @@ def test_days_that_no_night_takes_any_more_are_told(
         (Signs("e1", FRESH, OLD, 7, 0), ["the archive is 7 records behind the speed layer: see the log of `archive`"]),
         (Signs("e1", FRESH, None, 7, 0), ["the archive is 7 records behind the speed layer: see the log of `archive`"]),
         (Signs("e1", OLD, OLD, 0, 0), ["nothing has arrived for 300 s: see the log of `collect`"]),
+        # the clock was set back, and nothing tells whether they moved since
+        (Signs("e1", AHEAD, AHEAD, 0, 0), [ahead("speed"), ahead("archive")]),
+        (Signs("e1", FRESH, AHEAD, 7, 0), [ahead("archive")]),
+        (Signs("e1", FRESH, NOW + timedelta(minutes=1), 7, 0), []),
         (Signs(None, None, FRESH, 0, 0), ["no epoch of the speed layer answers: see the log of `speed`"]),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from drinkstream.errors import DrinkStreamError, UnavailableError
 from drinkstream.settings import Settings
 from drinkstream.store.read import EpochRow
-from streaming import epochs, speed
+from streaming import clock, epochs, speed
 from streaming.epochs import Life
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -157,3 +157,16 @@ def test_a_micro_batch_that_does_not_end_is_cut_off(life: Life, monkeypatch: pyt
 
 def test_one_that_fails_while_it_ends_is_no_end_in_order(life: Life):
     assert told_to_stop(Query([], isActive=False), life).said == ["the speed query ended: Cassandra is away"]
+
+
+def test_it_ends_where_the_clock_was_set_back(life: Life, monkeypatch: pytest.MonkeyPatch):
+    """Spark would wait by the clock for its next micro-batch, and it is the supervisor who starts it again."""
+    hours = iter([12, 11])
+    monkeypatch.setattr(clock, "time", lambda: next(hours) * 3600)
+    monkeypatch.setattr(clock, "monotonic", lambda: 0)
+    query: Any = Query([])
+    store: Any = Store()
+    stopping: Any = SimpleNamespace(wait=lambda timeout: False)  # noqa: ARG005
+    with pytest.raises(UnavailableError, match="the clock was set back by 3600 s"):
+        speed.watch(query, query, stopping, Settings(), store, store, life, store)
+    assert not query.isActive

@@ -34,6 +34,16 @@ def test_an_epoch_that_never_began_a_micro_batch_is_quiet_since_its_start(web: W
     assert web.get("status")["live"]["quiet_since"] == "2017-09-15T00:00:00Z"
 
 
+def test_a_sign_ahead_of_a_clock_that_was_set_back_is_none(web: Web, store: Store, clock: Clock) -> None:
+    """It is not known whether anything moved since, until a micro-batch ends by the clock as it is."""
+    clock.now = NOW - timedelta(minutes=50)
+    assert minutes(web)[1] == "2017-09-15T12:34:55Z"
+    assert "live layer quiet since" in web.client.get("/").text
+    store.ended.append(replace(batch(8, clock.now), started_at=clock.now - timedelta(seconds=1)))
+    web.view.look()
+    assert minutes(web)[1] is None
+
+
 def test_while_a_backlog_is_worked_off_what_is_not_reached_is_a_hole(web: Web, store: Store, clock: Clock) -> None:
     """From the first micro-batch behind a silence on, of which nothing is measured at first, until it has caught up."""
     assert minutes(web) == ([0, 0, 1], None, None)
