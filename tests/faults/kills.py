@@ -25,7 +25,7 @@ from streaming.offsets import KafkaOffsets, look
 from tests.faults.load import DAYS, Load
 from tests.lib import asked, oracle
 from tests.lib.labels import TEXTS
-from tests.lib.programs import until
+from tests.lib.programs import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, until
 from tests.lib.topics import Topics
 
 RECOVERY_S = 400.0
@@ -167,7 +167,7 @@ class Stage:
         """A new attempt that has begun to write; None where it ended before, as without an archive or a store."""
         attempt = f"killed-{chance.getrandbits(32):08x}"
         job = self._start("recompute", "--from", day, "--to", day, "--attempt", attempt)
-        self._until("a run to be written", lambda: job.poll() is not None or self._writing(attempt))
+        self._until("a run to be written", lambda: job.poll() is not None or self._writing(attempt), SHORTEST_PAUSE_S)
         return (attempt, job) if job.poll() is None else None
 
     def _writing(self, attempt: str) -> bool:
@@ -193,9 +193,9 @@ class Stage:
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
-    def _until(self, what: str, condition: Callable[[], T]) -> T:
+    def _until(self, what: str, condition: Callable[[], T], longest_pause: float = LONGEST_PAUSE_S) -> T:
         try:
-            return until(condition, RECOVERY_S)
+            return until(condition, RECOVERY_S, longest_pause)
         except RetryError:
             raise AssertionError(f"{what} did not come within {RECOVERY_S:.0f} s") from None
 
