@@ -16,6 +16,7 @@ from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from streaming.offsets import look
 from tests.lib.planted import COFFEE, DAY, TEA, apart, delete, post_id, tweet
+from tests.lib.prefilter import shared
 from tests.lib.programs import Program, environment
 
 NONE = dict.fromkeys(map(str, Cause), 0)
@@ -86,7 +87,7 @@ class Stream:
 
 @pytest.fixture
 def stream(settings: Settings, tmp_path: Path) -> Iterator[Stream]:
-    made = Stream(apart(settings, tmp_path).model_copy(update=SMALL))
+    made = Stream(apart(settings, shared(tmp_path)).model_copy(update=SMALL))
     yield made
     made.session.cluster.shutdown()
 

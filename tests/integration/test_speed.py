@@ -20,6 +20,7 @@ from streaming.offsets import look, offsets_at
 from tests.lib import oracle
 from tests.lib.batches import batches
 from tests.lib.labels import TEXTS
+from tests.lib.prefilter import shared
 from tests.lib.programs import SHORTEST_PAUSE_S, Program, until
 
 MINUTES = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_995_140_000}
@@ -117,7 +118,7 @@ class Stand:
 @pytest.fixture
 def stand(settings: Settings, tmp_path: Path) -> Iterator[Stand]:
     """A speed layer with topics, keyspace and home of its own."""
-    changed = {"home": tmp_path, "jars": settings.jar_folder, **SPEED_SETTINGS}
+    changed = {"home": shared(tmp_path), "jars": settings.jar_folder, **SPEED_SETTINGS}
     made = Stand(settings.model_copy(update=changed))
     yield made
     made.session.cluster.shutdown()

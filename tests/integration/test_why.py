@@ -27,6 +27,7 @@ from drinkstream.why import explain
 from streaming.accounting import await_archived
 from streaming.offsets import look
 from tests.lib import oracle
+from tests.lib.prefilter import shared
 from tests.lib.programs import Program, environment
 from webapp import create_app
 from webapp.serving import serving
@@ -139,7 +140,7 @@ class Stand:
 
 @pytest.fixture
 def stand(settings: Settings, tmp_path: Path) -> Iterator[Stand]:
-    changed = settings.model_copy(update={"home": tmp_path, "jars": settings.jar_folder, **SMALL})
+    changed = settings.model_copy(update={"home": shared(tmp_path), "jars": settings.jar_folder, **SMALL})
     session = connect(changed, changed.writer_login())
     yield Stand(changed, session)
     session.cluster.shutdown()
