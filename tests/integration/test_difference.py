@@ -1,11 +1,10 @@
 """What a recompute would change, on a real Cassandra and archive: planted moves come out under their cause and rule."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -13,13 +12,12 @@ import pytest
 from drinkstream.cells import ANY
 from drinkstream.difference import Moved, Report, Said
 from drinkstream.reconcile import Cause, CellName
-from drinkstream.settings import ROOT
 from drinkstream.taxonomy import load
 from jobs.maintenance import drop
 from jobs.publish import publish
+from tests.lib.jobs import called, run
 from tests.lib.moved import applied, before_pepsi
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, apart, delete, tweet
-from tests.lib.programs import environment
 from tests.lib.servers import Servers
 
 NONE = {str(why): 0 for why in Cause if why != Cause.SPEED_COULD_NOT_ANSWER}
@@ -47,17 +45,12 @@ def put_in_force(history: History, run_id: str) -> None:
     publish(history.reader, history.writer, run, "airflow", "nightly")
 
 
-def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
-    """The answer and the log of `python -m jobs.difference`, as Airflow calls it."""
+def compared(
+    history: History, attempt: str, call: Callable[..., CompletedProcess[str]] = called
+) -> tuple[dict[str, Any], str]:
+    """The answer and the log of the job."""
     history.archive()
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.difference", "--attempt", attempt],
-        cwd=ROOT,
-        env=environment(history.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call("jobs.difference", history.settings, "--attempt", attempt)
     assert (done.returncode, done.stderr) == (0, "")
     *log, last = done.stdout.splitlines()
     assert last.startswith("answer=")
@@ -92,7 +85,7 @@ def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_ar
         history.send(ident, tweet(history.new_id(), TEA, ident))
     late = history.posts(4, COFFEE)
     attempt, run_id = history.run()
-    answer, log = compared(history, attempt)
+    answer, log = compared(history, attempt, run)
 
     report, moved = stored(history, run_id)
     assert (report.old_run, report.seq, report.old_meaning) == (old, 1, "old")

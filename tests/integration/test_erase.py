@@ -17,7 +17,6 @@ from drinkstream.positions import Ledger
 from drinkstream.post import ERASED, NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.standing import read, text_of
-from jobs import erase
 from jobs.audit import unaccounted
 from jobs.lines import Lines
 from jobs.readings import level_rows, posts, readings, removed
@@ -25,8 +24,9 @@ from streaming.archive import create, life
 from streaming.feed import Feed
 from streaming.offsets import look
 from streaming.producer import Producer
+from tests.lib.jobs import called
 from tests.lib.planted import COFFEE, DAY, post_id, tweet
-from tests.lib.programs import environment, until
+from tests.lib.programs import until
 from tests.lib.servers import Servers
 
 if TYPE_CHECKING:
@@ -112,10 +112,8 @@ def settings(servers: Servers, tmp_path: Path) -> Settings:
 
 def erased(settings: Settings, *arguments: str) -> None:
     """What `python -m jobs.erase` with these arguments does."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(settings).items():
-            patch.setenv(name, value)
-        assert erase.main([*arguments, "--why", "its author deleted it"]) == 0
+    done = called("jobs.erase", settings, *arguments, "--why", "its author deleted it")
+    assert done.returncode == 0, done.stderr
 
 
 def everything(settings: Settings) -> list[tuple[int, int, bytes]]:

@@ -1,7 +1,5 @@
 """From Kafka to the reconciliation with every program real: what is planted in the stream comes out under its cause."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +9,14 @@ from kafka import KafkaProducer
 from drinkstream.archive import Archive
 from drinkstream.post import envelopes
 from drinkstream.reconcile import Cause, Reconciliation
-from drinkstream.settings import ROOT, Settings
+from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from streaming.offsets import look
+from tests.lib.jobs import run
 from tests.lib.planted import COFFEE, DAY, TEA, apart, delete, post_id, tweet
 from tests.lib.prefilter import shared
-from tests.lib.programs import Program, environment
+from tests.lib.programs import Program
 
 NONE = dict.fromkeys(map(str, Cause), 0)
 SMALL = {"speed_trigger": 0.2, "speed_heap": 700, "archive_heap": 512, "archive_trigger": 1, "recompute_heap": 900}
@@ -72,10 +71,7 @@ class Stream:
 
     def job(self, module: str, *arguments: str) -> None:
         """Run a job as Airflow does; it must succeed."""
-        command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment(self.settings), capture_output=True, text=True, check=False
-        )
+        done = run(module, self.settings, *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
 
     def reconciled(self, attempt: str) -> Reconciliation:

@@ -1,20 +1,18 @@
 """A rolled-back day answers as before, byte by byte, on a real Cassandra; repetitions and races change nothing more."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from flask.testing import FlaskClient
 
 from drinkstream.errors import ConflictError
-from drinkstream.settings import ROOT
 from jobs.publish import publish
 from jobs.rollback import rollback
+from tests.lib.jobs import called, run
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, History, apart, delete
-from tests.lib.programs import environment
 from tests.lib.servers import Servers
 from webapp import create_app
 from webapp.serving import serving
@@ -55,16 +53,11 @@ def client(history: History) -> Iterator[FlaskClient]:
     serving(app).pending.stop()
 
 
-def job(history: History, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m jobs.rollback`, as Airflow calls it."""
-    return subprocess.run(
-        [sys.executable, "-m", "jobs.rollback", "--day", str(DAY), "--who", "ops", *arguments],
-        cwd=ROOT,
-        env=environment(history.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def job(
+    history: History, *arguments: str, call: Callable[..., CompletedProcess[str]] = called
+) -> CompletedProcess[str]:
+    """What the job answers."""
+    return call("jobs.rollback", history.settings, "--day", str(DAY), "--who", "ops", *arguments)
 
 
 def numbers(client: FlaskClient, more: str = "") -> list[bytes]:
@@ -87,7 +80,7 @@ def test_answers_after_a_rollback_are_those_of_before_byte_by_byte(history: Hist
     # all but the list of the coffees, which nobody touched
     assert [a == b for a, b in zip(before, between, strict=True)] == [False, False, False, False, True]
 
-    done = job(history, "--why", "rollback_share manual__1: pepsi\n is no drink")
+    done = job(history, "--why", "rollback_share manual__1: pepsi\n is no drink", call=run)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"day={DAY} seq=3 run={first}: rolled back from seq 2, run {second}\n"
     assert numbers(client) == before
@@ -129,7 +122,7 @@ def test_of_two_rollbacks_in_one_moment_one_wins_and_the_other_says_so(history: 
 
 
 def test_what_cannot_be_gone_back_to_ends_the_job_and_says_what_exists(history: History):
-    done = job(history, "--why", "bad")
+    done = job(history, "--why", "bad", call=run)
     assert done.returncode == 2
     assert f"{DAY} has no publication before run" in done.stderr
     done = job(history, "--to", "nothing", "--why", "bad")
