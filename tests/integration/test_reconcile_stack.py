@@ -1,6 +1,7 @@
 """From Kafka to the reconciliation with every program real: what is planted in the stream comes out under its cause."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ SMALL = {"speed_trigger": 0.2, "speed_heap": 700, "archive_heap": 512, "archive_
 
 
 class Stream:
-    """A topic, an archive and tables of its own; programs run one after the other, since two cores carry one Spark."""
+    """A topic, an archive and tables of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -42,15 +43,12 @@ class Stream:
         producer.close()
         self.sent += len(lines)
 
-    def archive(self) -> None:
-        """Let the archive query take everything."""
+    def archived(self) -> bool:
+        """Whether the archive holds everything."""
         archive = Archive(self.settings.archive)
-        topic = self.settings.posts_topic
-        self._let(
-            "streaming.archive", lambda: archive.exists() and sum(archive.rows_by_day(topic).values()) == self.sent
-        )
+        return archive.exists() and sum(archive.rows_by_day(self.settings.posts_topic).values()) == self.sent
 
-    def speed(self) -> None:
+    def count(self) -> None:
         """Let the speed query count everything."""
         end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
 
@@ -58,12 +56,15 @@ class Stream:
             epoch = self.reader.current_epoch()
             return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items())
 
-        self._let("streaming.speed", counted)
+        with self.running("streaming.speed") as speed:
+            speed.until(counted)
 
-    def _let(self, module: str, done: object) -> None:
+    @contextmanager
+    def running(self, module: str) -> Iterator[Program]:
+        """A program that runs meanwhile; it must end well."""
         program = Program(module, self.settings)
         try:
-            program.until(done)  # type: ignore[arg-type]
+            yield program
             assert program.stop() == 0
         finally:
             if program.process.poll() is None:
@@ -99,10 +100,11 @@ def test_what_was_planted_in_the_stream_comes_out_under_its_cause(stream: Stream
         # a duplicate is no difference
         *(tweet(ident, COFFEE) for ident in ids[30:40]),
     )
-    stream.archive()
-    stream.speed()
-    stream.send(*(tweet(ident, TEA) for ident in ids[40:45]))
-    stream.archive()
+    with stream.running("streaming.archive") as archive:
+        archive.until(stream.archived)
+        stream.count()
+        stream.send(*(tweet(ident, TEA) for ident in ids[40:45]))
+        archive.until(stream.archived)
     stream.job("jobs.recompute", "--days", str(DAY), "--attempt", "one")
     stream.job("jobs.audit", "--attempt", "one")
     stream.job("jobs.publish", "--attempt", "one", "--who", "a test")
