@@ -20,10 +20,10 @@ from drinkstream.standing import read, text_of
 from jobs.audit import unaccounted
 from jobs.lines import Lines
 from jobs.readings import level_rows, posts, readings, removed
-from streaming.archive import create, life
+from streaming.archive import life
 from streaming.feed import Feed
-from streaming.offsets import look
 from streaming.producer import Producer
+from tests.lib.archiving import Drained, archived
 from tests.lib.jobs import called
 from tests.lib.planted import COFFEE, DAY, post_id, tweet
 from tests.lib.programs import until
@@ -33,28 +33,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SECRET = "a cup of coffee that nobody shall ever hear of again"
-
-
-class Drained(Event):
-    """Set once the archive has all that Kafka held when it was made."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        found = look(settings.bootstrap, (settings.posts_topic, settings.status_topic))
-        self._cluster, self._ends = found.cluster, found.end
-        self._ledger = Ledger.beside(settings.archive)
-
-    def is_set(self) -> bool:
-        reached = self._ledger.positions(self._cluster)
-        return super().is_set() or all(reached.get(place, 0) >= end for place, end in self._ends.items())
-
-
-def archived(spark: "SparkSession", settings: Settings) -> None:
-    """Archives all that Kafka holds now, as the program `archive` does."""
-    create(spark, Archive(settings.archive), Ledger.beside(settings.archive))
-    stop = Drained(settings)
-    while not stop.is_set():
-        life(spark, settings, stop)
 
 
 @contextmanager
