@@ -14,14 +14,8 @@ def servers() -> Servers:
 
 
 @pytest.fixture(scope="session")
-def kafka_server(servers: Servers) -> Settings:
-    """Settings that lead to a real Kafka; topics are the test's to make."""
-    return servers.start("kafka")
-
-
-@pytest.fixture(scope="session")
 def cassandra_server(servers: Servers) -> Settings:
-    """Settings that lead to a real Cassandra with the tables in its keyspace `drinkstream`."""
+    """Settings that lead to a real Cassandra with the tables in its keyspace `drinkstream`, which all tests share."""
     return servers.start("cassandra")
 
 
@@ -29,12 +23,6 @@ def cassandra_server(servers: Servers) -> Settings:
 def kafka_settings(servers: Servers) -> Settings:
     """Settings with topics of this test's own on a real Kafka."""
     return servers.kafka()
-
-
-@pytest.fixture
-def cassandra_settings(servers: Servers) -> Settings:
-    """Settings with a keyspace of this test's own on a real Cassandra."""
-    return servers.cassandra()
 
 
 @pytest.fixture
