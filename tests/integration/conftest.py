@@ -25,6 +25,12 @@ def kafka_settings(servers: Servers) -> Settings:
     return servers.kafka()
 
 
+@pytest.fixture(scope="module")
+def keyspace(servers: Servers) -> Settings:
+    """Settings with a keyspace that the histories of a file share: each has runs and epochs, or a day, of its own."""
+    return servers.cassandra()
+
+
 @pytest.fixture
 def settings(servers: Servers) -> Settings:
     """Settings with topics and a keyspace of this test's own on a real Kafka and a real Cassandra."""

@@ -11,17 +11,10 @@ from drinkstream.reconcile import Cause, Reconciliation
 from drinkstream.settings import Settings
 from tests.lib.jobs import called, run
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, Sent, apart, delete, tweet, without
-from tests.lib.servers import Servers
 from webapp import create_app
 from webapp.serving import serving
 
 NONE = dict.fromkeys(map(str, Cause), 0)
-
-
-@pytest.fixture(scope="module")
-def keyspace(servers: Servers) -> Settings:
-    """Settings with a keyspace that the histories of this file share: each has runs and epochs of its own."""
-    return servers.cassandra()
 
 
 @pytest.fixture
