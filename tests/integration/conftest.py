@@ -14,14 +14,8 @@ def servers() -> Servers:
 
 
 @pytest.fixture(scope="session")
-def kafka_server(servers: Servers) -> Settings:
-    """Settings that lead to a real Kafka; topics are the test's to make."""
-    return servers.start("kafka")
-
-
-@pytest.fixture(scope="session")
 def cassandra_server(servers: Servers) -> Settings:
-    """Settings that lead to a real Cassandra with the tables in its keyspace `drinkstream`."""
+    """Settings that lead to a real Cassandra with the tables in its keyspace `drinkstream`, which all tests share."""
     return servers.start("cassandra")
 
 
@@ -31,9 +25,9 @@ def kafka_settings(servers: Servers) -> Settings:
     return servers.kafka()
 
 
-@pytest.fixture
-def cassandra_settings(servers: Servers) -> Settings:
-    """Settings with a keyspace of this test's own on a real Cassandra."""
+@pytest.fixture(scope="module")
+def keyspace(servers: Servers) -> Settings:
+    """Settings with a keyspace that the histories of a file share: each has runs and epochs, or a day, of its own."""
     return servers.cassandra()
 
 

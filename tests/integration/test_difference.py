@@ -1,37 +1,41 @@
 """What a recompute would change, on a real Cassandra and archive: planted moves come out under their cause and rule."""
 
 import json
+<<<<<<< HEAD
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+=======
+from collections.abc import Callable, Iterator
+>>>>>>> test-time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from drinkstream.cells import ANY
 from drinkstream.difference import Moved, Report, Said
+from drinkstream.merge import hours_of
 from drinkstream.reconcile import Cause, CellName
-from drinkstream.settings import ROOT
+from drinkstream.settings import Settings
 from drinkstream.taxonomy import load
 from jobs.maintenance import drop
 from jobs.publish import publish
+from tests.lib.jobs import called, run
 from tests.lib.moved import applied, before_pepsi
-from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, apart, delete, tweet
-from tests.lib.programs import environment
-from tests.lib.servers import Servers
+from tests.lib.planted import COFFEE, PEPSI, TEA, TEXTS, History, apart, delete, new_day, tweet
 
 NONE = {str(why): 0 for why in Cause if why != Cause.SPEED_COULD_NOT_ANSWER}
-HOURS = [f"{DAY}T{hour:02d}" for hour in range(24)]
 BEFORE_PEPSI = {**TEXTS, PEPSI: set()}.get
 
 
 @pytest.fixture
-def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
+def history(keyspace: Settings, tmp_path: Path) -> Iterator[History]:
     """Forty posts, of which the pepsis were no brand yet, published by a meaning whose taxonomy is kept."""
-    made = History(apart(servers.cassandra(), tmp_path))
+    made = History(apart(keyspace, tmp_path), new_day())
     made.writer.taxonomy("old", before_pepsi())
     made.posts(10, COFFEE)
     made.posts(20, TEA)
@@ -43,11 +47,12 @@ def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
 
 
 def put_in_force(history: History, run_id: str) -> None:
-    run = history.reader.run(DAY, run_id)
+    run = history.reader.run(history.day, run_id)
     assert run is not None
     publish(history.reader, history.writer, run, "airflow", "nightly")
 
 
+<<<<<<< HEAD
 def called(history: History, attempt: str) -> "subprocess.CompletedProcess[str]":
     """`python -m jobs.difference`, as Airflow calls it."""
     history.archive()
@@ -64,6 +69,14 @@ def called(history: History, attempt: str) -> "subprocess.CompletedProcess[str]"
 def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
     """Its answer and its log."""
     done = called(history, attempt)
+=======
+def compared(
+    history: History, attempt: str, call: Callable[..., CompletedProcess[str]] = called
+) -> tuple[dict[str, Any], str]:
+    """The answer and the log of the job."""
+    history.archive()
+    done = call("jobs.difference", history.settings, "--attempt", attempt)
+>>>>>>> test-time
     assert (done.returncode, done.stderr) == (0, "")
     *log, last = done.stdout.splitlines()
     assert last.startswith("answer=")
@@ -72,8 +85,8 @@ def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
 
 def stored(history: History, run_id: str) -> tuple[Report, dict[str, Moved]]:
     """The report of a run, and its moved posts by id."""
-    (report,) = [one for one in history.reader.reports(DAY) if one.run_id == run_id]
-    return report, {one.move.id: one for one in history.reader.moved_posts(DAY, run_id)}
+    (report,) = [one for one in history.reader.reports(history.day) if one.run_id == run_id]
+    return report, {one.move.id: one for one in history.reader.moved_posts(history.day, run_id)}
 
 
 def cells(history: History, run_id: str) -> dict[CellName, frozenset[str]]:
@@ -81,13 +94,13 @@ def cells(history: History, run_id: str) -> dict[CellName, frozenset[str]]:
     return {
         cell[:7]: frozenset(cell.ids)
         for category in (ANY, *load().categories)
-        for cell in history.reader.batch_ids(run_id, HOURS, category, None)
+        for cell in history.reader.batch_ids(run_id, hours_of(history.day), category, None)
     }
 
 
 def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_are_new(history: History):
     """Two deletes, one by an edit's id, three edits, four late posts, ten of a new brand; in every cell, id by id."""
-    old = history.reader.publications([str(DAY)[:7]])[0].run_id
+    old = history.reader.publications([str(history.day)[:7]])[0].run_id
     ids = sorted(one.key.partition(":")[2] for one in history.sent)
     coffees, teas, pepsis = ids[:10], ids[10:30], ids[30:]
     history.send(teas[0], delete(teas[0]), shape="tombstone.delete")
@@ -98,7 +111,7 @@ def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_ar
         history.send(ident, tweet(history.new_id(), TEA, ident))
     late = history.posts(4, COFFEE)
     attempt, run_id = history.run()
-    answer, log = compared(history, attempt)
+    answer, log = compared(history, attempt, run)
 
     report, moved = stored(history, run_id)
     assert (report.old_run, report.seq, report.old_meaning) == (old, 1, "old")
@@ -126,23 +139,23 @@ def test_planted_moves_come_out_under_their_cause_and_rule_and_old_and_report_ar
         (None, "pepsi"): (0, 10),
         ("soda", "pepsi"): (0, 10),
     }
-    changed = list(history.reader.changed_cells(DAY, run_id))
+    changed = list(history.reader.changed_cells(history.day, run_id))
     assert applied(cells(history, old), changed) == cells(history, run_id)
     assert report.cells == len(changed)
 
-    assert answer["published"] == [str(DAY)]
+    assert answer["published"] == [str(history.day)]
     for text in (log, answer["body"]):
         assert "| soda | 0 | 10 | +10 | 0.0% | 23.8% |" in text
         assert f"| 10 | meaning changed | – | brands.pepsi | x:{pepsis[0]}, " in text
         assert "| 2 | deleted | " in text
-    assert f"/difference/{DAY}?run={run_id}" in answer["body"]
+    assert f"/difference/{history.day}?run={run_id}" in answer["body"]
     # no word of any post is kept outside the archive
     rows = history.session.execute("SELECT move FROM moved_posts_v1")
     assert [row.move for row in rows if "coffee right" in row.move or "cup" in row.move] == []
 
 
-def test_a_day_that_was_never_published_has_nothing_to_approve(servers: Servers, tmp_path: Path):
-    history = History(apart(servers.cassandra(), tmp_path))
+def test_a_day_that_was_never_published_has_nothing_to_approve(keyspace: Settings, tmp_path: Path):
+    history = History(apart(keyspace, tmp_path), new_day())
     history.posts(3)
     attempt, run_id = history.run()
     answer, log = compared(history, attempt)
@@ -173,6 +186,7 @@ def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_a
         # what did not count then had no rules to tell
         (Cause.MEANING_CHANGED, False, True)
     }
+<<<<<<< HEAD
     assert applied(cells(history, before), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
 
 
@@ -215,19 +229,23 @@ def test_what_the_audit_left_to_a_person_is_asked_of_them_though_the_day_was_nev
     assert asked in answer["body"]
     assert asked in log
     history.close()
+=======
+    assert applied(cells(history, between), history.reader.changed_cells(history.day, run_id)) == cells(history, run_id)
+>>>>>>> test-time
 
 
 def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):
     """As after a task was cleared: held against itself a run changes nothing, and a person was asked of that."""
     attempt, run_id = history.run()
     answer, log = compared(history, attempt)
-    assert answer["published"] == [str(DAY)]
-    before = stored(history, run_id), list(history.reader.changed_cells(DAY, run_id))
+    assert answer["published"] == [str(history.day)]
+    before = stored(history, run_id), list(history.reader.changed_cells(history.day, run_id))
     put_in_force(history, run_id)
     again, repeated = compared(history, attempt)
     assert again["published"] == []
-    assert repeated == f"day={DAY} run={run_id}: was published already, as seq 2; its report of before:\n\n{log}"
-    assert (stored(history, run_id), list(history.reader.changed_cells(DAY, run_id))) == before
+    said = f"day={history.day} run={run_id}: was published already, as seq 2; its report of before"
+    assert repeated == f"{said}:\n\n{log}"
+    assert (stored(history, run_id), list(history.reader.changed_cells(history.day, run_id))) == before
     assert before[0][0].moved == 10
 
 
@@ -235,8 +253,8 @@ def test_a_run_that_was_published_without_a_comparison_has_none(history: History
     attempt, run_id = history.run()
     put_in_force(history, run_id)
     answer, log = compared(history, attempt)
-    assert (answer["published"], history.reader.reports(DAY)) == ([], [])
-    assert log.strip() == f"day={DAY} run={run_id}: was published already, as seq 2, and had not been compared"
+    assert (answer["published"], history.reader.reports(history.day)) == ([], [])
+    assert log.strip() == f"day={history.day} run={run_id}: was published already, as seq 2, and had not been compared"
 
 
 BEFORE_COFFEE = {**TEXTS, COFFEE: {("tea", None)}}
@@ -247,9 +265,10 @@ def test_a_dropped_run_takes_its_report_with_it(history: History):
     compared(history, attempt)
     # it is complete and audited, and waits for its approval, however long it takes
     later = datetime.now(UTC) + timedelta(days=300)
-    drop(history.reader, history.writer, [DAY], later, timedelta(0), lambda: None)
+    drop(history.reader, history.writer, [history.day], later, timedelta(0), lambda: None)
     assert stored(history, run_id)[0].moved == 10
     put_in_force(history, history.run()[1])
-    drop(history.reader, history.writer, [DAY], later, timedelta(0), lambda: None)
-    assert history.reader.reports(DAY) == []
-    assert list(history.reader.changed_cells(DAY, run_id)) == list(history.reader.moved_posts(DAY, run_id)) == []
+    drop(history.reader, history.writer, [history.day], later, timedelta(0), lambda: None)
+    assert history.reader.reports(history.day) == []
+    assert list(history.reader.changed_cells(history.day, run_id)) == []
+    assert list(history.reader.moved_posts(history.day, run_id)) == []

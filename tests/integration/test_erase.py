@@ -17,44 +17,22 @@ from drinkstream.positions import Ledger
 from drinkstream.post import ERASED, NO_DAY
 from drinkstream.settings import Settings
 from drinkstream.standing import read, text_of
-from jobs import erase
 from jobs.audit import unaccounted
 from jobs.lines import Lines
 from jobs.readings import level_rows, posts, readings, removed
-from streaming.archive import create, life
+from streaming.archive import life
 from streaming.feed import Feed
-from streaming.offsets import look
 from streaming.producer import Producer
+from tests.lib.archiving import Drained, archived
+from tests.lib.jobs import called
 from tests.lib.planted import COFFEE, DAY, post_id, tweet
-from tests.lib.programs import environment, until
+from tests.lib.programs import until
 from tests.lib.servers import Servers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SECRET = "a cup of coffee that nobody shall ever hear of again"
-
-
-class Drained(Event):
-    """Set once the archive has all that Kafka held when it was made."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        found = look(settings.bootstrap, (settings.posts_topic, settings.status_topic))
-        self._cluster, self._ends = found.cluster, found.end
-        self._ledger = Ledger.beside(settings.archive)
-
-    def is_set(self) -> bool:
-        reached = self._ledger.positions(self._cluster)
-        return super().is_set() or all(reached.get(place, 0) >= end for place, end in self._ends.items())
-
-
-def archived(spark: "SparkSession", settings: Settings) -> None:
-    """Archives all that Kafka holds now, as the program `archive` does."""
-    create(spark, Archive(settings.archive), Ledger.beside(settings.archive))
-    stop = Drained(settings)
-    while not stop.is_set():
-        life(spark, settings, stop)
 
 
 @contextmanager
@@ -112,10 +90,8 @@ def settings(servers: Servers, tmp_path: Path) -> Settings:
 
 def erased(settings: Settings, *arguments: str) -> None:
     """What `python -m jobs.erase` with these arguments does."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(settings).items():
-            patch.setenv(name, value)
-        assert erase.main([*arguments, "--why", "its author deleted it"]) == 0
+    done = called("jobs.erase", settings, *arguments, "--why", "its author deleted it")
+    assert done.returncode == 0, done.stderr
 
 
 def everything(settings: Settings) -> list[tuple[int, int, bytes]]:

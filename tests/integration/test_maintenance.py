@@ -7,24 +7,22 @@ from pathlib import Path
 import pytest
 
 from drinkstream.errors import BadInputError
-from drinkstream.merge import Publication
+from drinkstream.merge import Publication, hours_of
+from drinkstream.settings import Settings
 from drinkstream.store.read import Run
 from jobs.append import append
 from jobs.maintenance import drop
 from jobs.publish import publish
 from jobs.rollback import rollback
-from tests.lib.planted import COFFEE, DAY, TEA, History, apart
-from tests.lib.servers import Servers
+from tests.lib.planted import COFFEE, TEA, History, apart, new_day
 from webapp import create_app
 from webapp.serving import serving
 
-HOURS = [f"{DAY}T{hour:02d}" for hour in range(24)]
-
 
 @pytest.fixture
-def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
+def history(keyspace: Settings, tmp_path: Path) -> Iterator[History]:
     """A day that was published twice."""
-    made = History(apart(servers.cassandra(), tmp_path))
+    made = History(apart(keyspace, tmp_path), new_day())
     for text in (COFFEE, TEA):
         made.posts(5, text)
         _, run_id = made.run()
@@ -34,40 +32,40 @@ def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
 
 
 def run_of(history: History, run_id: str) -> Run:
-    found = history.reader.run(DAY, run_id)
+    found = history.reader.run(history.day, run_id)
     assert found is not None
     return found
 
 
 def cells(history: History, run_id: str) -> int:
-    return len(list(history.reader.batch_ids(run_id, HOURS, "*", None)))
+    return len(list(history.reader.batch_ids(run_id, hours_of(history.day), "*", None)))
 
 
 def tidy(history: History, retention: timedelta = timedelta(0), pause: Callable[[], None] = lambda: None) -> None:
     """Drops what may go now."""
-    drop(history.reader, history.writer, [DAY], datetime.now(UTC), retention, pause)
+    drop(history.reader, history.writer, [history.day], datetime.now(UTC), retention, pause)
 
 
 def test_a_superseded_run_goes_and_the_one_in_force_stays(history: History, capsys: pytest.CaptureFixture[str]):
-    first, second = (entry.run_id for entry in history.reader.publications([str(DAY)[:7]]))
-    token = answer(history, f"from={DAY}&to={DAY}")["at"]
+    first, second = (entry.run_id for entry in history.reader.publications([str(history.day)[:7]]))
+    token = answer(history, f"from={history.day}&to={history.day}")["at"]
     tidy(history, timedelta(days=1))
     assert capsys.readouterr().out == ""
     tidy(history)
-    assert capsys.readouterr().out == f"day={DAY} run={first}: dropped\n"
-    assert (cells(history, first), history.reader.day_totals(DAY, first)) == (0, [])
+    assert capsys.readouterr().out == f"day={history.day} run={first}: dropped\n"
+    assert (cells(history, first), history.reader.day_totals(history.day, first)) == (0, [])
     assert [run_of(history, one).status for one in (first, second)] == ["dropped", "complete"]
     assert cells(history, second) > 0
-    assert answer(history, f"at={token}&from={DAY}&to={DAY}")["total"] == 10
+    assert answer(history, f"at={token}&from={history.day}&to={history.day}")["total"] == 10
     with pytest.raises(BadInputError, match=r"its rows were dropped, .*; recompute the day instead"):
-        rollback(history.reader, history.writer, DAY, "1", "ops", "back")
+        rollback(history.reader, history.writer, history.day, "1", "ops", "back")
     tidy(history)
     assert capsys.readouterr().out == ""
 
 
 def test_what_was_shown_then_is_unknown_and_not_zero_once_it_is_dropped(history: History):
-    moment = history.reader.publications([str(DAY)[:7]])[0].at.isoformat().replace("+00:00", "Z")
-    question = f"as_of={moment}&from={DAY}&to={DAY}"
+    moment = history.reader.publications([str(history.day)[:7]])[0].at.isoformat().replace("+00:00", "Z")
+    question = f"as_of={moment}&from={history.day}&to={history.day}"
     assert answer(history, question)["total"] == 5
     tidy(history)
     gone = answer(history, question)
@@ -76,19 +74,19 @@ def test_what_was_shown_then_is_unknown_and_not_zero_once_it_is_dropped(history:
 
 def test_a_run_that_comes_into_force_in_between_is_kept_whole(history: History, capsys: pytest.CaptureFixture[str]):
     """A rollback that had looked at the run before it was marked."""
-    first, _ = (entry.run_id for entry in history.reader.publications([str(DAY)[:7]]))
+    first, _ = (entry.run_id for entry in history.reader.publications([str(history.day)[:7]]))
     before = cells(history, first)
 
     def meanwhile() -> None:
-        append(history.reader, history.writer, Publication(DAY, 3, first, datetime.now(UTC), "ops", "back"))
+        append(history.reader, history.writer, Publication(history.day, 3, first, datetime.now(UTC), "ops", "back"))
 
     tidy(history, pause=meanwhile)
-    assert capsys.readouterr().out == f"day={DAY} run={first}: came into force in between and stays\n"
+    assert capsys.readouterr().out == f"day={history.day} run={first}: came into force in between and stays\n"
     assert (cells(history, first), run_of(history, first).status) == (before, "complete")
 
 
 def test_a_call_that_ended_early_is_taken_up_by_the_next(history: History):
-    first, _ = (entry.run_id for entry in history.reader.publications([str(DAY)[:7]]))
+    first, _ = (entry.run_id for entry in history.reader.publications([str(history.day)[:7]]))
 
     def die() -> None:
         raise KeyboardInterrupt

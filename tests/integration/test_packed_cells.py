@@ -29,9 +29,9 @@ CREATE TABLE {keyspace}.batch_cells_v1 (
 """
 
 
-def test_runs_of_an_earlier_build_answer_as_they_did(cassandra_settings: Settings):
-    keyspace = cassandra_settings.keyspace
-    session = admin(cassandra_settings)
+def test_runs_of_an_earlier_build_answer_as_they_did(cassandra_server: Settings):
+    keyspace = cassandra_server.keyspace
+    session = admin(cassandra_server)
     assert repack(session, keyspace) == 0
     session.execute(CELLS_BEFORE.format(keyspace=keyspace))
     insert = session.prepare(f"INSERT INTO {keyspace}.batch_cells_v1 JSON ?")
@@ -50,7 +50,7 @@ def test_runs_of_an_earlier_build_answer_as_they_did(cassandra_settings: Setting
     assert repack(session, keyspace) == 2
     assert repack(session, keyspace) == 0
     session.cluster.shutdown()
-    session = connect(cassandra_settings, cassandra_settings.reader_login())
+    session = connect(cassandra_server, cassandra_server.reader_login())
     reader = Reader(session)
     x = "x", "original", "en"
     assert list(reader.batch_ids("run-1", [HOUR], "*", None)) == [
@@ -64,7 +64,7 @@ def test_runs_of_an_earlier_build_answer_as_they_did(cassandra_settings: Setting
     session.cluster.shutdown()
 
 
-def test_an_hour_of_many_parts_and_a_cell_of_a_million_ids_come_back(cassandra_settings: Settings):
+def test_an_hour_of_many_parts_and_a_cell_of_a_million_ids_come_back(cassandra_server: Settings):
     many = np.arange(10**18, 10**18 + 2000 * MILLION, 2000)
     blobs = {minute: pack([f"{minute}-" + "z" * (PART_BYTES // 2)]) for minute in range(40)}
     blobs[40], blobs[41] = pack_integers(many, np.array([0, MILLION]))[0], pack(["1", "2", "3"])
@@ -72,21 +72,21 @@ def test_an_hour_of_many_parts_and_a_cell_of_a_million_ids_come_back(cassandra_s
         part_rows(((HOUR, "*"), (minute, "", "x", "original", "en", 0), blob) for minute, blob in blobs.items())
     )
     assert len(rows) > 40
-    session = connect(cassandra_settings, cassandra_settings.writer_login())
+    session = connect(cassandra_server, cassandra_server.writer_login())
     reader, writer = Reader(session), Writer(session)
-    writer.batch_cells("run-1", rows)
+    writer.batch_cells("run-3", rows)
     cells = [(HOUR, minute, "*", "", "x", "original", "en") for minute in blobs]
-    assert list(reader.batch_ids("run-1", [HOUR], "*", "")) == [
+    assert list(reader.batch_ids("run-3", [HOUR], "*", "")) == [
         CellIds(*cell, (blob,)) for cell, blob in zip(cells, blobs.values(), strict=True)
     ]
-    assert reader.batch_counts("run-1", [HOUR], ["*"]) == [
+    assert reader.batch_counts("run-3", [HOUR], ["*"]) == [
         CellCount(*cell, n) for cell, n in zip(cells, [*[1] * 40, MILLION, 3], strict=True)
     ]
-    (minute,) = reader.batch_minute("run-1", HOUR, 40, ["*", "tea"])
+    (minute,) = reader.batch_minute("run-3", HOUR, 40, ["*", "tea"])
     assert np.array_equal(unpack_integers(minute.blobs[0]), many)
     # written again by a task that is repeated, they are the same rows; dropped, none is left
-    writer.batch_cells("run-1", rows)
-    assert len(reader.batch_counts("run-1", [HOUR], ["*"])) == len(cells)
-    writer.drop_run(DAY, "run-1", ["*"])
-    assert reader.batch_counts("run-1", [HOUR], ["*"]) == list(reader.batch_ids("run-1", [HOUR], "*", None)) == []
+    writer.batch_cells("run-3", rows)
+    assert len(reader.batch_counts("run-3", [HOUR], ["*"])) == len(cells)
+    writer.drop_run(DAY, "run-3", ["*"])
+    assert reader.batch_counts("run-3", [HOUR], ["*"]) == list(reader.batch_ids("run-3", [HOUR], "*", None)) == []
     session.cluster.shutdown()

@@ -1,23 +1,21 @@
 """Which days the nightly run takes along, asked of a real Cassandra and a real archive."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from drinkstream.settings import ROOT
 from jobs.pending import MOST_RUNS
 from jobs.publish import publish
 from jobs.rollback import rollback
 from tests.lib.archived import SCHEMA, row
+from tests.lib.jobs import called, run
 from tests.lib.planted import DAY, History, apart, delete
-from tests.lib.programs import environment
 from tests.lib.servers import Servers
 
 
@@ -139,22 +137,17 @@ def test_a_day_of_which_posts_lie_under_another_topic_is_left_as_it_is(history: 
     write_deltalake(history.settings.archive, pa.Table.from_pylist(late, SCHEMA), mode="append")
     left = ": left as it is, since posts of it lie under posts too"
     history.settings = history.settings.model_copy(update={"posts_topic": "posts2"})
-    assert asked(history, 5, "--but", "2017-09-16") == [
+    assert asked(history, 5, "--but", "2017-09-16", call=run) == [
         f"day={DAY}{left}",
         f"day=2017-09-15{left}",
         "days=",
     ]
 
 
-def asked(history: History, limit: int, *arguments: str) -> list[str]:
+def asked(
+    history: History, limit: int, *arguments: str, call: Callable[..., CompletedProcess[str]] = called
+) -> list[str]:
     """The lines of the program; it must end well."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.pending", *arguments],
-        cwd=ROOT,
-        env=environment(history.settings.model_copy(update={"pending_limit": limit})),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call("jobs.pending", history.settings.model_copy(update={"pending_limit": limit}), *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

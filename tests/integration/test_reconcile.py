@@ -1,28 +1,20 @@
 """Each cause of a difference, planted so many times, moves its column by so many and no other; on a real Cassandra."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from drinkstream.reconcile import Cause, Reconciliation
-from drinkstream.settings import ROOT, Settings
+from drinkstream.settings import Settings
+from tests.lib.jobs import called, run
 from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, TEXTS, History, Sent, apart, delete, tweet, without
-from tests.lib.programs import environment
-from tests.lib.servers import Servers
 from webapp import create_app
 from webapp.serving import serving
 
 NONE = dict.fromkeys(map(str, Cause), 0)
-
-
-@pytest.fixture(scope="module")
-def keyspace(servers: Servers) -> Settings:
-    """Settings with a keyspace that the histories of this file share: each has runs and epochs of its own."""
-    return servers.cassandra()
 
 
 @pytest.fixture
@@ -35,16 +27,9 @@ def history(keyspace: Settings, tmp_path: Path) -> Iterator[History]:
     made.close()
 
 
-def reconcile(history: History, attempt: str) -> subprocess.CompletedProcess[str]:
-    """`python -m jobs.reconcile`, as Airflow calls it."""
-    return subprocess.run(
-        [sys.executable, "-m", "jobs.reconcile", "--attempt", attempt],
-        cwd=ROOT,
-        env=environment(history.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def reconcile(history: History, attempt: str) -> CompletedProcess[str]:
+    """What the job answers."""
+    return called("jobs.reconcile", history.settings, "--attempt", attempt)
 
 
 def found(history: History, attempt: str, run_id: str) -> Reconciliation:
@@ -161,11 +146,12 @@ def test_all_causes_at_once_each_keep_their_own_number(history: History):
 
 
 def test_a_post_that_nothing_explains_is_named_and_ends_the_job_red(history: History):
+    """As Airflow calls it."""
     lost = history.posts(2)
     attempt, run_id = history.run()
     history.archive()
     history.epoch(without(lost))
-    done = reconcile(history, attempt)
+    done = run("jobs.reconcile", history.settings, "--attempt", attempt)
     assert done.returncode == 6
     assert done.stderr.startswith("IntegrityError: 2 posts stand in one layer only and nothing explains it: ")
     assert all(f"{DAY} x:{ident}" in done.stderr for ident in lost)

@@ -1,8 +1,7 @@
 """From Kafka to the reconciliation with every program real: what is planted in the stream comes out under its cause."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,21 @@ from kafka import KafkaProducer
 from drinkstream.archive import Archive
 from drinkstream.post import envelopes
 from drinkstream.reconcile import Cause, Reconciliation
-from drinkstream.settings import ROOT, Settings
+from drinkstream.settings import Settings
 from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from streaming.offsets import look
+from tests.lib.jobs import run
 from tests.lib.planted import COFFEE, DAY, TEA, apart, delete, post_id, tweet
-from tests.lib.programs import Program, environment
+from tests.lib.prefilter import shared
+from tests.lib.programs import Program
 
 NONE = dict.fromkeys(map(str, Cause), 0)
 SMALL = {"speed_trigger": 0.2, "speed_heap": 700, "archive_heap": 512, "archive_trigger": 1, "recompute_heap": 900}
 
 
 class Stream:
-    """A topic, an archive and tables of its own; programs run one after the other, since two cores carry one Spark."""
+    """A topic, an archive and tables of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -42,15 +43,12 @@ class Stream:
         producer.close()
         self.sent += len(lines)
 
-    def archive(self) -> None:
-        """Let the archive query take everything."""
+    def archived(self) -> bool:
+        """Whether the archive holds everything."""
         archive = Archive(self.settings.archive)
-        topic = self.settings.posts_topic
-        self._let(
-            "streaming.archive", lambda: archive.exists() and sum(archive.rows_by_day(topic).values()) == self.sent
-        )
+        return archive.exists() and sum(archive.rows_by_day(self.settings.posts_topic).values()) == self.sent
 
-    def speed(self) -> None:
+    def count(self) -> None:
         """Let the speed query count everything."""
         end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
 
@@ -58,12 +56,15 @@ class Stream:
             epoch = self.reader.current_epoch()
             return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items())
 
-        self._let("streaming.speed", counted)
+        with self.running("streaming.speed") as speed:
+            speed.until(counted)
 
-    def _let(self, module: str, done: object) -> None:
+    @contextmanager
+    def running(self, module: str) -> Iterator[Program]:
+        """A program that runs meanwhile; it must end well."""
         program = Program(module, self.settings)
         try:
-            program.until(done)  # type: ignore[arg-type]
+            yield program
             assert program.stop() == 0
         finally:
             if program.process.poll() is None:
@@ -71,10 +72,7 @@ class Stream:
 
     def job(self, module: str, *arguments: str) -> None:
         """Run a job as Airflow does; it must succeed."""
-        command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment(self.settings), capture_output=True, text=True, check=False
-        )
+        done = run(module, self.settings, *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
 
     def reconciled(self, attempt: str) -> Reconciliation:
@@ -86,7 +84,7 @@ class Stream:
 
 @pytest.fixture
 def stream(settings: Settings, tmp_path: Path) -> Iterator[Stream]:
-    made = Stream(apart(settings, tmp_path).model_copy(update=SMALL))
+    made = Stream(apart(settings, shared(tmp_path)).model_copy(update=SMALL))
     yield made
     made.session.cluster.shutdown()
 
@@ -102,10 +100,11 @@ def test_what_was_planted_in_the_stream_comes_out_under_its_cause(stream: Stream
         # a duplicate is no difference
         *(tweet(ident, COFFEE) for ident in ids[30:40]),
     )
-    stream.archive()
-    stream.speed()
-    stream.send(*(tweet(ident, TEA) for ident in ids[40:45]))
-    stream.archive()
+    with stream.running("streaming.archive") as archive:
+        archive.until(stream.archived)
+        stream.count()
+        stream.send(*(tweet(ident, TEA) for ident in ids[40:45]))
+        archive.until(stream.archived)
     stream.job("jobs.recompute", "--days", str(DAY), "--attempt", "one")
     stream.job("jobs.audit", "--attempt", "one")
     stream.job("jobs.publish", "--attempt", "one", "--who", "a test")

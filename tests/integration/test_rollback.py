@@ -1,32 +1,29 @@
 """A rolled-back day answers as before, byte by byte, on a real Cassandra; repetitions and races change nothing more."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from flask.testing import FlaskClient
 
 from drinkstream.errors import ConflictError
-from drinkstream.settings import ROOT
+from drinkstream.settings import Settings
 from jobs.publish import publish
 from jobs.rollback import rollback
-from tests.lib.planted import COFFEE, DAY, PEPSI, TEA, History, apart, delete
-from tests.lib.programs import environment
-from tests.lib.servers import Servers
+from tests.lib.jobs import called, run
+from tests.lib.planted import COFFEE, PEPSI, TEA, History, apart, delete, new_day
 from webapp import create_app
 from webapp.serving import serving
 
-QUESTION = f"from={DAY}&to={DAY}"
 NUMBERS = ("share?", "share?by=brand&", "trend?grain=minute&", "posts?limit=1000&", "posts?category=coffee&")
 
 
 @pytest.fixture
-def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
-    """A day in a keyspace of its own, published twice: first with forty posts, then with ten more and five fewer."""
-    made = History(apart(servers.cassandra(), tmp_path))
+def history(keyspace: Settings, tmp_path: Path) -> Iterator[History]:
+    """A day of its own, published twice: first with forty posts, then with ten more and five fewer."""
+    made = History(apart(keyspace, tmp_path), new_day())
     made.posts(20, COFFEE)
     gone = made.posts(20, TEA)[:5]
     publish_run(made)
@@ -40,7 +37,7 @@ def history(servers: Servers, tmp_path: Path) -> Iterator[History]:
 def publish_run(history: History) -> str:
     """Publishes a run over all that was sent by now; its id."""
     _, run_id = history.run()
-    run = history.reader.run(DAY, run_id)
+    run = history.reader.run(history.day, run_id)
     assert run is not None
     publish(history.reader, history.writer, run, "airflow", "nightly")
     return run_id
@@ -55,59 +52,58 @@ def client(history: History) -> Iterator[FlaskClient]:
     serving(app).pending.stop()
 
 
-def job(history: History, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m jobs.rollback`, as Airflow calls it."""
-    return subprocess.run(
-        [sys.executable, "-m", "jobs.rollback", "--day", str(DAY), "--who", "ops", *arguments],
-        cwd=ROOT,
-        env=environment(history.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def job(
+    history: History, *arguments: str, call: Callable[..., CompletedProcess[str]] = called
+) -> CompletedProcess[str]:
+    """What the job answers."""
+    return call("jobs.rollback", history.settings, "--day", str(history.day), "--who", "ops", *arguments)
 
 
-def numbers(client: FlaskClient, more: str = "") -> list[bytes]:
+def question(history: History) -> str:
+    return f"from={history.day}&to={history.day}"
+
+
+def numbers(history: History, client: FlaskClient) -> list[bytes]:
     """The answers of all number routes: as CSV, which has no word about when the day was published."""
     serving(client.application).view.look()
-    return [client.get(f"/api/v1/{route}{QUESTION}&format=csv{more}").data for route in NUMBERS]
+    return [client.get(f"/api/v1/{route}{question(history)}&format=csv").data for route in NUMBERS]
 
 
 def log(history: History) -> list[tuple[int, str, str, str]]:
-    return [(p.seq, p.run_id, p.who, p.why) for p in history.reader.publications([str(DAY)[:7]])]
+    return [(p.seq, p.run_id, p.who, p.why) for p in history.reader.publications([str(history.day)[:7]])]
 
 
 def test_answers_after_a_rollback_are_those_of_before_byte_by_byte(history: History, client: FlaskClient):
-    before = numbers(client)
-    token = client.get(f"/api/v1/share?{QUESTION}").get_json()["at"]
-    whole = [client.get(f"/api/v1/{route}{QUESTION}&at={token}").data for route in NUMBERS]
+    before = numbers(history, client)
+    token = client.get(f"/api/v1/share?{question(history)}").get_json()["at"]
+    whole = [client.get(f"/api/v1/{route}{question(history)}&at={token}").data for route in NUMBERS]
     first = log(history)[0][1]
     second = publish_run(history)
-    between = numbers(client)
+    between = numbers(history, client)
     # all but the list of the coffees, which nobody touched
     assert [a == b for a, b in zip(before, between, strict=True)] == [False, False, False, False, True]
 
-    done = job(history, "--why", "rollback_share manual__1: pepsi\n is no drink")
+    done = job(history, "--why", "rollback_share manual__1: pepsi\n is no drink", call=run)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"day={DAY} seq=3 run={first}: rolled back from seq 2, run {second}\n"
-    assert numbers(client) == before
-    days = client.get(f"/api/v1/days?{QUESTION}").get_json()["days"]
+    assert done.stdout == f"day={history.day} seq=3 run={first}: rolled back from seq 2, run {second}\n"
+    assert numbers(history, client) == before
+    days = client.get(f"/api/v1/days?{question(history)}").get_json()["days"]
     assert [(day["run"], day["seq"], day["by"], day["why"]) for day in days] == [
         (first, 3, "ops", "rollback_share manual__1: pepsi is no drink")
     ]
     # the state of before, asked for by its token, is answered as it was, to the last byte
-    assert [client.get(f"/api/v1/{route}{QUESTION}&at={token}").data for route in NUMBERS] == whole
+    assert [client.get(f"/api/v1/{route}{question(history)}&at={token}").data for route in NUMBERS] == whole
 
     # the same task once more, as after a lost answer
     again = job(history, "--why", "rollback_share manual__1: pepsi is no drink")
-    assert (again.returncode, again.stdout) == (0, f"day={DAY} seq=3 run={first}: was rolled back already\n")
+    assert (again.returncode, again.stdout) == (0, f"day={history.day} seq=3 run={first}: was rolled back already\n")
     # and undone by another run of the DAG, by seq
     undone = job(history, "--to", "2", "--why", "rollback_share manual__2: it is one")
     assert (undone.returncode, undone.stdout) == (
         0,
-        f"day={DAY} seq=4 run={second}: rolled back from seq 3, run {first}\n",
+        f"day={history.day} seq=4 run={second}: rolled back from seq 3, run {first}\n",
     )
-    assert numbers(client) == between
+    assert numbers(history, client) == between
     assert [entry[:2] for entry in log(history)] == [(1, first), (2, second), (3, first), (4, second)]
 
 
@@ -117,7 +113,7 @@ def test_of_two_rollbacks_in_one_moment_one_wins_and_the_other_says_so(history: 
 
     def back(name: str) -> str:
         try:
-            return rollback(history.reader, history.writer, DAY, "1", name, name)
+            return rollback(history.reader, history.writer, history.day, "1", name, name)
         except ConflictError as error:
             return str(error)
 
@@ -129,10 +125,10 @@ def test_of_two_rollbacks_in_one_moment_one_wins_and_the_other_says_so(history: 
 
 
 def test_what_cannot_be_gone_back_to_ends_the_job_and_says_what_exists(history: History):
-    done = job(history, "--why", "bad")
+    done = job(history, "--why", "bad", call=run)
     assert done.returncode == 2
-    assert f"{DAY} has no publication before run" in done.stderr
+    assert f"{history.day} has no publication before run" in done.stderr
     done = job(history, "--to", "nothing", "--why", "bad")
     assert done.returncode == 2
-    assert f"{DAY} has no run or seq nothing (any more); published were 1 = " in done.stderr
+    assert f"{history.day} has no run or seq nothing (any more); published were 1 = " in done.stderr
     assert len(log(history)) == 1

@@ -13,10 +13,10 @@ PIECE = 5
 """Bytes: fewer than the header of what version 5 of the protocol wraps answers in."""
 
 
-def test_an_answer_is_read_whole_wherever_it_is_cut(cassandra_settings: Settings):
+def test_an_answer_is_read_whole_wherever_it_is_cut(cassandra_server: Settings):
     """In small pieces: what is read from the socket ends, now and then, within each of an answer's parts."""
-    with cutting(cassandra_settings.cassandra_port) as port:
-        through = cassandra_settings.model_copy(update={"cassandra_port": port})
+    with cutting(cassandra_server.cassandra_port) as port:
+        through = cassandra_server.model_copy(update={"cassandra_port": port})
         session = connect(through, through.reader_login())
         try:
             asked = session.prepare("SELECT key, release_version FROM system.local WHERE key = ?")

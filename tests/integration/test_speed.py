@@ -1,7 +1,7 @@
 """The speed query on real servers: every cell as the oracle has it, whatever happens to the query."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -20,7 +20,8 @@ from streaming.offsets import look, offsets_at
 from tests.lib import oracle
 from tests.lib.batches import batches
 from tests.lib.labels import TEXTS
-from tests.lib.programs import Program, until
+from tests.lib.prefilter import shared
+from tests.lib.programs import SHORTEST_PAUSE_S, Program, until
 
 MINUTES = {"2017-09-14": 1_505_386_800_000, "2012-02-29": 1_330_516_800_000, "2021-12-31": 1_640_995_140_000}
 SPEED_SETTINGS = {"speed_trigger": 0.2, "speed_max_offsets": 400, "speed_heap": 700}
@@ -75,11 +76,15 @@ class Stand:
             self.sent.append(oracle.Record(value, "x", place.timestamp, place.partition, place.offset))
         producer.close()
 
-    def caught_up(self) -> bool:
-        """Whether the current epoch has processed all that Kafka holds."""
-        epoch = self.reader.current_epoch()
+    def caught_up(self) -> Callable[[], bool]:
+        """Asks whether the current epoch has processed all that Kafka holds now."""
         end = look(self.settings.bootstrap, (self.settings.posts_topic,)).end
-        return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items() if n)
+
+        def reached() -> bool:
+            epoch = self.reader.current_epoch()
+            return epoch is not None and all(epoch.processed.get(str(p), 0) >= n for (_, p), n in end.items() if n)
+
+        return reached
 
     def writing(self, since: datetime) -> bool:
         """Whether a micro-batch has begun since then whose end is not stored: one killed before has none either."""
@@ -113,7 +118,7 @@ class Stand:
 @pytest.fixture
 def stand(settings: Settings, tmp_path: Path) -> Iterator[Stand]:
     """A speed layer with topics, keyspace and home of its own."""
-    changed = {"home": tmp_path, "jars": settings.jar_folder, **SPEED_SETTINGS}
+    changed = {"home": shared(tmp_path), "jars": settings.jar_folder, **SPEED_SETTINGS}
     made = Stand(settings.model_copy(update=changed))
     yield made
     made.session.cluster.shutdown()
@@ -125,12 +130,12 @@ def test_every_cell_is_the_oracles_through_kills_in_the_middle_of_writing(stand:
     for round_ in range(1, 4):
         writing = partial(stand.writing, datetime.now(UTC))
         program = Program("streaming.speed", stand.settings)
-        program.until(writing)
+        program.until(writing, SHORTEST_PAUSE_S)
         program.kill()
         assert writing(), "the micro-batch had ended when the kill came"
         stand.send(round_ * 1500, 300)
     program = Program("streaming.speed", stand.settings)
-    program.until(stand.caught_up)
+    program.until(stand.caught_up())
     assert program.stop() == 0
     assert stand.cells() == stand.truth()
     assert len(stand.reader.epochs()) == 1
@@ -142,7 +147,7 @@ def test_what_the_query_measured_stands_beside_each_micro_batch_and_a_write_that
     """What ended it is the last that its log says, in the words of Cassandra's driver."""
     stand.send(0, 300)
     program = Program("streaming.speed", stand.settings)
-    program.until(stand.caught_up)
+    program.until(stand.caught_up())
 
     read = [oracle.read(record) for record in stand.sent]
     named = sum(r.what == "post" and bool(TEXTS.get(r.text)) for r in read)

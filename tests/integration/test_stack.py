@@ -32,14 +32,14 @@ def refused(session: Session, statement: str) -> bool:
     return False
 
 
-def test_each_role_may_do_what_it_needs_and_no_more(cassandra_settings: Settings) -> None:
+def test_each_role_may_do_what_it_needs_and_no_more(cassandra_server: Settings) -> None:
     """The writer reads and writes rows, the web's role only reads; neither touches tables or roles."""
     may = {}
     for role, login in (
-        ("writer", cassandra_settings.writer_login()),
-        ("reader", cassandra_settings.reader_login()),
+        ("writer", cassandra_server.writer_login()),
+        ("reader", cassandra_server.reader_login()),
     ):
-        session = connect(cassandra_settings, login)
+        session = connect(cassandra_server, login)
         insert = "INSERT INTO publications_v1 (month, day, seq) VALUES ('2017-09', '2017-09-14', 1) IF NOT EXISTS"
         tries = {
             "select": "SELECT * FROM publications_v1 WHERE month = '2017-09'",
@@ -53,18 +53,19 @@ def test_each_role_may_do_what_it_needs_and_no_more(cassandra_settings: Settings
     assert may == {"writer": {"select", "insert"}, "reader": {"select"}}
 
 
-def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_settings: Settings) -> None:
+def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_server: Settings) -> None:
     """Rows keep the life that they came with, by which the days that an epoch no longer holds are reckoned."""
-    session = cassandra.admin(cassandra_settings)
+    session = cassandra.admin(cassandra_server)
     try:
-        cassandra.apply_schema(cassandra_settings, session)
-        longer = cassandra_settings.model_copy(update={"speed_ttl_days": 60})
+        cassandra.apply_schema(cassandra_server, session)
+        longer = cassandra_server.model_copy(update={"speed_ttl_days": 60})
         with pytest.raises(BadInputError, match=r"SPEED_TTL_DAYS=60, but the tables of .* have 35"):
             cassandra.apply_schema(longer, session)
     finally:
         session.cluster.shutdown()
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("change", [{"keyspace": "table"}, {"keyspace": "k" * 49}, {"speed_ttl_days": 10_000}])
 def test_what_cassandra_will_never_take_is_told_of_at_once(
     cassandra_settings: Settings, change: dict[str, Any]
@@ -75,9 +76,12 @@ def test_what_cassandra_will_never_take_is_told_of_at_once(
 
 
 def test_the_password_that_cassandra_comes_with_is_refused(cassandra_settings: Settings) -> None:
+=======
+def test_the_password_that_cassandra_comes_with_is_refused(cassandra_server: Settings) -> None:
+>>>>>>> test-time
     """cassandra/cassandra, which every installation starts with, does not let anybody in."""
     with pytest.raises(UnavailableError, match="AuthenticationFailed"):
-        connect(cassandra_settings, ("cassandra", "cassandra"), "system")
+        connect(cassandra_server, ("cassandra", "cassandra"), "system")
 
 
 def test_topics_have_the_settings_that_the_layers_count_on(kafka_settings: Settings) -> None:
@@ -114,26 +118,26 @@ def test_topics_of_a_kafka_elsewhere_are_made_and_never_changed(kafka_settings: 
 
 
 def test_a_cassandra_elsewhere_is_set_up_by_its_administrator(
-    cassandra_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cassandra_server: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`make up` says what is missing and starts nothing; with the CQL of `make schema` run, both roles are let in."""
     monkeypatch.setattr(up, "AWAY", 1.0)
     update = {
         "home": tmp_path / "home",
-        "cassandra_hosts": cassandra_settings.host,
+        "cassandra_hosts": cassandra_server.host,
         "keyspace": "elsewhere",
         "cassandra_user": "Away-Writer",
         "cassandra_password": SecretStr("it's one"),
         "cassandra_reader": "awayReader",
         "cassandra_reader_password": SecretStr("another"),
     }
-    away = cassandra_settings.model_copy(update=update)
+    away = cassandra_server.model_copy(update=update)
     with pytest.raises(UnavailableError, match="make schema"):
         up.up(away, "coverage", say=lambda _: None)
     assert supervisor.pid(away) is None
     up._set_up_elsewhere(away, ["web"], lambda _: None)  # which needs none, and says itself what it lacks
 
-    session = cassandra.admin(cassandra_settings)
+    session = cassandra.admin(cassandra_server)
     try:
         cql = cassandra.for_an_administrator(away)
         for statement in cql.replace("WRITER_PASSWORD", "it''s one").replace("READER_PASSWORD", "another").split(";\n"):

@@ -17,6 +17,7 @@ from drinkstream.store.read import EpochRow, Reader
 from drinkstream.store.session import connect
 from streaming.editions import PACKAGES
 from tests.lib.batches import batches
+from tests.lib.prefilter import shared
 from tests.lib.programs import Program
 from tests.lib.servers import Servers
 from webapp import create_app
@@ -158,7 +159,7 @@ class Stand:
 def stand(servers: Servers, tmp_path: Path) -> Iterator[Stand]:
     """A stand on a topic with one partition, so that what was processed is a prefix of what was sent."""
     settings = servers.cassandra(servers.kafka(partitions=1))
-    changes = {"home": tmp_path, "jars": settings.jar_folder, "speed_trigger": 0.3, "speed_heap": 600}
+    changes = {"home": shared(tmp_path), "jars": settings.jar_folder, "speed_trigger": 0.3, "speed_heap": 600}
     made = Stand(settings.model_copy(update=changes))
     yield made
     made.stop()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cassandra.cluster import Session
@@ -15,7 +15,6 @@ from kafka import KafkaProducer
 
 from drinkstream.archive import Archive
 from drinkstream.bundle import cells_of_part, pack, unpack
-from drinkstream.errors import UnavailableError
 from drinkstream.lookup import gather
 from drinkstream.merge import Publication
 from drinkstream.post import envelopes
@@ -24,12 +23,16 @@ from drinkstream.store.read import Reader
 from drinkstream.store.session import connect
 from drinkstream.store.write import Writer
 from drinkstream.why import explain
-from streaming.accounting import await_archived
 from streaming.offsets import look
 from tests.lib import oracle
+from tests.lib.archiving import archived
+from tests.lib.prefilter import shared
 from tests.lib.programs import Program, environment
 from webapp import create_app
 from webapp.serving import serving
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 DAY = date(2017, 9, 14)
 MINUTE_MS = 1_505_386_800_000  # 2017-09-14T11:00:00Z
@@ -40,7 +43,7 @@ TEXTS = {
     "drinking a can of pepsi": {("soda", "pepsi")},
     "nothing to see here, move along": set(),
 }
-SMALL = {"speed_trigger": 0.2, "archive_trigger": 1, "speed_heap": 700, "archive_heap": 700, "recompute_heap": 700}
+SMALL = {"speed_trigger": 0.2, "archive_trigger": 0, "speed_heap": 700, "recompute_heap": 700}
 
 
 def post_id(n: int) -> str:
@@ -82,8 +85,9 @@ def lines() -> Iterator[bytes]:
 class Stand:
     """Both layers with topics, keyspace, archive and home of their own, and all that Kafka acknowledged."""
 
-    def __init__(self, settings: Settings, session: Session) -> None:
+    def __init__(self, settings: Settings, session: Session, spark: "SparkSession") -> None:
         self.settings = settings
+        self._spark = spark
         self.reader, self.writer = Reader(session), Writer(session)
         self.sent: list[oracle.Record] = []
 
@@ -114,17 +118,7 @@ class Stand:
 
     def archive(self) -> None:
         """Until the archive holds all that Kafka does."""
-
-        def archived() -> bool:
-            try:
-                await_archived(self.settings, 1)
-            except UnavailableError:
-                return False
-            return True
-
-        program = Program("streaming.archive", self.settings)
-        program.until(archived)
-        program.stop()
+        archived(self._spark, self.settings)
 
     def publish(self) -> None:
         """A recompute of the day, put in force."""
@@ -139,10 +133,10 @@ class Stand:
 
 
 @pytest.fixture
-def stand(settings: Settings, tmp_path: Path) -> Iterator[Stand]:
-    changed = settings.model_copy(update={"home": tmp_path, "jars": settings.jar_folder, **SMALL})
+def stand(settings: Settings, tmp_path: Path, spark: "SparkSession") -> Iterator[Stand]:
+    changed = settings.model_copy(update={"home": shared(tmp_path), "jars": settings.jar_folder, **SMALL})
     session = connect(changed, changed.writer_login())
-    yield Stand(changed, session)
+    yield Stand(changed, session, spark)
     session.cluster.shutdown()
 
 

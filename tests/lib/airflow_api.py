@@ -44,6 +44,12 @@ class AirflowApi:
         assert found.ok, found.text
         return {one["task_id"]: one["state"] for one in found.json()["task_instances"]}
 
+    def deferred(self) -> set[tuple[str, str]]:
+        """(DAG, task) of all tasks that wait without a slot."""
+        found = self.call("GET", "/dags/~/dagRuns/~/taskInstances?state=deferred")
+        assert found.ok, found.text
+        return {(one["dag_id"], one["task_id"]) for one in found.json()["task_instances"]}
+
     def question(self, run: str) -> dict[str, Any]:
         """What a person is asked by the run's task `approve`."""
         found = self.call("GET", f"/dags/{RANGE}/dagRuns/{quote(run)}/taskInstances/approve/-1/hitlDetails")

@@ -40,11 +40,18 @@ TEXTS: dict[str, oracle.Mentions] = {
 }
 
 _names = count(1)
+_months = count()
 
 
-def post_id(n: int) -> str:
-    """The id of a post of the day's morning, seven seconds after the one before."""
-    return str(((MORNING_MS + n * 7_000 - 1_288_834_974_657) << 22) + n)
+def new_day() -> date:
+    """A day in a month that no other history is about: publications are told by the month."""
+    month = next(_months)
+    return date(2013 + month // 12, 1 + month % 12, 14)
+
+
+def post_id(n: int, morning_ms: int = MORNING_MS) -> str:
+    """The id of a post of a day's morning, seven seconds after the one before."""
+    return str(((morning_ms + n * 7_000 - 1_288_834_974_657) << 22) + n)
 
 
 def tweet(ident: str, text: str, first: str | None = None) -> bytes:
@@ -70,10 +77,12 @@ class Sent:
 
 
 class History:
-    """A topic that a test fills record by record; what each layer made of it is written when asked for."""
+    """A topic that a test fills with a day's records; what each layer made of them is written when asked for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, day: date = DAY) -> None:
         self.settings = settings
+        self.day = day
+        self._morning_ms = MORNING_MS + (day - DAY).days * 86_400_000
         self.session = connect(settings, settings.writer_login())
         self.reader, self.writer = Reader(self.session), Writer(self.session)
         self.sent: list[Sent] = []
@@ -86,14 +95,14 @@ class History:
 
     def new_id(self) -> str:
         """An id that no other post of the history has."""
-        return post_id(next(self._posts))
+        return post_id(next(self._posts), self._morning_ms)
 
     def send(self, ident: str, value: bytes, partition: int = 0, shape: str = "post.x.v2", day: str = "") -> None:
         """Append a record under the key of a post."""
         n = len(self.sent)
         offset = sum(one.record.partition == partition for one in self.sent)
-        record = oracle.Record(value, "x", MORNING_MS + 86_400_000 + n * 10, partition, offset)
-        self.sent.append(Sent(record, f"x:{ident}", shape, day or str(DAY)))
+        record = oracle.Record(value, "x", self._morning_ms + 86_400_000 + n * 10, partition, offset)
+        self.sent.append(Sent(record, f"x:{ident}", shape, day or str(self.day)))
 
     def posts(self, number: int, text: str = COFFEE, **how: Any) -> list[str]:
         """Append so many new posts; their ids."""
@@ -122,7 +131,7 @@ class History:
                 "key": one.key,
                 "source": "x",
                 "shape": one.shape,
-                "event_ms": None if one.day == "none" else MORNING_MS,
+                "event_ms": None if one.day == "none" else self._morning_ms,
                 "value": one.record.value,
             }
             for one in self.sent[self._archived :]
@@ -134,16 +143,16 @@ class History:
     def run(self, label: oracle.Label = TEXTS.get, version: str | None = None) -> tuple[str, str]:
         """A complete run over all that was sent by now; its attempt and id."""
         number = next(_names)
-        attempt, run_id = f"attempt-{number}", f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{number:06}-{DAY:%Y%m%d}"
+        attempt, run_id = f"attempt-{number}", f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{number:06}-{self.day:%Y%m%d}"
         cells = oracle.batch([one.record for one in self.sent], label)
         self.writer.batch_cells(run_id, packed(cells))
         totals: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
         for (_, _, source, category, brand, kind, lang), ids in cells.items():
             totals[category, brand, source, kind, lang] += len(ids)
-        self.writer.day_totals(DAY, run_id, totals)
+        self.writer.day_totals(self.day, run_id, totals)
         now = datetime.now(UTC)
         self.writer.run(
-            DAY,
+            self.day,
             run_id,
             attempt=attempt,
             asked_by="a test",
@@ -152,10 +161,10 @@ class History:
             started_at=now,
             completed_at=now,
             position=self.position(),
-            fingerprint={"seq": len(self.reader.publications([str(DAY)[:7]])), "rows": len(self.sent)},
+            fingerprint={"seq": len(self.reader.publications([str(self.day)[:7]])), "rows": len(self.sent)},
             audit={"failed": []},
         )
-        self.writer.run_of_attempt(attempt, DAY, run_id)
+        self.writer.run_of_attempt(attempt, self.day, run_id)
         return attempt, run_id
 
     def epoch(
@@ -169,7 +178,7 @@ class History:
         number = next(_names)
         epoch = f"e{number:06}"
         cells = oracle.speed([one.record for one in self.sent if counted(one)], label)
-        found = rows(cells, slot_of(MORNING_MS + 86_400_000))
+        found = rows(cells, slot_of(self._morning_ms + 86_400_000))
         now = datetime.now(UTC)
         self.writer.speed_hours(epoch, sorted({row.hour for row in found}), now)
         self.writer.speed_cells(epoch, found, now_us())

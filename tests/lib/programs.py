@@ -9,18 +9,27 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_not_result, stop_after_delay
 
 from drinkstream.settings import ROOT, Settings
 
 LIMIT_S = 240.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = LIMIT_S) -> T:
-    """What `condition` returns, as soon as it holds; fails after `seconds`."""
-    return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.05))(condition)
+def until(condition: Callable[[], T], seconds: float = LIMIT_S, longest_pause: float = LONGEST_PAUSE_S) -> T:
+    """What `condition` returns, as soon as it holds; fails after `seconds`.
+
+    What takes long is asked less and less often, since the question takes its time from the answer. Where something
+    holds only for a moment, `longest_pause` has to be SHORTEST_PAUSE_S.
+    """
+
+    def pause(state: RetryCallState) -> float:
+        return min(max(SHORTEST_PAUSE_S, (state.seconds_since_start or 0.0) / 10), longest_pause)
+
+    return Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=pause)(condition)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -52,9 +61,9 @@ class Program:
                 start_new_session=True,
             )
 
-    def until(self, condition: Callable[[], object], seconds: float = LIMIT_S) -> None:
+    def until(self, condition: Callable[[], object], longest_pause: float = LONGEST_PAUSE_S) -> None:
         """Waits for a condition; fails with the program's log where it ends before."""
-        until(lambda: self.process.poll() is not None or condition(), seconds)
+        until(lambda: self.process.poll() is not None or condition(), longest_pause=longest_pause)
         assert self.process.poll() is None, self.log.read_text()[-4000:]
 
     def stop(self) -> int:

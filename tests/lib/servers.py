@@ -20,6 +20,7 @@ from drinkstream.errors import UnavailableError
 from drinkstream.settings import Settings
 from stack import cassandra, down, kafka, up
 from stack.home import MARK
+from tests.lib.prefilter import shared
 
 PREFIX = "ds-test-"
 
@@ -34,6 +35,7 @@ class Servers:
         home = Path(tempfile.mkdtemp(prefix=PREFIX))
         home.chmod(0o755)  # Cassandra and PostgreSQL do not run as root
         (home / MARK).touch()
+        shared(home)
         (home / "owner").write_text(str(psutil.Process().pid))
         # each test has a keyspace of its own, and each table of each takes its part of the heap
         sizes = {"kafka_heap": 256, "cassandra_heap": 1000, "posts_partitions": 2}

@@ -11,6 +11,7 @@ import pytest
 from drinkstream.hits import mentions
 from drinkstream.post import Post, parse_keyed
 from tests.lib.archived import archive
+from tests.lib.prefilter import shared
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -105,7 +106,7 @@ def test_stream_spark(spark: "SparkSession", tmp_path: Path):
                 found[cell.category, cell.brand, cell.lang] = frozenset(unpack(cell.ids))
 
     arriving = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "records"))
-    settings = Settings.load().model_copy(update={"home": tmp_path})
+    settings = Settings.load().model_copy(update={"home": shared(tmp_path)})
     query = (
         cells(drink_posts(sought(keyed(arriving), settings)), 600)
         .writeStream.outputMode("update")

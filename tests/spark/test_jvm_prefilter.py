@@ -12,6 +12,7 @@ from drinkstream.settings import Settings
 from streaming import jvm_prefilter
 from streaming.jvm_prefilter import sought
 from tests.lib.labelled import labelled
+from tests.lib.prefilter import shared
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,7 +40,7 @@ def passed(spark: "SparkSession", settings: Settings, values: list[bytes | None]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.load().model_copy(update={"home": tmp_path})
+    return Settings.load().model_copy(update={"home": shared(tmp_path)})
 
 
 def test_no_candidate_is_lost(spark: "SparkSession", settings: Settings, capfd: pytest.CaptureFixture[str]):
