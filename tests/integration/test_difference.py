@@ -1,14 +1,8 @@
 """What a recompute would change, on a real Cassandra and archive: planted moves come out under their cause and rule."""
 
 import json
-<<<<<<< HEAD
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
-=======
 from collections.abc import Callable, Iterator
->>>>>>> test-time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -52,31 +46,12 @@ def put_in_force(history: History, run_id: str) -> None:
     publish(history.reader, history.writer, run, "airflow", "nightly")
 
 
-<<<<<<< HEAD
-def called(history: History, attempt: str) -> "subprocess.CompletedProcess[str]":
-    """`python -m jobs.difference`, as Airflow calls it."""
-    history.archive()
-    return subprocess.run(
-        [sys.executable, "-m", "jobs.difference", "--attempt", attempt],
-        cwd=ROOT,
-        env=environment(history.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def compared(history: History, attempt: str) -> tuple[dict[str, Any], str]:
-    """Its answer and its log."""
-    done = called(history, attempt)
-=======
 def compared(
     history: History, attempt: str, call: Callable[..., CompletedProcess[str]] = called
 ) -> tuple[dict[str, Any], str]:
     """The answer and the log of the job."""
     history.archive()
     done = call("jobs.difference", history.settings, "--attempt", attempt)
->>>>>>> test-time
     assert (done.returncode, done.stderr) == (0, "")
     *log, last = done.stdout.splitlines()
     assert last.startswith("answer=")
@@ -186,8 +161,7 @@ def test_a_repeated_comparison_replaces_the_first_and_rules_that_were_not_kept_a
         # what did not count then had no rules to tell
         (Cause.MEANING_CHANGED, False, True)
     }
-<<<<<<< HEAD
-    assert applied(cells(history, before), history.reader.changed_cells(DAY, run_id)) == cells(history, run_id)
+    assert applied(cells(history, before), history.reader.changed_cells(history.day, run_id)) == cells(history, run_id)
 
 
 def test_a_day_that_another_run_took_meanwhile_is_left_out_and_the_others_are_asked_for(history: History):
@@ -197,41 +171,39 @@ def test_a_day_that_another_run_took_meanwhile_is_left_out_and_the_others_are_as
     before = stored(history, run_id)
     _, between = history.run(BEFORE_PEPSI, "old")
     put_in_force(history, between)
-    done = called(history, attempt)
-    said = f"day={DAY} run={run_id}: left out, seq 2, run {between}, came into force since it began\n\n"
+    done = called("jobs.difference", history.settings, "--attempt", attempt)
+    said = f"day={history.day} run={run_id}: left out, seq 2, run {between}, came into force since it began\n\n"
     assert (done.returncode, done.stdout) == (5, said)
-    assert done.stderr == (
-        f"ConflictError: nothing to approve: other runs came into force since on {DAY}. Recompute what you still need\n"
-    )
+    why = f"nothing to approve: other runs came into force since on {history.day}. Recompute what you still need"
+    assert done.stderr == f"ConflictError: {why}\n"
     assert stored(history, run_id) == before
 
-    after, now = DAY + timedelta(days=1), datetime.now(UTC)
+    after, now = history.day + timedelta(days=1), datetime.now(UTC)
     row = {"meaning": "m", "status": "complete", "started_at": now, "fingerprint": {"seq": 0}, "audit": {"failed": []}}
     history.writer.run(after, "first", attempt=attempt, asked_by="a test", position=history.position(), **row)
     history.writer.run_of_attempt(attempt, after, "first")
     answer, log = compared(history, attempt)
     assert answer["published"] == []
-    assert f"Not published by this: {DAY}. Another run came into force since this one began." in answer["body"]
+    assert f"Not published by this: {history.day}. Another run came into force since this one began." in answer["body"]
     assert log.startswith(said + f"### {after}\n\nNever published: run first would be its first, 0 posts.")
 
 
 def test_what_the_audit_left_to_a_person_is_asked_of_them_though_the_day_was_never_published(
-    servers: Servers, tmp_path: Path
+    keyspace: Settings, tmp_path: Path
 ):
-    history = History(apart(servers.cassandra(), tmp_path))
+    history = History(apart(keyspace, tmp_path), new_day())
     history.posts(3)
     attempt, run_id = history.run()
     words = "batch counts 3 posts, the speed layer 300"
-    history.writer.run(DAY, run_id, audit=json.dumps({"at": "", "failed": [], "asks": [words]}))
+    history.writer.run(history.day, run_id, audit=json.dumps({"at": "", "failed": [], "asks": [words]}))
     answer, log = compared(history, attempt)
-    assert (answer["published"], answer["asks"]) == ([], [str(DAY)])
-    asked = f"**{DAY} is beyond the audit's bounds: {words}. Approve it only if you know which of them is right.**"
+    assert (answer["published"], answer["asks"]) == ([], [str(history.day)])
+    asked = (
+        f"**{history.day} is beyond the audit's bounds: {words}. Approve it only if you know which of them is right.**"
+    )
     assert asked in answer["body"]
     assert asked in log
     history.close()
-=======
-    assert applied(cells(history, between), history.reader.changed_cells(history.day, run_id)) == cells(history, run_id)
->>>>>>> test-time
 
 
 def test_a_comparison_after_the_publication_leaves_the_report_that_was_approved(history: History):

@@ -65,20 +65,14 @@ def test_another_life_of_speed_cells_is_refused_once_there_are_tables(cassandra_
         session.cluster.shutdown()
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("change", [{"keyspace": "table"}, {"keyspace": "k" * 49}, {"speed_ttl_days": 10_000}])
-def test_what_cassandra_will_never_take_is_told_of_at_once(
-    cassandra_settings: Settings, change: dict[str, Any]
-) -> None:
+def test_what_cassandra_will_never_take_is_told_of_at_once(cassandra_server: Settings, change: dict[str, Any]) -> None:
     """A word of CQL's own, a name that is too long, a life that is: trying again for ten minutes changes nothing."""
     with pytest.raises(BadInputError, match="Cassandra refuses the roles and tables that the settings name: "):
-        cassandra.set_up(cassandra_settings.model_copy(update={"keyspace": "refused", **change}))
+        cassandra.set_up(cassandra_server.model_copy(update={"keyspace": "refused", **change}))
 
 
-def test_the_password_that_cassandra_comes_with_is_refused(cassandra_settings: Settings) -> None:
-=======
 def test_the_password_that_cassandra_comes_with_is_refused(cassandra_server: Settings) -> None:
->>>>>>> test-time
     """cassandra/cassandra, which every installation starts with, does not let anybody in."""
     with pytest.raises(UnavailableError, match="AuthenticationFailed"):
         connect(cassandra_server, ("cassandra", "cassandra"), "system")
