@@ -151,8 +151,9 @@ class FakeX:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json; charset=utf-8")
                 self.send_header("Transfer-Encoding", "chunked")
+                # said, too: a client that believed it open would ask again on it and see it break
+                self.send_header("Connection", "close")
                 self.end_headers()
-                self.close_connection = True
                 try:
                     for chunk in answer.chunks:
                         self._chunk(chunk)
