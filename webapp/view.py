@@ -9,7 +9,7 @@ from time import monotonic
 from drinkstream.cells import ANY
 from drinkstream.coverage import Minute
 from drinkstream.errors import UnavailableError
-from drinkstream.merge import Choice, Publication, Snapshot, hours_of, restore, snapshot
+from drinkstream.merge import Choice, Publication, Snapshot, choose, hours_of, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
 from drinkstream.taxonomy_kept import categories
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
@@ -56,7 +56,7 @@ class State:
     `now` is the snapshot in force, `runs` the counts of every run that it names; `read_at` is when the store was last
     read, `failing` why it could not be read since, None where it could; `days` have data; `pending` is by run, what
     the `feeds` told by day; `given` has the answers that it gave, and is gone with it; `itself` tells it from others;
-    `standing` has the days of `now` that were asked about.
+    `standing` has the days of `now` that are published, and those that were asked about.
     """
 
     log: tuple[Publication, ...]
@@ -199,7 +199,13 @@ class View:
         days = tuple(sorted(now.publications.keys() | counted))
         feeds = self._feeds.days(store, days, read_at)
         known_epochs = {row.epoch: row for row in rows}
-        return State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds, standing)
+        state = State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds, standing)
+        for day in now.publications.keys() - standing.keys():
+            # put together here once, and not for the first who asks about a year
+            counts, meaning = self.day(state, choice := choose(day, now))
+            if counts is not None and meaning is not None:
+                standing[day] = Day(choice, now.publications[day], counts, meaning)
+        return state
 
     def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
         if current is None:

@@ -298,3 +298,14 @@ def test_nothing_is_asked_before_the_first_request(store: Store, web: Web) -> No
     """Neither import nor create_app reaches for the store, so the process may fork first."""
     assert web.view.peek() is None
     assert store.asked == []
+
+
+def test_published_days_stand_before_anybody_asks_and_are_carried_on(web: Web) -> None:
+    web.view.look()
+    before = web.view.state().standing
+    web.view.look()
+    after = web.view.state().standing
+    assert list(before) == list(after) == [DAY]
+    assert after[DAY] is before[DAY]
+    assert web.get(f"share?from={DAY}&to={DAY}")["days"][0]["run"] == "run-1"
+    assert web.view.state().standing[DAY] is before[DAY]
