@@ -55,7 +55,7 @@ def create_app(
     app.json = Json(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = open_store or (lambda: Reader(connect(settings, settings.reader_login())))
-    view = View(store, names.categories, settings.live_refresh, clock, timedelta(days=settings.speed_ttl_days))
+    view = View(store, settings.live_refresh, clock, timedelta(days=settings.speed_ttl_days))
     archive = Archive(settings.archive)
     pending = Pending(view, count_pending or partial(archive.pending, settings.posts_topic))
     texts = records or Patiently(archive)

@@ -13,7 +13,7 @@ from drinkstream.interval import CONFIDENCE
 from drinkstream.merge import Choice, hours_of, instant
 from drinkstream.share import Change, Shares, changes, shares_of
 from webapp import listing
-from webapp.basis import Basis, counted, days_before, hours_with_cells, incomparable, looked_at, midnight, quiet_since
+from webapp.basis import Basis, begun, counted, days_before, hours_with_cells, incomparable, looked_at, quiet_since
 from webapp.counts import Columns, columns, levels, matching
 from webapp.day import Day
 from webapp.query import Asked
@@ -134,31 +134,38 @@ def _texts(base: Basis, page: listing.Page) -> dict[str, Any]:
 
 def days(asked: Asked, base: Basis) -> dict[str, Any]:
     """Each day: the layer, the publication in force, and how many posts the question is about."""
-    parts = base.view.sums.parts(asked.narrowed, matching(base.view.keys, asked.narrowed), base.days)
+    parts = _parts(asked, base)
     rows = day_rows(base, parts)
     for row, day in zip(rows, base.days, strict=True):
         row["seq"] = day.publication.seq if day.publication is not None else None
         row["by"] = day.publication.who if day.publication is not None else None
         row["why"] = day.publication.why if day.publication is not None else None
-    known = [n for n in parts if n is not None]
     return {
         **head(asked),
-        "total": sum(known) if base.answerable else None,
+        "total": _total(base, parts),
         "at": base.token,
         "days": rows,
         "freshness": freshness(base),
     }
 
 
+def _parts(asked: Asked, base: Basis) -> list[int | None]:
+    """How many posts of each day the question is about; None where it has no counts."""
+    return base.view.sums.parts(asked.narrowed, matching(base.view.keys, asked.narrowed), base.days)
+
+
+def _total(base: Basis, parts: Sequence[int | None]) -> int | None:
+    return sum(n for n in parts if n is not None) if base.answerable else None
+
+
 def status(asked: Asked, base: Basis) -> dict[str, Any]:
     """How fresh each layer is, which days have data, and how many posts the question is about."""
-    answer = days(asked, base)
     state, live = base.state, base.state.live
     layers = [day.choice.layer if counted(base, day) else "missing" for day in base.days]
     published = sorted(state.now.publications.values(), key=lambda publication: publication.at)
     return {
         **head(asked),
-        "total": answer["total"],
+        "total": _total(base, _parts(asked, base)),
         "at": base.token,
         "now": instant(base.now),
         "read_at": instant(state.read_at),
@@ -222,7 +229,7 @@ def _day(base: Basis, day: Day, n: int | None) -> dict[str, Any]:
     if n is not None and counted(base, day):
         said["n"] = n
     elif day.counts is not None:
-        said["reason"] = NOT_BEGUN if midnight(choice.day) > base.now else UNSEEN
+        said["reason"] = UNSEEN if begun(base, day) else NOT_BEGUN
     if choice.run is not None:
         said["pending"] = base.state.pending.get(choice.run)
     said["coverage"] = coverage.of_day(choice.day, base.feeds[choice.day], base.now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from drinkstream.coverage import LATE, Covered
-from drinkstream.merge import Choice, Snapshot, absence, choose, days_between
+from drinkstream.merge import Choice, Snapshot, days_between
 from drinkstream.share import Filter
 from webapp.counts import Counts, beneath
 from webapp.day import Day
@@ -72,6 +72,11 @@ def all_counted(base: Basis, days: Sequence[Day]) -> bool:
     return all(counted(base, day) for day in [day for day in days if day.choice.run is None])
 
 
+def begun(base: Basis, day: Day) -> bool:
+    """Whether a day has begun, wherever anybody has looked."""
+    return midnight(day.choice.day) <= base.now
+
+
 def midnight(day: date) -> datetime:
     """The instant at which a day begins (UTC)."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -98,29 +103,12 @@ def days_of(
 ) -> tuple[Day, ...]:
     """Days as a snapshot of the state answers for them."""
     if snapshot is not state.now:
-        return tuple(_day_of(view, state, snapshot, as_of, day) for day in wanted)
+        return tuple(view.answered(state, snapshot, as_of, day) for day in wanted)
     standing = state.standing
     for day in wanted:
         if day not in standing:
-            standing[day] = _day_of(view, state, snapshot, as_of, day)
+            standing[day] = view.answered(state, snapshot, as_of, day)
     return tuple([standing[day] for day in wanted])
-
-
-def _day_of(view: View, state: State, snapshot: Snapshot, as_of: datetime | None, wanted: date) -> Day:
-    """One day as a snapshot of the state answers for it."""
-    choice = choose(wanted, snapshot)
-    publication = snapshot.publications.get(wanted)
-    counts, meaning = view.day(state, choice)
-    if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
-        # neither the run's row nor its totals are there any more: zero would be a low number
-        gone = f"run {choice.run} was in force, and is no longer kept"
-        return Day(Choice(wanted, "missing"), publication, None, None, gone)
-    if choice.epoch is not None and counts is None:
-        gone = f"epoch {choice.epoch} answered, and cannot answer for it any more"
-        return Day(Choice(wanted, "missing"), publication, None, None, gone)
-    if counts is None:
-        return Day(choice, publication, None, None, absence(wanted, snapshot, state.log, as_of))
-    return Day(choice, publication, counts, meaning)
 
 
 def days_before(base: Basis, days: int) -> tuple[Day, ...]:

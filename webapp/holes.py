@@ -3,7 +3,7 @@
 from collections import Counter
 
 from drinkstream.merge import choose, instant
-from webapp.basis import Basis, counted, midnight
+from webapp.basis import Basis, begun, counted
 from webapp.day import Day
 
 
@@ -14,7 +14,7 @@ def holes(base: Basis) -> list[tuple[int, str]]:
 
 def _hole(base: Basis, day: Day) -> str:
     if day.counts is not None:
-        if midnight(day.choice.day) > base.now:
+        if not begun(base, day):
             return "have not begun"
         return "are not counted yet: the live layer has not come so far"
     if choose(day.choice.day, base.snapshot).layer != "missing":

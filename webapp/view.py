@@ -1,17 +1,16 @@
 """The view in memory: one thread reads the store, every request answers from one unchanging state of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import Condition, Lock
 from time import monotonic
 
-from drinkstream.cells import ANY
 from drinkstream.coverage import Minute
 from drinkstream.errors import UnavailableError
-from drinkstream.merge import Choice, Publication, Snapshot, choose, hours_of, restore, snapshot
+from drinkstream.merge import Choice, Publication, Snapshot, absence, choose, hours_of, restore, snapshot
 from drinkstream.store.read import EpochRow, Run
-from drinkstream.taxonomy_kept import categories
+from drinkstream.taxonomy_kept import counted_in
 from webapp.counts import EMPTY, Counts, Keys, join, of_cells, of_totals
 from webapp.day import Day
 from webapp.ended import Ended
@@ -112,14 +111,12 @@ class View:
     def __init__(
         self,
         open_store: Callable[[], Store],
-        categories: Sequence[str],
         refresh: float,
         clock: Callable[[], datetime],
         ttl: timedelta,
     ) -> None:
         self.keys = Keys()
         self._open_store = open_store
-        self._categories = (ANY, *categories)
         self._refresh = refresh
         self._clock = clock
         self._store: Store | None = None
@@ -202,9 +199,7 @@ class View:
         state = State(log, known_epochs, live, runs, now, token, read_at, None, days, self.pending, feeds, standing)
         for day in now.publications.keys() - standing.keys():
             # put together here once, and not for the first who asks about a year
-            counts, meaning = self.day(state, choice := choose(day, now))
-            if counts is not None and meaning is not None:
-                standing[day] = Day(choice, now.publications[day], counts, meaning)
+            standing[day] = self.answered(state, now, None, day)
         return state
 
     def _follow(self, store: Store, current: EpochRow | None, today: date) -> Live | None:
@@ -212,7 +207,7 @@ class View:
             self._tail = None
             return None
         if self._tail is None or self._tail.epoch != current.epoch:
-            self._tail = Tail(store, self.keys, current.epoch, self._categories_by(store, current.meaning))
+            self._tail = Tail(store, self.keys, current.epoch, counted_in(store.taxonomy(current.meaning)))
         return self._tail.look(current, today)
 
     def _run_counts(self, store: Store, day: date, run_id: str) -> RunCounts:
@@ -265,6 +260,22 @@ class View:
             return self._retired(state.epochs[choice.epoch], choice.day), meaning
         return None, None
 
+    def answered(self, state: State, at: Snapshot, as_of: datetime | None, wanted: date) -> Day:
+        """One day as a snapshot of the state answers for it. Raises as `day` does."""
+        choice = choose(wanted, at)
+        publication = at.publications.get(wanted)
+        counts, meaning = self.day(state, choice)
+        if choice.run is not None and (counts is None or (meaning is None and not len(counts.n))):
+            # neither the run's row nor its totals are there any more: zero would be a low number
+            gone = f"run {choice.run} was in force, and is no longer kept"
+            return Day(Choice(wanted, "missing"), publication, None, None, gone)
+        if choice.epoch is not None and counts is None:
+            gone = f"epoch {choice.epoch} answered, and cannot answer for it any more"
+            return Day(Choice(wanted, "missing"), publication, None, None, gone)
+        if counts is None:
+            return Day(choice, publication, None, None, absence(wanted, at, state.log, as_of))
+        return Day(choice, publication, counts, meaning)
+
     def run(self, state: State, choice: Choice) -> Run | None:
         """The row of the run that answers for a day; None where it is gone, or no run answers."""
         if choice.run is None:
@@ -308,14 +319,10 @@ class View:
     def _retired(self, row: EpochRow, day: date) -> Counts:
         def read() -> Counts:
             store = self.store()
-            categories = self._categories_by(store, row.meaning)
+            categories = counted_in(store.taxonomy(row.meaning))
             return of_cells(self.keys, store.speed_counts(row.epoch, hours_of(day), categories))
 
         return self._minutes.get(f"{row.epoch} {day}", read)
-
-    def _categories_by(self, store: Store, meaning: str) -> tuple[str, ...]:
-        """The categories whose live cells are read: those of the web's own taxonomy, and of the one counted by."""
-        return tuple(dict.fromkeys((*self._categories, *categories(store.taxonomy(meaning)))))
 
     def _categories_of(self, counts: Counts) -> list[str]:
         known = self.keys.all()

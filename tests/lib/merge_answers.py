@@ -45,7 +45,7 @@ class Asking:
 
     def __post_init__(self) -> None:
         self._reader = Reader(self.world.store.session())
-        self.view = View(lambda: self._reader, CATEGORIES[1:], 3600, lambda: self.world.now, timedelta(days=TTL_DAYS))
+        self.view = View(lambda: self._reader, 3600, lambda: self.world.now, timedelta(days=TTL_DAYS))
 
     def _basis(self, asked: Asked) -> Basis:
         return basis(self.view, asked, self.view.state(), self.world.now, lambda *_: Found())

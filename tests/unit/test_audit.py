@@ -49,6 +49,18 @@ def gates(facts: Facts, now: datetime = AFTER) -> tuple[str, ...]:
     return (*failed_gates(facts, now, max_rejected_share=0.01), *apart(facts, tolerance=0.02))
 
 
+def counted_live(run: Run, epoch: EpochRow, speed_n: int) -> Mock:
+    """A reader of one run, whose day `epoch` counts `speed_n` posts of."""
+    reader = Mock()
+    reader.current_epoch.return_value = epoch
+    reader.runs_of_attempt.return_value = [run]
+    reader.publications.return_value = reader.coverage_days.return_value = []
+    reader.speed_hours.return_value = frozenset({"2017-09-14T08"})
+    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
+    reader.batch_ids.return_value = reader.speed_ids.return_value = []
+    return reader
+
+
 def test_a_good_run_fails_no_gate():
     assert gates(GOOD) == ()
 
@@ -265,13 +277,7 @@ def test_a_lower_count_of_a_speed_layer_that_is_behind_the_run_is_not_held_again
     position = {"c1/posts/0": 100, "c1/posts/1": 50, "c0/posts/0": 9000, "c1/feed.status/0": 9000}
     run = Run(day, "r1", "a", "", "m", "complete", AFTER, AFTER, 0, position, {"rows": 1}, {"drinks": 100})
     epoch = EpochRow("e1", "current", "m", "c1", AFTER, {"0": 5}, {}, processed, 600, frozenset())
-    reader, writer = Mock(), Mock()
-    reader.current_epoch.return_value = epoch
-    reader.runs_of_attempt.return_value = [run]
-    reader.publications.return_value = reader.coverage_days.return_value = []
-    reader.speed_hours.return_value = frozenset({"2017-09-14T08"})
-    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
-    reader.batch_ids.return_value = reader.speed_ids.return_value = []
+    reader, writer = counted_live(run, epoch, speed_n), Mock()
     settings = Settings(home=tmp_path)
     found = facts(settings, reader, run, epoch, NOTHING, [])
     assert (found.behind, found.speed_n) == (behind, None if behind else speed_n)
@@ -290,13 +296,8 @@ def test_a_total_too_far_from_speed_s_is_left_to_who_approves_where_asked_for_an
     archive(tmp_path / "archive", [row(0)])
     day = date(2017, 9, 14)
     run = Run(day, "r1", "a", "", "m", "complete", AFTER, AFTER, 0, {}, {"rows": 1}, {"drinks": 400})
-    reader, writer = Mock(), Mock()
-    reader.current_epoch.return_value = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
-    reader.runs_of_attempt.return_value = [run]
-    reader.publications.return_value = reader.coverage_days.return_value = []
-    reader.speed_hours.return_value = frozenset({"2017-09-14T08"})
-    reader.speed_counts.return_value = [CellCount("2017-09-14T08", 3, "*", "", "x", "original", "en", speed_n)]
-    reader.batch_ids.return_value = reader.speed_ids.return_value = []
+    epoch = EpochRow("e1", "current", "m", "c1", AFTER, {}, {}, {}, 600, frozenset())
+    reader, writer = counted_live(run, epoch, speed_n), Mock()
     settings = Settings(home=tmp_path)
 
     def stored() -> Run:
