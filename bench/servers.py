@@ -27,8 +27,8 @@ from stack.environment import environment
 from stack.home import MARK
 
 PORTS = {
-    "kafka_port": 39092, "cassandra_port": 39042, "cassandra_storage_port": 39000, "cassandra_jmx_port": 39199,
-    "postgres_port": 39432, "airflow_port": 39080, "web_port": 39100,
+    "kafka_port": 29092, "cassandra_port": 29042, "cassandra_storage_port": 29000, "cassandra_jmx_port": 29199,
+    "postgres_port": 29432, "airflow_port": 29080, "web_port": 29100,
 }  # fmt: skip
 RETENTION_DAYS = 36_500
 DEADLINE_S = 3600.0

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
+from time import time
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, current_app, request
@@ -77,7 +79,7 @@ class Repeating:
         if "HTTP_IF_NONE_MATCH" in environ and not is_resource_modified(environ, dict(headers)["ETag"]):
             status, body = "304 NOT MODIFIED", b""
             remove_entity_headers(headers)
-        start_response(status, [*headers, ("Date", http_date()), *HEADERS.items()])
+        start_response(status, [*headers, ("Date", _date(int(time()))), *HEADERS.items()])
         return [body]
 
     def _known(self, environ: "WSGIEnvironment") -> Given | None:
@@ -90,3 +92,8 @@ class Repeating:
 
 def _question(environ: "WSGIEnvironment") -> tuple[str, str, str]:
     return environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return http_date(second)

@@ -1,6 +1,7 @@
 """The names of categories, brands and sources that a question may use."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from drinkstream.taxonomy import load
 from webapp.counts import Keys
@@ -22,12 +23,18 @@ class Names:
 
     def known(self, keys: Keys) -> Vocabulary:
         """Every name that the taxonomy or a number has."""
-        met = list(keys.all())
-        return Vocabulary(
-            _more(self.categories, {key.category for key in met}),
-            _more(self.brands, {key.brand for key in met}),
-            _more(SOURCES, {key.source for key in met}),
-        )
+        return _known(self, keys, len(keys.all()))
+
+
+@lru_cache(maxsize=4)
+def _known(names: Names, keys: Keys, met: int) -> Vocabulary:
+    # a key that was met stays what it is, and each question of each reader would go through thousands of them
+    first = keys.all()[:met]
+    return Vocabulary(
+        _more(names.categories, {key.category for key in first}),
+        _more(names.brands, {key.brand for key in first}),
+        _more(SOURCES, {key.source for key in first}),
+    )
 
 
 def _more(names: tuple[str, ...], met: set[str]) -> tuple[str, ...]:

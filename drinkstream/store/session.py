@@ -1,6 +1,10 @@
 """A session with Cassandra, opened after any fork, with the settings that both layers share."""
 
 import socket
+from collections import namedtuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
@@ -22,6 +26,7 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
         consistency_level=ConsistencyLevel.LOCAL_QUORUM,
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=30.0,
+        row_factory=named_rows,
     )
     cluster = Cluster(
         settings.contact_points,
@@ -50,3 +55,17 @@ def connect(settings: Settings, login: tuple[str, str], keyspace: str | None = N
     except BaseException:
         cluster.shutdown()
         raise
+
+
+def named_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The rows of an answer, each a named tuple of its columns.
+
+    The driver's own makes a class for each answer, which takes longer than most answers.
+    """
+    return list(map(_row_type(tuple(columns))._make, rows))
+
+
+@lru_cache(maxsize=256)
+def _row_type(columns: tuple[str, ...]) -> Any:
+    # a conditional write answers with a column [applied]
+    return namedtuple("Row", [column.strip("[]") for column in columns])

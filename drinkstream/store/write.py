@@ -270,7 +270,7 @@ class Writer(DifferenceWriter):
         one = publication
         entry = (str(one.day)[:7], one.day, one.seq, one.run_id, one.at, one.who, one.why)
         with reachable(OperationTimedOut, WriteTimeout):
-            return bool(self._session.execute(append, entry).was_applied)
+            return bool(self._session.execute(append, entry).one().applied)
 
     # -- how ----------------------------------------------------------------------------------------------------------
 

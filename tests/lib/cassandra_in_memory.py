@@ -191,15 +191,15 @@ class Session:
         applied = fault not in ("lost", "in doubt") and self._store.insert_if_absent(table, given)
         if fault is not None:
             raise OperationTimedOut
-        return Result([], applied)
+        return Result([_row(("applied",))(applied)])
 
 
 class Result(list[Any]):
-    """The rows of an answer; `was_applied` is a conditional write's."""
+    """The rows of an answer."""
 
-    def __init__(self, rows: Any, was_applied: bool = True) -> None:
-        super().__init__(rows)
-        self.was_applied = was_applied
+    def one(self) -> Any:
+        """The first of them."""
+        return self[0]
 
 
 class Future:

@@ -98,7 +98,7 @@ def test_a_row_is_inserted_once_where_it_must_not_exist(store: Store):
     first, second = (
         session.execute(session.prepare(PUBLISH), ("2026-05", date(2026, 5, 1), 1, run, AT)) for run in ("r1", "r2")
     )
-    assert (first.was_applied, second.was_applied) == (True, False)
+    assert (first.one().applied, second.one().applied) == (True, False)
     assert ask(session, LOG, "2026-05") == [("r1",)]
 
 

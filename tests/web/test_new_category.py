@@ -15,6 +15,7 @@ def test_an_epoch_of_a_newer_taxonomy_has_the_cells_of_its_categories_read(web: 
     store.lives["e2"] = post("2017-09-15T00:05", "301", "x", "original", "en", ("kombucha", None), ("mate", None))
     store.taxonomies["m2"] = {"taxonomy.toml": 'categories = ["coffee", "kombucha"]'}
     web.view.look()
+    assert "kombucha" in web.refused("share?from=2017-09-15&to=2017-09-15&category=kombucha")
     store.rows = [epoch("e1", "retired", retired_at=NOW), replace(epoch("e2", "current"), meaning="m2")]
     web.view.look()
     shares = web.get("share?from=2017-09-15&to=2017-09-15")["shares"]
