@@ -199,7 +199,7 @@ def _shares(said: Said, totals: Mapping[str, Sequence[Total]]) -> Shares:
 
 def _totals(cells: Cells) -> list[Total]:
     return [
-        Total("", category, brand, source, kind, lang, len(ids))
+        Total(category, brand, source, kind, lang, len(ids))
         for (_, _, category, brand, source, kind, lang), ids in cells.items()
     ]
 

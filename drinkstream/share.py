@@ -21,9 +21,8 @@ KINDS = ("original", "reply", "quote", "repost")
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """`n` posts of one level, source, kind and language; `period` says when (a day, an hour, a minute)."""
+    """`n` posts of one level, source, kind and language."""
 
-    period: str
     category: str
     brand: str
     source: str

@@ -105,7 +105,7 @@ def verify(parts: Mapping[str, bytes], archive: Archived) -> Verdict:
 def asked_about(by: By, narrowed: Filter, cell: CellName) -> bool:
     """Whether the answer to a question counts the posts of a cell, in a numerator or in the denominator."""
     _, _, category, brand, source, kind, lang = cell
-    admitted = narrowed.admits(Total("", category, brand, source, kind, lang, 0))
+    admitted = narrowed.admits(Total(category, brand, source, kind, lang, 0))
     return admitted and concerns(by, narrowed, Level(category, brand))
 
 

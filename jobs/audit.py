@@ -239,7 +239,7 @@ def _speed_total(reader: Reader, attempted: Run, epoch: EpochRow | None) -> int 
         return None
     hours = hours_within(attempted.day, reader.speed_hours(epoch.epoch))
     totals = [
-        Total(str(attempted.day), c.category, c.brand, c.source, c.kind, c.lang, c.n)
+        Total(c.category, c.brand, c.source, c.kind, c.lang, c.n)
         for c in reader.speed_counts(epoch.epoch, hours, [ANY])
     ]
     return count(totals, Filter(kinds=frozenset(KINDS)))

@@ -230,7 +230,7 @@ class Reader(DifferenceReader):
             "FROM day_totals_v1 WHERE month = ? AND day = ? AND run_id = ?"
         )
         return [
-            Total(str(day), row.category, row.brand, row.source, row.kind, row.lang, row.n)
+            Total(row.category, row.brand, row.source, row.kind, row.lang, row.n)
             for row in self._rows(query, str(day)[:7], day, run_id)
         ]
 

@@ -71,7 +71,7 @@ def test_the_old_run_and_the_report_are_the_new_run_in_every_cell(old: Cells, ne
 
 
 def totals(cells: Cells) -> list[Total]:
-    return [Total("d", *name[2:7], len(ids)) for name, ids in cells.items()]
+    return [Total(*name[2:7], len(ids)) for name, ids in cells.items()]
 
 
 @given(runs, runs)
@@ -93,8 +93,8 @@ def test_each_row_is_the_count_of_its_posts_old_and_new(old: Cells, new: Cells):
 
 
 def test_shares_old_and_new_are_of_what_each_run_counts():
-    old = [Total("d", "*", "", "x", "original", "en", 10), Total("d", "tea", "", "x", "original", "en", 4)]
-    new = [Total("d", "*", "", "x", "original", "en", 8), Total("d", "beer", "", "x", "reply", "en", 2)]
+    old = [Total("*", "", "x", "original", "en", 10), Total("tea", "", "x", "original", "en", 4)]
+    new = [Total("*", "", "x", "original", "en", 8), Total("beer", "", "x", "reply", "en", 2)]
     beer, tea = Row("beer", None, 0, 2, 10, 8), Row("tea", None, 4, 0, 10, 8)
     assert rows(old, new) == (Row(None, None, 10, 8, 10, 8), beer, tea)
     assert (beer.old_share, beer.new_share, tea.old_share) == (0.0, 0.25, 0.4)

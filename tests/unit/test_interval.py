@@ -94,7 +94,7 @@ def test_an_unchanged_share_is_called_noise_as_often_as_it_says(total: int, tota
 
 
 def day(*counts: tuple[str, int]) -> Shares:
-    totals = [Total("", category, "", "x", "original", "en", n) for category, n in counts]
+    totals = [Total(category, "", "x", "original", "en", n) for category, n in counts]
     return shares(totals, "category", Filter())
 
 

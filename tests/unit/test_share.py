@@ -7,24 +7,24 @@ from drinkstream.errors import BadInputError
 from drinkstream.share import By, Filter, Share, Shares, Total, concerns, count, kinds, shares
 
 
-def totals(period: str, kind: str, lang: str, **levels: int) -> list[Total]:
+def totals(kind: str, lang: str, **levels: int) -> list[Total]:
     """Totals written as category__brand=n, with `any` for '*' and nothing for ''."""
     found = []
     for name, n in levels.items():
         category, _, brand = name.partition("__")
         star = {"any": "*"}
-        found.append(Total(period, star.get(category, category), star.get(brand, brand), "x", kind, lang, n))
+        found.append(Total(star.get(category, category), star.get(brand, brand), "x", kind, lang, n))
     return found
 
 
 # ten posts name a drink: seven coffee (three of them with starbucks), five tea, so two name both;
 # six posts name a brand: starbucks five times (two without a drink), costa twice, so one names both
 DAY = totals(
-    "2017-09-14", "original", "en",
+    "original", "en",
     any__=10, coffee__=7, tea__=5, coffee__starbucks=3, any__starbucks=5, any__costa=2, tea__costa=1, any__any=6,
 )  # fmt: skip
-REPOSTS = totals("2017-09-14", "repost", "en", any__=4, coffee__=4)
-GERMAN = totals("2017-09-15", "original", "de", any__=2, tea__=2)
+REPOSTS = totals("repost", "en", any__=4, coffee__=4)
+GERMAN = totals("original", "de", any__=2, tea__=2)
 PLAIN = Filter(kinds=kinds(None, None))
 
 

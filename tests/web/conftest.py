@@ -109,12 +109,12 @@ class Store:
         self._here(f"batches {epoch} {day}")
         return [b for b in self.ended if b.started_at.date() == day and b.batch_id > after]
 
-    def day_totals(self, day: date, run_id: str) -> list[Total]:
+    def day_totals(self, day: date, run_id: str) -> list[Total]:  # noqa: ARG002 - the reader's
         self._here(f"day_totals {run_id}")
         counts: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
         for cell in self.runs[run_id]:
             counts[cell[2:7]] += len(cell.ids)
-        return [Total(str(day), *key, n) for key, n in counts.items()]
+        return [Total(*key, n) for key, n in counts.items()]
 
     def batch_counts(self, run_id: str, hours: Sequence[str], categories: Sequence[str]) -> list[CellCount]:
         self._here(f"batch_counts {run_id}")

@@ -30,7 +30,7 @@ questions = st.builds(
 
 def total(key: Key, n: int = 0) -> Total:
     """A day's total of a key."""
-    return Total("", *key, n)
+    return Total(*key, n)
 
 
 @given(keys_met, keys_met, questions)

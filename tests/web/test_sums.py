@@ -32,7 +32,7 @@ BY = st.sampled_from(["category", "brand"])
 
 
 def totals_of(counted: dict) -> list[Total]:
-    return [Total("", *level, source, kind, lang, n) for (level, source, kind, lang), n in counted.items()]
+    return [Total(*level, source, kind, lang, n) for (level, source, kind, lang), n in counted.items()]
 
 
 @given(
