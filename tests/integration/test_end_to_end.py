@@ -8,16 +8,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from drinkstream.archive import Archive
 from drinkstream.settings import ROOT, Settings
@@ -251,6 +253,82 @@ def check_that_a_person_decides(stack: Settings, folder: Path, before: oracle.Ce
     log = published(stack, day)
     assert (log["run"], log["by"]) == (report["run"], "ops")
     assert log["why"] == f"recompute_range {asked}: late and deleted posts (approved by ops)"
+
+
+@pytest.mark.timeout(1200)
+def test_a_killed_recompute_is_done_anew_and_a_day_beyond_the_bounds_is_a_persons(stack: Settings, tmp_path: Path):
+    """Kafka lost what the speed layer had counted before it was archived: nothing but a person settles such a day."""
+    day, at = "2014-05-05", 1_399_276_800_000
+    for number, name in ((40, "kept"), (30, "lost")):
+        posts = [{"id": str(((at + n * 1_000 - 1_288_834_974_657) << 22) + number)} for n in range(number)]
+        lines = [json.dumps({"data": {"text": next(iter(TEXTS)), "lang": "en", **post}}) for post in posts]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    run(stack, "drinkstream.cli", "replay", str(tmp_path / "kept"))
+    run(stack, "streaming.accounting", "--wait", "120")
+    with frozen(stack, "archive"):
+        run(stack, "drinkstream.cli", "replay", str(tmp_path / "lost"))
+        forget_counted(stack)
+        until(lambda: answer(stack, day)[0] == 70, LIVE_S)
+    run(stack, "streaming.accounting", "--wait", "120")
+
+    ops = AirflowApi(stack, "ops")
+    asked = ops.start(**{"from": day, "to": day, "reason": "records lost", "dry_run": False})
+    until(lambda: recomputing(stack, day), RANGE_S)
+    started = recomputing(stack, day)
+    command = started[0].cmdline()
+    os.kill(int(command[command.index("--led-by") + 1]), signal.SIGKILL)
+    assert psutil.wait_procs(started, ANSWER_S)[1] == []
+    until(lambda: ops.states(asked)["recompute"] == "up_for_retry", ANSWER_S)
+    ops.clear(asked, "recompute")  # else its next try begins a minute later
+
+    until(lambda: waits(stack, asked, 1), RANGE_S)
+    beyond = "batch counts 40 posts, beside 0 that were deleted or erased, the speed layer 70: more than 5.0% apart"
+    assert beyond in ops.question(asked)["body"]
+    ops.mark(asked, "approve", "success")
+    until(lambda: ops.states(asked)["publish"] == "failed", ANSWER_S)
+    assert (layer(stack, day), answer(stack, day)[0]) == ("speed", 70)
+
+    # a run that is cleared in the moment in which it ends stays ended
+    until(lambda: ops.state(asked) == "failed", ANSWER_S)
+    ops.clear(asked, "approve")
+    until(lambda: waits(stack, asked, 2), ANSWER_S)
+    assert ops.answer(asked, "Approve") == 200
+    # its log names the posts that one layer lacks for no cause
+    until(lambda: ops.states(asked)["reconcile"] == "failed", ANSWER_S)
+    assert (layer(stack, day), answer(stack, day)[0]) == ("batch", 40)
+    assert published(stack, day)["why"] == f"recompute_range {asked}: records lost (approved by ops: {beyond})"
+
+
+def forget_counted(settings: Settings) -> None:
+    """Has Kafka delete all posts that it holds, once the speed layer has counted them: it needs no other."""
+    with closing(KafkaConsumer(bootstrap_servers=settings.bootstrap)) as kafka:
+        topic = settings.posts_topic
+        ends = kafka.end_offsets([TopicPartition(topic, place) for place in kafka.partitions_for_topic(topic) or ()])
+    cassandra = connect(settings, settings.reader_login())
+    try:
+        reader = Reader(cassandra)
+
+        def counted() -> bool:
+            epoch = reader.current_epoch()
+            processed = epoch.processed if epoch is not None else {}
+            return all(processed.get(str(at.partition), 0) >= end for at, end in ends.items())
+
+        until(counted, LIVE_S)
+    finally:
+        cassandra.cluster.shutdown()
+    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap)) as admin:
+        admin.delete_records(ends)
+
+
+def recomputing(settings: Settings, day: str) -> list[psutil.Process]:
+    """The processes of Airflow's recompute from a day on, once its job itself is one of them."""
+    scheduler = psutil.Process(int(supervisor.states(settings)["airflow-scheduler"]["pid"]))
+    found = []
+    for process in scheduler.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if {"--led-by", day} <= set(process.cmdline()):
+                found.append(process)
+    return found if any("python" in process.name() for process in found) else []
 
 
 def waits(settings: Settings, run: str, times: int) -> bool:
