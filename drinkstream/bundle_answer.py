@@ -5,6 +5,7 @@ live day       its n is at most that: numbers are read first, and posts go on co
 certainty      low base and intervals are those of the answer's own numbers
 labels         the answer is said to be of what question.json asks, and of each day of it
 holes          null stands where nothing is known, and nowhere else
+origins        layer, run, publication, epoch and meaning of each day are those of runs.json
 """
 
 import json
@@ -24,6 +25,9 @@ from drinkstream.share import By, Filter, Share, Shares, Total, shares
 Cells = Mapping[CellName, frozenset[str]]
 Name = tuple[str | None, str | None]
 
+ORIGIN = ("layer", "run", "epoch", "meaning", "published_at")
+"""What the answer says of where the number of a day comes from."""
+
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -39,11 +43,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day (`YYYY-MM-DD`), and its run where it can be counted again."""
+    """A day (`YYYY-MM-DD`), and its run where it can be counted again.
+
+    `origin` is what the answer must say of where its number comes from, by its names.
+    """
 
     day: str
     layer: str
     run: Run | None
+    origin: Mapping[str, str | None]
 
 
 class Row(NamedTuple):
@@ -60,7 +68,7 @@ class Said:
     """The question, the answer and the days.
 
     `asked` is what the answer must repeat of the question, `wanted` the days that it is about; `labels` are what the
-    answer says of itself, `rows` its numbers by category and brand.
+    answer says of itself, `rows` its numbers by category and brand, `origins` where it has each day's from.
     """
 
     asked: Mapping[str, str]
@@ -73,6 +81,7 @@ class Said:
     mix_total: int | None
     rows: Mapping[Name, Row]
     n: Mapping[str, int | None]
+    origins: Mapping[str, Mapping[str, Any]]
     days: Sequence[Day]
 
 
@@ -94,6 +103,7 @@ def read(parts: Mapping[str, bytes]) -> Said:
             ((_maybe(_text, row["category"]), _maybe(_text, row["brand"])), _row(row)) for row in answer["shares"]
         )
         n = _once((_text(day["day"]), _maybe(_whole, day["n"])) for day in answer["days"])
+        origins = {day["day"]: {name: day[name] for name in ORIGIN} for day in answer["days"]}
         labels = {name: answer[name] for name in (*asked, "unit", "reposts", "low_base", "confidence")}
     with _named(parts, "runs.json") as runs:
         days = [
@@ -101,10 +111,11 @@ def read(parts: Mapping[str, bytes]) -> Said:
                 str(date.fromisoformat(day["day"])),
                 _text(day["layer"]),
                 _run(day["run"]) if day["final"] else None,
+                _origin(day),
             )
             for day in runs
         ]
-    return Said(asked, wanted, labels, topic, cast(By, by), narrowed, total, mix_total, rows, n, days)
+    return Said(asked, wanted, labels, topic, cast(By, by), narrowed, total, mix_total, rows, n, origins, days)
 
 
 def part(parts: Mapping[str, bytes], name: str) -> bytes:
@@ -140,7 +151,7 @@ def faults(said: Said, ids: Mapping[str, Cells]) -> tuple[str, ...]:
     selected = said.narrowed.category if said.by == "category" else said.narrowed.brand
     if selected is None and whole != sum(row.n for row in said.rows.values()):
         found.append(f"answer.json has a mix_total of {said.mix_total}, which is not the sum of its rows")
-    return (*found, *_holes(said, layers), *_rows(said, least, most), *_labels(said))
+    return (*found, *_holes(said, layers), *_rows(said, least, most), *_labels(said), *_origins(said))
 
 
 def _holes(said: Said, layers: Mapping[str, str]) -> Iterator[str]:
@@ -186,6 +197,17 @@ def _labels(said: Said) -> Iterator[str]:
             yield f"answer.json has {json.dumps(said.labels[name])} as {name}, and it is {json.dumps(value)}"
 
 
+def _origins(said: Said) -> Iterator[str]:
+    for day in said.days:
+        known = said.origins.get(day.day, day.origin)
+        for name, value in day.origin.items():
+            if known[name] != value:
+                there, here = json.dumps(known[name]), json.dumps(value)
+                yield f"answer.json has {there} as {name} of {day.day}, and runs.json {here}"
+        if day.run is not None and (day.run.run_id, day.run.meaning) != (day.origin["run"], day.origin["meaning"]):
+            yield f"runs.json has for {day.day} another run than its publication, or another meaning than its run's"
+
+
 def _close(one: Interval | None, other: Interval | None) -> bool:
     # the last digits of a logarithm are not the same on every machine
     if one is None or other is None:
@@ -223,6 +245,15 @@ def _named(parts: Mapping[str, bytes], name: str) -> Iterator[Any]:
         yield json.loads(content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityError(f"{name}: not what a bundle has there ({error!r})") from None
+
+
+def _origin(day: Any) -> dict[str, str | None]:
+    published = day["publication"]
+    found = {"layer": day["layer"], "epoch": day["epoch"], "meaning": day["meaning"], "run": None}
+    if published is None:
+        # of a day whose run is gone the answer still says when that was published
+        return found
+    return {**found, "run": _text(published["run_id"]), "published_at": _text(published["at"])}
 
 
 def _run(run: Any) -> Run:

@@ -273,6 +273,39 @@ def test_a_label_that_the_question_or_the_numbers_do_not_give_is_a_fault(
     assert verify(unpack(made.pack(parts)), other).faults == (fault,)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("layer", "speed"),
+        ("run", "run-2"),
+        ("run", None),
+        ("epoch", "e1"),
+        ("meaning", "m0"),
+        ("published_at", "2017-09-15T00:00:00.000Z"),
+        ("published_at", None),
+    ],
+)
+def test_where_a_days_number_is_said_to_come_from_is_where_it_comes_from(
+    web: Web, other: Archive, name: str, value: object
+) -> None:
+    parts = parts_of(web.client, DAY)
+    (day,) = json.loads(parts["answer.json"])["days"]
+    verdict = verify(forged(parts, days=[{**day, name: value}]), other)
+    there, here = json.dumps(value), json.dumps(day[name])
+    assert verdict.faults == (f"answer.json has {there} as {name} of 2017-09-14, and runs.json {here}",)
+    assert not verdict.holds
+
+
+@pytest.mark.parametrize("changed", [{"run_id": "run-2"}, {"meaning": "m0"}])
+def test_a_run_that_is_not_the_published_one_is_a_fault(web: Web, other: Archive, changed: dict[str, str]) -> None:
+    parts = parts_of(web.client, DAY)
+    (day,) = json.loads(parts["runs.json"])
+    runs = made.plain([{**day, "run": {**day["run"], **changed}}])
+    assert verify({**parts, "runs.json": runs}, other).faults == (
+        "runs.json has for 2017-09-14 another run than its publication, or another meaning than its run's",
+    )
+
+
 @pytest.mark.parametrize("interval", [[0.49, 0.51], [0.15, 0.851], [float("nan")] * 2, None])
 def test_an_interval_that_its_numbers_do_not_give_is_a_fault(web: Web, other: Archive, interval: object) -> None:
     parts = parts_of(web.client, DAY)
@@ -394,7 +427,8 @@ def test_a_day_said_not_to_be_final_does_not_hide_invented_numbers(web: Web, oth
     assert verify({**parts, "runs.json": made.plain([{**day, "final": False}])}, other).holds
     selected = parts_of(web.client, f"{DAY}&category=tea")
     halved = [{**json.loads(selected["answer.json"])["shares"][0], "mix": 0.25}]
-    (fault,) = verify({**forged(selected, mix_total=8, shares=halved), "runs.json": runs}, other).faults
+    live = [{**json.loads(selected["answer.json"])["days"][0], "layer": "speed"}]
+    (fault,) = verify({**forged(selected, mix_total=8, shares=halved, days=live), "runs.json": runs}, other).faults
     assert fault == "answer.json has a mix_total of 8, and its ids are 0 to 4"
     assert "answer.json is not of the same days as runs.json" in verify({**parts, "runs.json": b"[]"}, other).faults
 
