@@ -26,6 +26,7 @@ from stack import cassandra, down, kafka, supervisor, up
 from stack.environment import environment
 from stack.home import MARK
 
+# below those that a kernel gives to clients: one of theirs, closed, would keep a server from its port for a minute
 PORTS = {
     "kafka_port": 29092, "cassandra_port": 29042, "cassandra_storage_port": 29000, "cassandra_jmx_port": 29199,
     "postgres_port": 29432, "airflow_port": 29080, "web_port": 29100,

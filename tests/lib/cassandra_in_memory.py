@@ -8,16 +8,15 @@ timed out may have happened, or still happen; rows written to a table with a tim
 """
 
 import random
-from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NamedTuple
 
 from cassandra import ConsistencyLevel, OperationTimedOut
 from cassandra.protocol import ColumnMetadata
 from cassandra.query import BatchStatement, BoundStatement, PreparedStatement
 
+from drinkstream.store.session import named_rows
 from tests.lib.cql import PROTOCOL, Statement, Table, decode, kind, parse, tables
 
 FAULTS = ("lost", "happened", "in doubt")
@@ -177,12 +176,12 @@ class Session:
             # what is asked so has one clustering column, in ascending order
             rows.reverse()
         if statement.counted:
-            return Result([_row(("count",))(len(rows))])
+            return Result(named_rows(["count"], [(len(rows),)]))
         names = statement.columns or (*table.key, *table.plain)
         found = [tuple(decode(table.types[name], row[name]) for name in names) for row in rows]
         if statement.distinct:
             found = list(dict.fromkeys(found))
-        return Result([_row(names)(*row) for row in found[: statement.limit]])
+        return Result(named_rows(names, found[: statement.limit]))
 
     def _insert_if_absent(self, table: Table, given: dict[str, Any]) -> "Result":
         fault, self._store.fault = self._store.fault, None
@@ -191,7 +190,7 @@ class Session:
         applied = fault not in ("lost", "in doubt") and self._store.insert_if_absent(table, given)
         if fault is not None:
             raise OperationTimedOut
-        return Result([_row(("applied",))(applied)])
+        return Result(named_rows(["[applied]"], [(applied,)]))
 
 
 class Result(list[Any]):
@@ -217,11 +216,6 @@ class Future:
 
     def clear_callbacks(self) -> None:
         """Nothing is kept."""
-
-
-@cache
-def _row(names: tuple[str, ...]) -> type[Any]:
-    return namedtuple("Row", names)
 
 
 def _type(table: Table, name: str) -> str:
